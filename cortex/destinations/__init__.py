@@ -1,0 +1,41 @@
+"""Where conversions are sent: one file per platform, rules declared, receipts returned."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
+from cortex.settings import Adapter
+
+
+class Destination(Adapter, ABC):
+    identifiers: ClassVar[IdentifierRules]
+    window: ClassVar[SendWindow]
+    batch: ClassVar[int]
+    """Most conversions the platform takes in one request."""
+
+    @abstractmethod
+    def check(self) -> Account:
+        """Prove the credential without sending an event."""
+
+    @abstractmethod
+    def body(self, batch: Sequence[Conversion]) -> bytes:
+        """The exact bytes `send` would post: deterministic, so that a dry run can be compared."""
+
+    @abstractmethod
+    def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
+        """Send up to `batch` conversions; one receipt each, in the same order. Never raises for a row.
+
+        A platform that refuses a whole batch for one bad row is asked again in halves until the row is found.
+        Raises CredentialError when nothing of the batch was tried because the credential is dead.
+        """
+
+    def settle(self, request_id: str) -> list[tuple[str, Receipt]]:  # noqa: ARG002
+        """Ask what became of an accepted asynchronous request: (event id or "*", receipt). Synchronous platforms: nothing."""
+        return []
+
+    def missing(self, conversion: Conversion) -> str:  # noqa: ARG002
+        """Why this platform could not match the conversion (too thin an identity), or an empty string."""
+        return ""

@@ -1,0 +1,75 @@
+"""Money as exact decimals: parse what platforms write, round once, split without losing a cent."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from cortex.errors import BadRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ZERO = Decimal("0.00")
+CENT = Decimal("0.01")
+
+# ISO 4217 currencies whose minor unit is not two digits, of the countries our stores sell in.
+EXPONENTS = {"CLP": 0, "PYG": 0, "JPY": 0, "KRW": 0, "UGX": 0, "VND": 0, "BHD": 3, "KWD": 3, "TND": 3}
+
+LARGEST = Decimal("1e13")
+"""Bound of an amount: DECIMAL(18,2) holds 16 digits before rounding errors of callers could matter."""
+
+
+def quantum(currency: str) -> Decimal:
+    """The smallest unit of a currency: 0.01 for BRL, 1 for CLP.
+
+    >>> quantum("CLP")
+    Decimal('1')
+    """
+    return Decimal(1).scaleb(-EXPONENTS.get(currency, 2))
+
+
+def amount(text: str | float | Decimal | None, currency: str = "BRL") -> Decimal:
+    """An amount as a platform writes it, as an exact Decimal in the currency's minor unit.
+
+    None and blank mean zero. Half of a minor unit rounds to even. Floats go through their shortest
+    text, so 9.99 stays 9.99.
+
+    Raises BadRecord for text that is no finite number or is beyond DECIMAL(18,2).
+
+    >>> amount("5190.00"), amount(9.99), amount("1.005"), amount(None)
+    (Decimal('5190.00'), Decimal('9.99'), Decimal('1.00'), Decimal('0.00'))
+    """
+    if text is None or text == "":
+        return Decimal(0).quantize(quantum(currency))
+    try:
+        value = text if isinstance(text, Decimal) else Decimal(str(text).strip())
+    except InvalidOperation:
+        raise BadRecord("money", "", "an amount is not a number") from None
+    if not value.is_finite() or abs(value) > LARGEST:
+        raise BadRecord("money", "", "an amount is not finite or too large to be true")
+    return value.quantize(quantum(currency), rounding=ROUND_HALF_EVEN)
+
+
+def split(total: Decimal, weights: Sequence[float | Decimal], currency: str = "BRL") -> list[Decimal]:
+    """Split `total` by `weights` so that the parts sum to it exactly (largest remainder, Hamilton's method).
+
+    Ties go to the earlier part, so the same input always gives the same cents. Negative totals split as
+    their mirror image. Weights must be non-negative with a positive sum.
+
+    >>> split(Decimal("100.00"), [1, 1, 1])
+    [Decimal('33.34'), Decimal('33.33'), Decimal('33.33')]
+    """
+    shares = [Decimal(str(weight)) for weight in weights]
+    whole = sum(shares, Decimal(0))
+    if not shares or whole <= 0 or min(shares) < 0:
+        raise ValueError("weights must be non-negative and have a positive sum")
+    unit = quantum(currency)
+    sign = -1 if total < 0 else 1
+    units = int((abs(total) / unit).to_integral_value(rounding=ROUND_HALF_EVEN))
+    exact = [units * share / whole for share in shares]
+    floors = [int(part) for part in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (floors[i] - exact[i], i))
+    for i in by_remainder[: units - sum(floors)]:
+        floors[i] += 1
+    return [(sign * part * unit).quantize(unit) for part in floors]
