@@ -1,0 +1,192 @@
+"""From what each source tells to one journey per order: joined, told once, named by channel and campaign."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from cortex.attribution import Journeys
+from cortex.attribution._channels import PLATFORM_OF, channel_of
+
+TAGS = ("source", "medium", "channel_group", "gclid", "braid", "fbclid", "ttclid", "msclkid")
+
+
+def touchpoints(
+    orders: pl.DataFrame, touches: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame, *, window_days: int
+) -> pl.DataFrame:
+    """The touches of each order in time order.
+
+    orders: order_key, external_id, number, created_at (UTC), marketplace. touches: columns of stg_touches.
+    clicks: click_id, platform, campaign_id, adset_id, ad_id. campaigns: columns of dim_campaigns.
+    window_days: touches longer than this before the order, or after it, are left out; a touch whose time is unknown
+    (GA4 tells only the day) counts as the visit of the order itself.
+    Returns order_key, position (1 = first), occurred_at, hours_before, channel, source, medium, campaign, platform,
+    campaign_id, adset_id, ad_id, origin, is_direct; no row for orders nobody told about.
+    """
+    joined = _joined(orders, touches)
+    timed = joined.with_columns(
+        occurred_at=pl.coalesce("occurred_at", "created_at"),
+        braid=pl.when(pl.col("gbraid") != "").then("gbraid").otherwise("wbraid"),
+    ).with_columns(hours_before=(pl.col("created_at") - pl.col("occurred_at")).dt.total_seconds() / 3600.0)
+    # Clocks of browsers and shops differ: a visit up to an hour "after" the order is its own visit.
+    inside = timed.filter(pl.col("hours_before").is_between(-1.0, window_days * 24.0))
+    named = _named(inside.with_columns(pl.col("hours_before").clip(lower_bound=0.0)))
+    resolved = _resolved(_told_once(named), clicks, campaigns)
+    with_markets = pl.concat([resolved, _marketplace(orders)], how="diagonal_relaxed")
+    ordered = with_markets.sort("order_key", "occurred_at", "origin_rank", "touch_key", nulls_last=True)
+    return ordered.with_columns(
+        position=pl.int_range(1, pl.len() + 1).over("order_key"), is_direct=(pl.col("channel") == "direct").cast(pl.Int64)
+    ).select(
+        "order_key", "position", "occurred_at", "hours_before", "channel", "source", "medium", "campaign", "platform",
+        "campaign_id", "adset_id", "ad_id", "origin", "is_direct",
+    )  # fmt: skip
+
+
+def journeys(points: pl.DataFrame) -> tuple[list[str], Journeys]:
+    """Order keys and their Journeys from `touchpoints` output (sorted by order_key, position)."""
+    if points.is_empty():
+        nothing = np.zeros(0)
+        return [], Journeys(np.zeros(1, dtype=np.int64), nothing.astype(np.int64), nothing.astype(bool), nothing)
+    lengths = points.group_by("order_key", maintain_order=True).len()
+    names = points["channel"].unique().sort()
+    codes = points["channel"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
+    return lengths["order_key"].to_list(), Journeys(
+        offsets=np.concatenate([[0], lengths["len"].cast(pl.Int64).to_numpy().cumsum()]),
+        channel=codes.to_numpy(),
+        is_direct=points["is_direct"].to_numpy() == 1,
+        hours_before=points["hours_before"].to_numpy(),
+    )
+
+
+def _joined(orders: pl.DataFrame, touches: pl.DataFrame) -> pl.DataFrame:
+    """Touches with their order: sources write the order's id or the number shown to the buyer."""
+    keys = orders.select("order_key", "created_at", "external_id", "number")
+    by_id = touches.join(keys.drop("number"), left_on="order_ref", right_on="external_id")
+    rest = touches.join(by_id.select("touch_key"), on="touch_key", how="anti").filter(pl.col("order_ref") != "")
+    by_number = rest.join(
+        keys.drop("external_id").unique("number", keep="none"), left_on="order_ref", right_on="number"
+    )
+    return pl.concat([by_id, by_number], how="diagonal_relaxed")
+
+
+def _named(touches: pl.DataFrame) -> pl.DataFrame:
+    """With the channel; each distinct set of tags is judged once."""
+    kinds = touches.select(TAGS).with_columns(pl.col("gclid", "braid", "fbclid", "ttclid", "msclkid") != "").unique()
+    judged = [
+        channel_of(
+            source=row["source"],
+            medium=row["medium"],
+            group=row["channel_group"],
+            gclid="x" * row["gclid"],
+            braid="x" * row["braid"],
+            fbclid="x" * row["fbclid"],
+            ttclid="x" * row["ttclid"],
+            msclkid="x" * row["msclkid"],
+        )
+        for row in kinds.iter_rows(named=True)
+    ]
+    kinds = kinds.with_columns(channel=pl.Series(judged, dtype=pl.String)).rename(
+        {name: f"has_{name}" for name in ("gclid", "braid", "fbclid", "ttclid", "msclkid")}
+    )
+    flagged = touches.with_columns(
+        (pl.col(name) != "").alias(f"has_{name}") for name in ("gclid", "braid", "fbclid", "ttclid", "msclkid")
+    )
+    return flagged.join(
+        kinds,
+        on=[
+            "source",
+            "medium",
+            "channel_group",
+            *(f"has_{n}" for n in ("gclid", "braid", "fbclid", "ttclid", "msclkid")),
+        ],
+        how="left",
+    )
+
+
+def _told_once(touches: pl.DataFrame) -> pl.DataFrame:
+    """Each visit once. The shop's own word wins; GA4 speaks where the shop saw nothing or only a direct visit.
+
+    GA4 names the session of the purchase, which is the shop's last visit seen by another eye: counting both would
+    double it.
+    """
+    rank = pl.col("origin").replace_strict({"kit": 0, "order": 1, "ga4": 2}, return_dtype=pl.Int64)
+    ranked = touches.with_columns(origin_rank=rank)
+    own = ranked.filter(pl.col("origin") != "ga4")
+    ga4 = (
+        ranked.filter(pl.col("origin") == "ga4")
+        .sort("touch_key")
+        .unique("order_key", keep="first", maintain_order=True)
+    )
+    last = own.sort("order_key", "occurred_at", "origin_rank", "touch_key").unique(
+        "order_key", keep="last", maintain_order=True
+    )
+    tagged = last.filter(pl.col("channel") != "direct")
+    silent = ga4.join(tagged.select("order_key"), on="order_key", how="anti")
+    spoken_for = silent.filter(pl.col("channel") != "direct").select("order_key")
+    replaced = last.filter(pl.col("channel") == "direct").join(spoken_for, on="order_key", how="semi")
+    kept = own.join(replaced.select("touch_key"), on="touch_key", how="anti")
+    unseen = silent.filter(pl.col("channel") != "direct") if not own.is_empty() else silent
+    quiet = silent.filter(pl.col("channel") == "direct").join(own.select("order_key"), on="order_key", how="anti")
+    return pl.concat([kept, unseen, quiet], how="diagonal_relaxed").unique("touch_key", maintain_order=True)
+
+
+def _resolved(touches: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame) -> pl.DataFrame:
+    """With platform, campaign, ad set and ad: by click id, else by ids in the tags, else by the campaign's name."""
+    platform = pl.col("channel").replace_strict(PLATFORM_OF, default="", return_dtype=pl.String)
+    base = touches.drop("campaign_id").with_columns(touches["campaign_id"].alias("told_id"), platform=platform)
+    by_click = clicks.select(
+        gclid="click_id", click_campaign="campaign_id", click_adset="adset_id", click_ad="ad_id", platform="platform"
+    )
+    ads = campaigns.filter(pl.col("ad_id") != "").select(
+        "platform", content="ad_id", tag_campaign="campaign_id", tag_adset="adset_id"
+    )
+    ids = campaigns.select("platform", campaign="campaign_id", id_campaign="campaign_id").unique()
+    told = campaigns.select("platform", told_id="campaign_id", told_campaign="campaign_id").unique()
+    names = (
+        campaigns.select("platform", "campaign_id", name=pl.col("campaign_name").str.to_lowercase())
+        .unique()
+        .unique(["platform", "name"], keep="none")
+        .select("platform", "name", name_campaign="campaign_id")
+    )
+    joined = (
+        base.with_columns(name=pl.col("campaign").str.to_lowercase())
+        .join(by_click, on=["platform", "gclid"], how="left")
+        .join(ads.unique(["platform", "content"], keep="none"), on=["platform", "content"], how="left")
+        .join(ids, on=["platform", "campaign"], how="left")
+        .join(told, on=["platform", "told_id"], how="left")
+        .join(names, on=["platform", "name"], how="left")
+    )
+    return joined.with_columns(
+        campaign_id=pl.coalesce(
+            "click_campaign", "tag_campaign", "id_campaign", "told_campaign", "name_campaign", pl.lit("")
+        ),
+        adset_id=pl.when(pl.col("click_campaign").is_not_null())
+        .then("click_adset")
+        .otherwise("tag_adset")
+        .fill_null(""),
+        ad_id=pl.when(pl.col("click_campaign").is_not_null())
+        .then("click_ad")
+        .when(pl.col("tag_campaign").is_not_null())
+        .then("content")
+        .otherwise(pl.lit("")),
+    )
+
+
+def _marketplace(orders: pl.DataFrame) -> pl.DataFrame:
+    """Orders a marketplace brought: the channel is known without any visit."""
+    return orders.filter(pl.col("marketplace") != "").select(
+        "order_key",
+        occurred_at="created_at",
+        hours_before=pl.lit(0.0),
+        channel=pl.lit("marketplace"),
+        source=pl.col("marketplace"),
+        medium=pl.lit("marketplace"),
+        campaign=pl.lit(""),
+        platform=pl.lit(""),
+        campaign_id=pl.lit(""),
+        adset_id=pl.lit(""),
+        ad_id=pl.lit(""),
+        origin=pl.lit("order"),
+        origin_rank=pl.lit(3),
+        touch_key=pl.col("order_key"),
+    )

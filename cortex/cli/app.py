@@ -1,0 +1,164 @@
+"""The command tree, the options that work anywhere on the line, and what every failure turns into."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from cortex.cli.shell import Answer, Shell
+from cortex.errors import CortexError, UsageError
+
+FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--no-color", "--no-input"}
+VALUES = {"--lang", "--log-format", "--workspace"}
+
+
+def build() -> typer.Typer:
+    """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
+    from cortex.cli import (
+        clients,
+        configuration,
+        database,
+        demonstration,
+        doctoring,
+        explaining,
+        importing,
+        onboarding,
+        reporting,
+        running,
+        tracking,
+    )
+
+    app = typer.Typer(
+        name="cortex",
+        help="Measurement for online shops: one YAML per client.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    for module in (
+        onboarding,
+        running,
+        tracking,
+        reporting,
+        doctoring,
+        demonstration,
+        importing,
+        clients,
+        configuration,
+        database,
+        explaining,
+    ):
+        module.register(app)
+    return app
+
+
+def options(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No talk, only the answer.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every log line, and tracebacks.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colour, no progress bars.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask.")] = False,
+    lang: Annotated[str, typer.Option("--lang", help="pt-BR, en or es.")] = "",
+    log_format: Annotated[str, typer.Option("--log-format", help="console or json.")] = "console",
+    workspace: Annotated[Path | None, typer.Option("--workspace", help="Folder with tenants/.")] = None,
+) -> None:
+    """Options understood anywhere on the line."""
+    if log_format not in {"console", "json"}:
+        raise UsageError("CTX-1010", f"--log-format {log_format!r} is not console or json.")
+    if lang not in {"", "pt-BR", "en", "es"}:
+        raise UsageError("CTX-1011", f"--lang {lang!r} is not pt-BR, en or es.")
+    shell: Shell = context.obj
+    shell.json, shell.quiet, shell.verbose, shell.no_color, shell.no_input = as_json, quiet, verbose, no_color, no_input
+    shell.lang, shell.log_format, shell.folder = lang, log_format, workspace
+    if context.invoked_subcommand != "sandbox" and os.environ.get("CORTEX_NOW"):
+        shell.say(f"CORTEX_NOW is set: pretending it is {os.environ['CORTEX_NOW']}.")
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move the options of every command to the front, so that they work anywhere on the line.
+
+    >>> hoist(["run", "daily", "xyz", "--json", "--lang", "en"])
+    ['--json', '--lang', 'en', 'run', 'daily', 'xyz']
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in FLAGS or word.partition("=")[0] in VALUES and "=" in word:
+            front.append(word)
+        elif word in VALUES:
+            front += [word, *[value for value in [next(words, None)] if value is not None]]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line. Returns the exit code; nothing is raised past here."""
+    shell = Shell()
+    words = hoist(arguments)
+    shell.json = "--json" in words
+    shell.verbose = bool({"--verbose", "-v"} & set(words))
+    try:
+        return _invoke(shell, words)
+    except CortexError as error:
+        shell.complain(error)
+        return shell.finish(Answer(error=error))
+    except click.exceptions.Abort:
+        return 130
+    except KeyboardInterrupt:
+        shell.say("Interrupted. What was finished is kept; the same command goes on from there.")
+        return 130
+    except BrokenPipeError:
+        # The reader of our stdout went away (`| head`); that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as failure:  # noqa: BLE001  # the last net: no traceback with locals ever reaches a terminal
+        return _unexpected(shell, failure)
+
+
+def _invoke(shell: Shell, words: list[str]) -> int:
+    command = typer.main.get_command(build())
+    try:
+        result: Any = command.main(args=words, prog_name="cortex", standalone_mode=False, obj=shell)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help() if error.ctx else "", file=shell.err)  # noqa: T201
+        return 2
+    except click.ClickException as error:
+        raise UsageError("CTX-1002", error.format_message(), fix=_usage(error)) from None
+    return shell.finish(result) if isinstance(result, Answer) else int(result or 0)
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context else "cortex --help"
+
+
+def _unexpected(shell: Shell, failure: Exception) -> int:
+    import traceback
+
+    from cortex.secrets import REDACTOR
+
+    error = CortexError(
+        "CTX-9000",
+        f"Something broke that should not: {type(failure).__name__}.",
+        fix="Run again with --verbose and report what it prints.",
+    )
+    if shell.verbose:
+        print(REDACTOR.clean("".join(traceback.format_exception(failure))), file=shell.err)  # noqa: T201
+    shell.complain(error)
+    return shell.finish(Answer(error=error))

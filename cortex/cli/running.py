@@ -1,0 +1,353 @@
+"""run, backfill, runs: execute recipes for one client, several or all, and look back at what happened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex.cli.shell import Answer, Shell, brl, error_facts
+from cortex.errors import CortexError, PartialFailure, UsageError
+
+if TYPE_CHECKING:
+    from cortex.clock import Window
+    from cortex.run import Recipe
+    from cortex.runner.engine import RunResult, StepResult
+    from cortex.runner.plan import Planned
+    from cortex.tenant import Tenant
+
+Clients = Annotated[list[str] | None, typer.Argument(metavar="[CLIENT]...", help="Client codes.")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="STEP", help="Run only these steps (ads, ads.meta …).")
+]
+Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="STEP", help="Leave these steps out.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would run; change and send nothing.")]
+Wait = Annotated[str, typer.Option("--wait", metavar="TIME", help="Wait for another run of the client: 30s, 10m.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+    app.command("backfill")(backfill)
+    runs = typer.Typer(help="Past runs: list, show.", no_args_is_help=True)
+    runs.command("list")(runs_list)
+    runs.command("show")(runs_show)
+    app.add_typer(runs, name="runs")
+
+
+def run(
+    context: typer.Context,
+    pipeline: Annotated[
+        str, typer.Argument(metavar="PIPELINE", help="daily, hourly, weekly, conversions, or a recipe of yours.")
+    ],
+    clients: Clients = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every active client.")] = False,
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Last day; yesterday when left out.")] = "",
+    days: Annotated[int | None, typer.Option("--days", help="Days, counted back from --date.")] = None,
+    only: Only = None,
+    skip: Skip = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same window.")] = False,
+    dry_run: DryRun = False,
+    wait: Wait = "",
+) -> Answer:
+    """Run a pipeline for clients, e.g. `cortex run daily xyz`."""
+    from cortex.runner import recipes
+
+    shell: Shell = context.obj
+    recipe = recipes.load(shell.workspace, pipeline)
+    if pipeline == "backfill":
+        raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
+    wanted = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
+    return _each(
+        shell, f"run {pipeline}", wanted, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
+        resume=resume, dry_run=dry_run, wait=_seconds(wait),
+    )  # fmt: skip
+
+
+def backfill(
+    context: typer.Context,
+    clients: Clients = None,
+    days: Annotated[int, typer.Option("--days", help="Days back from yesterday, 1 to 1460.")] = 90,
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Last day; yesterday when left out.")] = "",
+    only: Only = None,
+    skip: Skip = None,
+    dry_run: DryRun = False,
+    wait: Wait = "",
+) -> Answer:
+    """Read the past of every active client (or of some), in weekly pieces; interrupted, the same command goes on."""
+    from cortex.runner import recipes
+
+    shell: Shell = context.obj
+    recipe = recipes.load(shell.workspace, "backfill")
+    wanted = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
+    return _each(
+        shell, "backfill", wanted, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
+        resume=True, dry_run=dry_run, wait=_seconds(wait),
+    )  # fmt: skip
+
+
+def runs_list(
+    context: typer.Context,
+    client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="How many, newest first.")] = 20,
+) -> Answer:
+    """Past runs, newest first."""
+    from cortex.warehouse import Control
+
+    shell: Shell = context.obj
+    with Control.open(shell.database, shell.workspace.state) as control:
+        found = control.runs(client or None, limit=limit)
+    shell.table(
+        ["run", "client", "pipeline", "days", "status", "exit", "started (UTC)", "s"],
+        [
+            [
+                row["run_id"], row["tenant"], row["pipeline"], f"{row['since']} → {row['until']}", row["status"], row["exit_code"],
+                f"{row['started_at']:%Y-%m-%d %H:%M:%S}", _length(row),
+            ]
+            for row in found
+        ],
+        right=("exit", "s"),
+    )  # fmt: skip
+    return Answer(data=found, client=client)
+
+
+def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
+    """The steps of one run: rows, time, errors."""
+    from cortex.warehouse import Control
+
+    shell: Shell = context.obj
+    with Control.open(shell.database, shell.workspace.state) as control:
+        steps = control.steps(run_id)
+        recent = [row["run_id"] for row in control.runs(None, limit=5)]
+    if not steps:
+        raise UsageError("CTX-1014", f"There is no run {run_id}.", fix=f"Last runs: {', '.join(recent) or 'none yet'}.")
+    shell.table(
+        ["step", "status", "rows", "s", "summary"],
+        [
+            [
+                row["step"], row["status"], row["row_count"], _length(row),
+                row["summary"] or f"{row['error_code']} {row['error_message']}".strip(),
+            ]
+            for row in steps
+        ],
+        right=("rows", "s"),
+    )  # fmt: skip
+    return Answer(data=steps, run_id=run_id)
+
+
+def _each(
+    shell: Shell,
+    command: str,
+    tenants: Sequence[Tenant],
+    recipe: Recipe,
+    *,
+    day: date | None,
+    days: int | None,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    resume: bool,
+    dry_run: bool,
+    wait: float,
+) -> Answer:
+    """One client after the other; one that fails never stops the next."""
+    from cortex import logs
+    from cortex.clock import system_clock
+    from cortex.runner import plan
+
+    shell.command = command
+    logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
+    clock = system_clock()
+    results: list[RunResult] = []
+    failures: dict[str, CortexError] = {}
+    previews: list[dict[str, Any]] = []
+    for tenant in tenants:
+        try:
+            window = plan.window_for(tenant, recipe, clock(), day=day, days=days)
+            steps = plan.steps(tenant, recipe, window, only=only, skip=skip)
+            if dry_run:
+                previews.append(_preview(shell, tenant, recipe, window, steps))
+                continue
+            results.append(_one(shell, tenant, recipe, window, steps, resume=resume, wait=wait, clock=clock))
+        except CortexError as failure:
+            if len(tenants) == 1:
+                raise
+            failures[tenant.code] = failure
+            shell.complain(failure)
+    if dry_run:
+        return Answer(data=previews, client=tenants[0].code if len(tenants) == 1 else "")
+    return _answer(shell, command, tenants, results, failures)
+
+
+def _one(
+    shell: Shell,
+    tenant: Tenant,
+    recipe: Recipe,
+    window: Window,
+    steps: Sequence[Planned],
+    *,
+    resume: bool,
+    wait: float,
+    clock: Any,
+) -> RunResult:
+    from cortex.cli.progress import Progress
+    from cortex.runner import engine
+
+    lookback = f" (lookback {tenant.etl.lookback_days})" if recipe.lookback else ""
+    shell.say(f"{tenant.code} · {recipe.name} · {window}{lookback}")
+    with Progress(shell, [planned.name for planned in steps]) as progress:
+        result = engine.execute(
+            tenant, recipe, window, steps, workspace=shell.workspace, database=shell.database, clock=clock,
+            resume=resume, wait=wait, listen=progress.hear,
+        )  # fmt: skip
+    for notice in result.notices:
+        shell.say(f" ! {notice.stream}: {notice.message}")
+    for step in result.failed:
+        if step.error is not None:
+            shell.complain(step.error)
+    verdict = {"ok": "Done", "partial": "Finished with failures", "failed": "Failed"}[result.status]
+    shell.say(f"{verdict} in {result.seconds:.1f} s · run {result.run_id}")
+    return result
+
+
+def _answer(
+    shell: Shell, command: str, tenants: Sequence[Tenant], results: list[RunResult], failures: dict[str, CortexError]
+) -> Answer:
+    single = len(tenants) == 1
+    data = [_facts(result) for result in results]
+    broken = [result.tenant for result in results if result.failed] + list(failures)
+    warnings = [
+        {"code": notice.code, "message": f"{result.tenant} {notice.stream}: {notice.message}"}
+        for result in results
+        for notice in result.notices
+    ]
+    if single:
+        result = results[0]
+        error = next((step.error for step in result.failed), None)
+        return Answer(
+            data=data[0], client=result.tenant, run_id=result.run_id, warnings=warnings, error=error,
+            exit_code=result.exit_code, next=_next(result, broken=bool(broken)),
+        )  # fmt: skip
+    if command == "backfill" or len(results) > 1:
+        _overview(shell, results)
+    if not broken:
+        return Answer(data=data, warnings=warnings, next=["cortex status"])
+    again = [f"cortex {command} {code}" for code in broken]
+    codes = ", ".join(broken)
+    if len(broken) == len(tenants):
+        error: CortexError = CortexError("CTX-9002", f"Every client failed: {codes}.", fix=again[0])
+    else:
+        error = PartialFailure("CTX-9003", f"{len(broken)} of {len(tenants)} clients failed: {codes}.", fix=again[0])
+    shell.complain(error)
+    data += [{"client": code, "error": error_facts(failure)} for code, failure in failures.items()]
+    return Answer(data=data, warnings=warnings, error=error, next=again)
+
+
+def _overview(shell: Shell, results: Sequence[RunResult]) -> None:
+    rows = []
+    for result in results:
+        loaded = [step.outcome.facts for step in result.steps if step.name.startswith("store.orders")]
+        orders = sum(int(facts.get("orders", 0)) for facts in loaded)
+        paid = sum((Decimal(facts.get("paid", 0)) for facts in loaded), Decimal(0))
+        rows.append([result.tenant, result.status, orders, brl(paid), f"{result.seconds:.1f}"])
+    shell.table(["client", "status", "orders read", "paid", "s"], rows, right=("orders read", "paid", "s"))
+
+
+def _facts(result: RunResult) -> dict[str, Any]:
+    return {
+        "client": result.tenant,
+        "run_id": result.run_id,
+        "pipeline": result.pipeline,
+        "since": result.window.since,
+        "until": result.window.until,
+        "status": result.status,
+        "seconds": round(result.seconds, 3),
+        "steps": [_step_facts(step) for step in result.steps],
+        "notices": [
+            {
+                "stream": notice.stream,
+                "code": notice.code,
+                "message": notice.message,
+                "count": notice.count,
+                "value": notice.value,
+            }
+            for notice in result.notices
+        ],
+    }
+
+
+def _step_facts(step: StepResult) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": step.name,
+        "status": step.status,
+        "rows": step.outcome.rows,
+        "ms": round(step.seconds * 1000),
+        "summary": step.outcome.summary,
+        "facts": step.outcome.facts,
+    }
+    if step.error is not None:
+        facts["error"] = error_facts(step.error)
+    return facts
+
+
+def _preview(shell: Shell, tenant: Tenant, recipe: Recipe, window: Window, steps: Sequence[Planned]) -> dict[str, Any]:
+    shell.say(f"{tenant.code} · {recipe.name} · {window}: {len(steps)} steps, nothing is run")
+    shell.table(["step", "days"], [[planned.name, str(planned.window)] for planned in steps])
+    return {
+        "client": tenant.code,
+        "since": window.since,
+        "until": window.until,
+        "steps": [
+            {"name": planned.name, "since": planned.window.since, "until": planned.window.until} for planned in steps
+        ],
+    }
+
+
+def _next(result: RunResult, *, broken: bool) -> list[str]:
+    if not broken:
+        return [f"cortex status {result.tenant}", f"cortex report {result.tenant}"]
+    failed = result.failed[0].name.split("@")[0]
+    if result.pipeline == "backfill":
+        return [f"cortex doctor {result.tenant}", f"cortex backfill {result.tenant} --days {result.window.days}"]
+    return [f"cortex doctor {result.tenant}", f"cortex run {result.pipeline} {result.tenant} --only {failed}"]
+
+
+def _tenants(shell: Shell, codes: Sequence[str], *, everyone: bool, verb: str) -> list[Tenant]:
+    from cortex import tenant
+
+    if everyone and codes and verb != "backfill":
+        raise UsageError("CTX-1015", "Name clients or use --all, not both.")
+    if everyone:
+        found = tenant.load_all(shell.workspace, active_only=True)
+        if not found:
+            raise UsageError("CTX-1016", f"No client files in {shell.workspace.tenants}.", fix="cortex onboard CLIENT")
+        return found
+    if not codes:
+        raise UsageError("CTX-1017", "No client was named.", fix=f"cortex {verb} CLIENT, or cortex {verb} --all")
+    return [tenant.load(shell.workspace, code) for code in dict.fromkeys(codes)]
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
+
+
+def _seconds(text: str) -> float:
+    if not text:
+        return 0.0
+    match = re.fullmatch(r"(\d+)(s|m|h)", text)
+    if match is None:
+        raise UsageError("CTX-1019", f"--wait {text!r} is not a time.", fix="Write it as 30s, 10m or 1h.")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _length(row: dict[str, Any]) -> str:
+    if not row.get("ended_at") or not row.get("started_at"):
+        return "…"
+    return f"{(row['ended_at'] - row['started_at']).total_seconds():.1f}"

@@ -1,0 +1,179 @@
+"""How commands speak: one envelope for machines, tables and short lines for people, the same exit codes for both."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from cortex.errors import CortexError
+from cortex.secrets import REDACTOR
+
+if TYPE_CHECKING:
+    from cortex.workspace import Workspace
+
+
+@dataclass
+class Answer:
+    """What a command found. `data` is the machine's half; what people read was printed while it worked."""
+
+    data: Any = None
+    client: str = ""
+    run_id: str = ""
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    next: list[str] = field(default_factory=list)
+    exit_code: int = 0
+    error: CortexError | None = None
+
+
+@dataclass
+class Shell:
+    """The options every command understands, and the two streams."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    no_input: bool = False
+    lang: str = ""
+    log_format: str = "console"
+    folder: Path | None = None
+    command: str = ""
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+    @property
+    def workspace(self) -> Workspace:
+        from cortex.workspace import Workspace
+
+        return Workspace.find(self.folder)
+
+    @property
+    def database(self) -> str:
+        """CORTEX_DATABASE_URL from the environment or the workspace's `.env`; empty means embedded SQLite files."""
+        from cortex.secrets import Secret, read_dotenv
+
+        url = os.environ.get("CORTEX_DATABASE_URL") or read_dotenv(self.workspace.root / ".env").get(
+            "CORTEX_DATABASE_URL", ""
+        )
+        return Secret(url, "CORTEX_DATABASE_URL").reveal() if url else ""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person watches: progress and colour are for them alone."""
+        dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR")) or self.no_color
+        return self.err.isatty() and not (dumb or self.json or self.quiet)
+
+    def say(self, line: str = "") -> None:
+        """A line of talk on stderr: headings, progress, hints."""
+        if not (self.quiet or self.json):
+            print(REDACTOR.clean(line), file=self.err, flush=True)  # noqa: T201
+
+    def show(self, line: str = "") -> None:
+        """A line of the answer on stdout."""
+        if not self.json:
+            print(line, file=self.out, flush=True)  # noqa: T201
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+        """A plain aligned table on stdout; the columns named in `right` hold numbers."""
+        if self.json:
+            return
+        cells = [[str(cell) for cell in row] for row in rows]
+        widths = [
+            max(len(name), *(len(row[i]) for row in cells)) if cells else len(name) for i, name in enumerate(columns)
+        ]
+
+        def line(values: Sequence[str]) -> str:
+            parts = [
+                value.rjust(width) if name in right else value.ljust(width)
+                for name, value, width in zip(columns, values, widths, strict=True)
+            ]
+            return "  ".join(parts).rstrip()
+
+        self.show(line(columns))
+        self.show(line(["─" * width for width in widths]))
+        for row in cells:
+            self.show(line(row))
+
+    def finish(self, answer: Answer) -> int:
+        """Print the envelope when asked for one; the exit code either way."""
+        if self.json:
+            error = answer.error
+            envelope = {
+                "schema": "cortex/v1",
+                "ok": answer.exit_code in {0, 10} and error is None,
+                "command": self.command,
+                "client": answer.client or None,
+                "run_id": answer.run_id or None,
+                "data": answer.data,
+                "warnings": answer.warnings,
+                "error": error_facts(error) if error else None,
+                "next": answer.next,
+            }
+            text = json.dumps(REDACTOR.clean_any(plain(envelope)), ensure_ascii=False, separators=(",", ":"))
+            print(text, file=self.out, flush=True)  # noqa: T201
+        elif answer.next and not self.quiet:
+            self.say(f"Next: {' · '.join(answer.next)}")
+        return answer.error.exit_code if answer.error else answer.exit_code
+
+    def complain(self, error: CortexError) -> None:
+        """An error as people read it: code and sentence, every problem, the fix, where to read more."""
+        if self.json:
+            return
+        write = lambda line: print(REDACTOR.clean(line), file=self.err, flush=True)  # noqa: T201, E731
+        write(f"{error.code} {error.message}")
+        for problem in getattr(error, "problems", ()):
+            write(f"  {problem}")
+        if error.fix:
+            write(f"  Fix: {error.fix}")
+        write(f"  More: cortex explain {error.code}")
+
+
+def error_facts(error: CortexError) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "code": error.code,
+        "exit": error.exit_code,
+        "retryable": error.retryable,
+        "message": error.message,
+        "fix": error.fix,
+        "docs": error.docs,
+    }
+    problems = getattr(error, "problems", None)
+    if problems:
+        facts["problems"] = [problem.as_dict() for problem in problems]
+    return facts
+
+
+def plain(value: Any) -> Any:
+    """JSON's own types: money as decimal strings, days and instants as ISO 8601."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def brl(amount: Decimal | None, currency: str = "BRL", lang: str = "pt-BR") -> str:
+    """Money as people of that language write it: R$ 1.234,50."""
+    from babel.numbers import format_currency
+
+    return "—" if amount is None else format_currency(amount, currency, locale=lang.replace("-", "_"))
+
+
+def number(value: float | Decimal | None, lang: str = "pt-BR", digits: int = 0) -> str:
+    from babel.numbers import format_decimal
+
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return "—" if value is None else format_decimal(value, format=pattern, locale=lang.replace("-", "_"))

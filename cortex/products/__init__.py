@@ -1,0 +1,1 @@
+"""What is sold and what it earns. Frames in, frames out; one file per insight."""

@@ -1,0 +1,233 @@
+"""An order as the warehouse's rows. The buyer leaves here as keyed pseudonyms; nothing clear goes further."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cortex import identity
+from cortex.clock import local_day
+from cortex.records import Order, Payment, Touch
+
+Row = dict[str, Any]
+PAID = {"paid", "partially_refunded", "refunded"}
+
+
+def order_key(platform: str, external_id: str) -> str:
+    """Key of an order: two platforms may use the same id."""
+    return hashlib.sha256(f"{platform}\x1f{external_id}".encode()).hexdigest()
+
+
+def is_paid(order: Order) -> bool:
+    """Whether money arrived. A cancelled order counts only once its money is known to have gone back (a refund row)."""
+    if order.test or order.payment_status not in PAID:
+        return False
+    return order.status != "cancelled" or order.payment_status != "paid"
+
+
+@dataclass
+class Landed:
+    """Rows of a batch of orders, by table."""
+
+    orders: list[Row] = field(default_factory=list)
+    items: list[Row] = field(default_factory=list)
+    payments: list[Row] = field(default_factory=list)
+    refunds: list[Row] = field(default_factory=list)
+    statuses: list[Row] = field(default_factory=list)
+    aliases: list[Row] = field(default_factory=list)
+    touches: list[Row] = field(default_factory=list)
+    raw: list[Row] = field(default_factory=list)
+
+    @property
+    def keys(self) -> list[str]:
+        return [row["order_key"] for row in self.orders]
+
+
+def land(orders: Sequence[Order], *, key: bytes, zone: ZoneInfo, run_id: str, now: datetime) -> Landed:
+    """Rows of a batch; of an order told twice the newest word counts (the later one, where both are as new)."""
+    newest: dict[str, Order] = {}
+    for order in orders:
+        at = order_key(order.platform, order.external_id)
+        if at not in newest or order.updated_at >= newest[at].updated_at:
+            newest[at] = order
+    landed = Landed()
+    for at, order in newest.items():
+        _land_one(landed, at, order, key, zone, run_id, now)
+    return landed
+
+
+def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo, run_id: str, now: datetime) -> None:
+    aliases = identity.aliases(key, order.customer, order.platform)
+    if not aliases:
+        # Nobody is known: the order is its own buyer, so that every order has exactly one.
+        aliases = [("order", identity.pseudonym(key, "order", at))]
+    landed.aliases += [{"order_key": at, "kind": kind, "alias": alias} for kind, alias in aliases]
+    # The smallest alias is what merging gives a buyer seen once, so most orders never change hands afterwards.
+    customer = min(alias for _, alias in aliases)
+    landed.orders.append(_order_row(order, at, customer, zone, run_id))
+    landed.items += _item_rows(order, at)
+    landed.payments += [
+        {
+            "order_key": at,
+            "sequence": payment.sequence,
+            "method": payment.method,
+            "installments": payment.installments,
+            "amount": payment.amount,
+            "status": payment.status,
+            "paid_at": payment.paid_at,
+        }
+        for payment in order.payments
+    ]
+    landed.refunds += [
+        {
+            "order_key": at,
+            "refund_id": refund.refund_id,
+            "created_at": refund.created_at,
+            "refund_date": local_day(refund.created_at, zone),
+            "amount": refund.amount,
+            "reason": refund.reason,
+        }
+        for refund in order.refunds
+    ]
+    landed.statuses.append(
+        {
+            "order_key": at,
+            "updated_at": order.updated_at,
+            "status": order.status,
+            "payment_status": order.payment_status,
+            "fulfilment_status": order.fulfilment_status,
+        }
+    )
+    landed.touches += [touch_row(touch, zone, order_ref=order.external_id) for touch in order.touches]
+    landed.raw.append(
+        {
+            "platform": order.platform,
+            "external_id": order.external_id,
+            "payload": order.payload.decode(),
+            "payload_sha256": hashlib.sha256(order.payload).hexdigest(),
+            "fetched_at": now,
+            "run_id": run_id,
+        }
+    )
+
+
+def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str) -> Row:
+    paid = is_paid(order)
+    paid_at = (order.paid_at or order.created_at) if paid else None
+    largest = max(order.payments, key=lambda payment: payment.amount, default=Payment(sequence=1, method="other"))
+    last = next((touch for touch in reversed(order.touches) if touch.origin == "order"), None)
+    last = last or (order.touches[-1] if order.touches else Touch(origin="order"))
+    return {
+        "order_key": at,
+        "platform": order.platform,
+        "external_id": order.external_id,
+        "number": order.number or order.external_id,
+        "customer_key": customer,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "fulfilment_status": order.fulfilment_status,
+        "is_paid": int(paid),
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "paid_at": paid_at,
+        "cancelled_at": order.cancelled_at,
+        "delivered_at": order.delivered_at,
+        "cancel_reason": order.cancel_reason,
+        "order_date": local_day(order.created_at, zone),
+        "paid_date": local_day(paid_at, zone) if paid_at else None,
+        "currency": order.currency,
+        "subtotal": order.subtotal,
+        "discount": order.discount,
+        "shipping": order.shipping,
+        "tax": order.tax,
+        "total": order.total,
+        "paid": order.paid if paid else 0 * order.paid,
+        "refunded": order.refunded,
+        "payment_method": largest.method,
+        "installments": largest.installments,
+        "coupon": order.coupon,
+        "items": sum(line.quantity for line in order.lines),
+        "city": order.city,
+        "state": order.state,
+        "postal_prefix": order.postal_prefix,
+        "country": order.country,
+        "marketplace": order.marketplace,
+        "is_test": int(order.test),
+        "utm_source": last.source,
+        "utm_medium": last.medium,
+        "utm_campaign": last.campaign,
+        "utm_content": last.content,
+        "utm_term": last.term,
+        "gclid": order.clicks.gclid,
+        "gbraid": order.clicks.gbraid,
+        "wbraid": order.clicks.wbraid,
+        "fbc": order.clicks.fbc,
+        "fbp": order.clicks.fbp,
+        "ttclid": order.clicks.ttclid,
+        "event_url": order.event_url,
+        "consent_state": order.consent.state,
+        "consent_source": order.consent.source,
+        "consent_version": order.consent.version,
+        "consent_at": order.consent.at,
+        "is_new_customer": 0,
+        "run_id": run_id,
+    }
+
+
+def _item_rows(order: Order, at: str) -> list[Row]:
+    return [
+        {
+            "order_key": at,
+            "line": line.line,
+            "platform": order.platform,
+            "product_id": line.product_id,
+            "variant_id": line.variant_id,
+            "sku": line.sku,
+            "name": line.name,
+            "category": line.category,
+            "seller_id": line.seller_id,
+            "quantity": line.quantity,
+            "unit_price": line.unit_price,
+            "full_unit_price": line.full_unit_price,
+            "discount": line.discount,
+            "total": line.total,
+            "unit_cost": line.unit_cost,
+        }
+        for line in order.lines
+    ]
+
+
+def touch_row(touch: Touch, zone: ZoneInfo, *, order_ref: str) -> Row:
+    """A row of stg_touches. The key is the touch itself: told twice, it is one row."""
+    day = touch.day or (local_day(touch.occurred_at, zone) if touch.occurred_at else None)
+    if day is None:
+        raise ValueError("a touch has an instant or a day")
+    said = (
+        touch.origin, order_ref, touch.occurred_at.isoformat() if touch.occurred_at else day.isoformat(),
+        touch.source, touch.medium, touch.campaign, touch.content, touch.clicks.gclid, touch.clicks.fbclid,
+    )  # fmt: skip
+    return {
+        "touch_key": hashlib.sha256("\x1f".join(said).encode()).hexdigest(),
+        "origin": touch.origin,
+        "order_ref": order_ref,
+        "day": day,
+        "occurred_at": touch.occurred_at,
+        "source": touch.source,
+        "medium": touch.medium,
+        "campaign": touch.campaign,
+        "content": touch.content,
+        "term": touch.term,
+        "channel_group": touch.channel_group,
+        "campaign_id": touch.campaign_id,
+        "gclid": touch.clicks.gclid,
+        "gbraid": touch.clicks.gbraid,
+        "wbraid": touch.clicks.wbraid,
+        "fbclid": touch.clicks.fbclid,
+        "ttclid": touch.clicks.ttclid,
+        "msclkid": touch.clicks.msclkid,
+        "landing_page": touch.landing_page,
+    }

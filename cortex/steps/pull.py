@@ -1,0 +1,353 @@
+"""Pull: what the shop, the ad platforms and GA4 say, into the warehouse, each window as often as you like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cortex import plugins
+from cortex.ads import AdPlatform
+from cortex.clock import Window, day_start
+from cortex.errors import BadRecord, QualityGate
+from cortex.records import AdSpend, Order, Product
+from cortex.run import Outcome, Run, Step
+from cortex.steps import landing, sealing
+from cortex.stores import Store
+from cortex.traffic import Traffic
+from cortex.warehouse import tables
+
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+    from cortex.warehouse import Transaction
+
+OVERLAP = timedelta(days=1)
+"""A shop's list may settle for a while after a change: the last day read is read again."""
+PROVISIONAL = timedelta(hours=3)
+"""Ad platforms keep counting a day for some hours after its end in the account's zone."""
+
+
+def store(tenant: Tenant) -> Iterator[Step]:
+    """Orders by change time and, where the platform offers them, products."""
+    kind = tenant.ecommerce.kind
+    yield Step("store.orders", orders)
+    if hasattr(plugins.adapter("stores", kind, Store), "products"):
+        yield Step("store.products", products)
+
+
+def ads(tenant: Tenant) -> Iterator[Step]:
+    """Spend and clicks, one step per enabled platform."""
+    for kind in tenant.ads:
+        yield Step(f"ads.{kind}", lambda run, kind=kind: spend(run, kind))  # type: ignore[misc]
+
+
+def traffic(tenant: Tenant) -> Iterator[Step]:
+    """Sessions and touches, one step per enabled source."""
+    for kind in tenant.traffic:
+        yield Step(f"traffic.{kind}", lambda run, kind=kind: visits(run, kind))  # type: ignore[misc]
+
+
+def orders(run: Run) -> Outcome:
+    """Orders changed in the window, and since the last whole day when that is earlier.
+
+    Raises QualityGate when more records are quarantined than the tenant allows; what is good stays loaded.
+    """
+    shop = run.adapter("stores", run.tenant.ecommerce.kind, Store, run.tenant.ecommerce.config)
+    key = run.vault.identity_key()
+    stream = "store.orders"
+    window = _since_cursor(run, stream)
+    zone = run.tenant.timezone
+    new = changed = total = 0
+    value = Decimal(0)
+    newest = None
+    for batch in _batches(shop.orders(window), run.tenant.etl.batch_size):
+        landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
+        identifiers = sealing.seal(run, batch)
+        loaded = run.warehouse.atomically(lambda tx, rows=landed, sealed=identifiers: _write(tx, rows, sealed))
+        new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
+        value += sum((row["paid"] for row in landed.orders), Decimal(0))
+        newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
+        run.progress(total)
+    _move(run, stream, window, newest)
+    bad = _quarantine(run, stream)
+    _gate(run, bad, total)
+    unusual = f" · {bad} quarantined" if bad else ""
+    return Outcome(
+        total,
+        f"{total} orders, {new} new, {changed} updated{unusual}",
+        {"orders": total, "new": new, "updated": changed, "quarantined": bad, "paid": value, "window": str(window)},
+    )
+
+
+def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landing.Row]) -> tables.Loaded:
+    """One batch, whole or not at all. An order older than what is known changes nothing."""
+    known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at"])
+    fresh = {
+        row["order_key"]
+        for row in landed.orders
+        if row["order_key"] not in known or row["updated_at"] >= known[row["order_key"]]["updated_at"]
+    }
+    keys = sorted(fresh)
+
+    def mine(rows: Iterable[landing.Row]) -> list[landing.Row]:
+        return [row for row in rows if row["order_key"] in fresh]
+
+    current = {(row["platform"], row["external_id"]) for row in mine(landed.orders)}
+    loaded = tx.upsert(
+        tables.fct_orders,
+        mine(landed.orders),
+        newer="updated_at",
+        keep=("customer_key", "is_new_customer"),
+        quiet=("run_id",),
+    )
+    tx.rewrite(tables.fct_order_items, "order_key", keys, mine(landed.items))
+    tx.rewrite(tables.fct_payments, "order_key", keys, mine(landed.payments))
+    tx.rewrite(tables.fct_order_aliases, "order_key", keys, mine(landed.aliases))
+    tx.insert_missing(tables.fct_refunds, mine(landed.refunds))
+    tx.upsert(tables.fct_order_status, mine(landed.statuses))
+    refs = sorted(external_id for _, external_id in current)
+    told = [row for row in landed.touches if row["order_ref"] in set(refs)]
+    tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": refs})
+    tx.upsert(tables.stg_touches, told)
+    tx.upsert(
+        tables.raw_ecommerce_orders,
+        [row for row in landed.raw if (row["platform"], row["external_id"]) in current],
+        quiet=("fetched_at", "run_id"),
+    )
+    tx.upsert(tables.conversion_identifiers, mine(identifiers))
+    return loaded
+
+
+def products(run: Run) -> Outcome:
+    """The catalogue as it stands."""
+    shop = run.adapter("stores", run.tenant.ecommerce.kind, Store, run.tenant.ecommerce.config)
+    listed: Iterator[Product] = shop.products()  # type: ignore[attr-defined]  # offered by what defines it
+    total = 0
+    for batch in _batches(listed, run.tenant.etl.batch_size):
+        rows = {(item.platform, item.product_id): _product_row(item, run) for item in batch}
+        run.warehouse.atomically(
+            lambda tx, rows=rows: tx.upsert(
+                tables.dim_products, list(rows.values()), keep=("abc_class",), quiet=("updated_at",)
+            )
+        )
+        total += len(rows)
+    return Outcome(total, f"{total} products")
+
+
+def _product_row(item: Product, run: Run) -> landing.Row:
+    return {
+        "platform": item.platform,
+        "product_id": item.product_id,
+        "sku": item.sku,
+        "name": item.name,
+        "category": item.category,
+        "brand": item.brand,
+        "current_price": item.price,
+        "cost_price": item.cost,
+        "stock": item.stock,
+        "abc_class": None,
+        "updated_at": item.updated_at or run.now(),
+    }
+
+
+def spend(run: Run, kind: str) -> Outcome:
+    """Spend of the window, replaced: a row the platform withdrew goes away here too."""
+    platform = run.adapter("ads", kind, AdPlatform, run.tenant.ads[kind])
+    stream = f"ads.{kind}"
+    window = _reread(run, stream, platform.restates.daily, platform.restates.weekly)
+    read = list(platform.spend(window))
+    clicks = {click.click_id: click for click in platform.clicks(window)}
+    pulled_at = run.now()
+    spend_rows = [_spend_row(row, pulled_at, run) for row in read]
+    campaigns = {(row.platform, row.campaign_id, row.adset_id, row.ad_id): _campaign_row(row, run) for row in read}
+    click_rows = [
+        {
+            "platform": click.platform,
+            "click_id": click.click_id,
+            "day": click.day,
+            "campaign_id": click.campaign_id,
+            "adset_id": click.adset_id,
+            "ad_id": click.ad_id,
+        }
+        for click in clicks.values()
+    ]
+
+    def write(tx: Transaction) -> None:
+        tx.replace(tables.fct_ad_spend, {"platform": kind, "day": (window.since, window.until)}, spend_rows)
+        tx.upsert(tables.dim_campaigns, list(campaigns.values()))
+        tx.upsert(tables.fct_ad_clicks, click_rows)
+        _move_in(tx, run, stream, window)
+
+    run.warehouse.atomically(write)
+    total = sum((row.spend for row in read), Decimal(0))
+    by_currency = sorted({row.currency for row in read})
+    return Outcome(
+        len(read),
+        f"{len(read)} ad-days, {total} {'/'.join(by_currency)}" + (f", {len(clicks)} clicks" if clicks else ""),
+        {"spend": total, "currency": by_currency, "clicks": len(clicks), "window": str(window)},
+    )
+
+
+def _spend_row(row: AdSpend, pulled_at: object, run: Run) -> landing.Row:
+    from zoneinfo import ZoneInfo
+
+    zone = ZoneInfo(row.timezone) if row.timezone else run.tenant.timezone
+    settled = day_start(row.day + timedelta(days=1), zone) + PROVISIONAL <= run.now()
+    return {
+        "platform": row.platform,
+        "account_id": row.account_id,
+        "day": row.day,
+        "campaign_id": row.campaign_id,
+        "adset_id": row.adset_id,
+        "ad_id": row.ad_id,
+        "level": row.level,
+        "currency": row.currency,
+        "timezone": row.timezone,
+        "impressions": row.impressions,
+        "reach": row.reach,
+        "clicks": row.clicks,
+        "spend": row.spend,
+        "conversions": row.conversions,
+        "conversion_value": row.conversion_value,
+        "pulled_at": pulled_at,
+        "is_provisional": int(not settled),
+    }
+
+
+def _campaign_row(row: AdSpend, run: Run) -> landing.Row:
+    return {
+        "platform": row.platform,
+        "campaign_id": row.campaign_id,
+        "adset_id": row.adset_id,
+        "ad_id": row.ad_id,
+        "account_id": row.account_id,
+        "campaign_name": row.campaign_name,
+        "adset_name": row.adset_name,
+        "ad_name": row.ad_name,
+        "funnel_stage": run.tenant.funnel_stage(row.campaign_name),
+    }
+
+
+def visits(run: Run, kind: str) -> Outcome:
+    """Sessions by source and the touch each order is credited with, replaced by window."""
+    source = run.adapter("traffic", kind, Traffic, run.tenant.traffic[kind])
+    stream = f"traffic.{kind}"
+    window = _reread(run, stream, source.restates.daily, source.restates.weekly)
+    sessions = list(source.sessions(window))
+    touches = {
+        row["touch_key"]: row
+        for row in (
+            landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in source.touches(window)
+        )
+    }
+    session_rows = [
+        {
+            "property_id": row.property_id,
+            "day": row.day,
+            "source": row.source,
+            "medium": row.medium,
+            "campaign": row.campaign,
+            "channel_group": row.channel_group,
+            "sessions": row.sessions,
+            "engaged_sessions": row.engaged_sessions,
+            "users": row.users,
+            "new_users": row.new_users,
+            "revenue": row.revenue,
+            "currency": row.currency,
+        }
+        for row in sessions
+    ]
+
+    def write(tx: Transaction) -> None:
+        days = (window.since, window.until)
+        tx.replace(tables.fct_sessions, {"day": days}, session_rows)
+        tx.replace(tables.stg_touches, {"origin": kind, "day": days}, list(touches.values()))
+        _move_in(tx, run, stream, window)
+
+    run.warehouse.atomically(write)
+    count = sum(row.sessions for row in sessions)
+    return Outcome(
+        len(sessions) + len(touches),
+        f"{count} sessions, {len(touches)} orders seen",
+        {"sessions": count, "touches": len(touches), "window": str(window)},
+    )
+
+
+def _since_cursor(run: Run, stream: str) -> Window:
+    """The run's window, stretched back to the last day read whole. A backfill piece is read exactly."""
+    if run.reread == "none" and run.window.days > 1:
+        return run.window
+    cursor = run.warehouse.cursor(stream)
+    until = cursor["complete_until"] if cursor else None
+    if until is None:
+        return run.window
+    return Window(min(run.window.since, until - OVERLAP), run.window.until)
+
+
+def _reread(run: Run, stream: str, daily: int, weekly: int) -> Window:
+    """The window plus the days the platform still restates, plus any gap since the last read."""
+    if run.reread == "none":
+        return run.window
+    days = weekly if run.reread == "weekly" else daily
+    since = min(run.window.since, run.window.until - timedelta(days=days))
+    cursor = run.warehouse.cursor(stream)
+    if cursor and cursor["complete_until"] is not None:
+        since = min(since, cursor["complete_until"])
+    return Window(since, run.window.until)
+
+
+def _move(run: Run, stream: str, window: Window, newest: object) -> None:
+    run.warehouse.atomically(lambda tx: _move_in(tx, run, stream, window, newest))
+
+
+def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: object = None) -> None:
+    """The cursor goes forward only, and only over ground that was read: a gap stays before it."""
+    cursor = tx.cursor(stream)
+    known = cursor["complete_until"] if cursor else None
+    if known is not None and (known < window.since or known >= window.until):
+        return
+    tx.move_cursor(stream, complete_until=window.until, source_updated_at=newest, run_id=run.run_id, at=run.now())
+
+
+def _quarantine(run: Run, stream: str) -> int:
+    """Store what could not be trusted; how many records."""
+    bad, run.quarantined[:] = list(run.quarantined), []
+    rows = {
+        (record.stream, record.key[:128], record.reason[:255]): {
+            "stream": record.stream,
+            "record_key": record.key[:128],
+            "reason": record.reason[:255],
+            "first_seen": run.now(),
+            "last_seen": run.now(),
+            "run_id": run.run_id,
+        }
+        for record in bad
+    }
+    if rows:
+        run.warehouse.atomically(lambda tx: tx.upsert(tables.quarantine, list(rows.values()), keep=("first_seen",)))
+    return len({(record.stream, record.key) for record in bad})
+
+
+def _gate(run: Run, bad: int, good: int) -> None:
+    allowed = run.tenant.quality.max_quarantined_pct
+    if bad and 100.0 * bad / (bad + good) > allowed:
+        raise QualityGate(
+            "CTX-2102",
+            f"{bad} of {bad + good} orders could not be trusted; client {run.tenant.code} allows {allowed:g} %.",
+            fix=f"cortex doctor {run.tenant.code} lists the reasons; good orders were loaded.",
+        )
+
+
+def _batches(stream: Iterator[Order] | Iterator[Product], size: int) -> Iterator[list]:  # type: ignore[type-arg]
+    batch: list[object] = []
+    for record in stream:
+        batch.append(record)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+__all__ = ["BadRecord", "ads", "store", "traffic"]

@@ -1,0 +1,127 @@
+"""Value: who the buyers are, which order won them, and what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from cortex.run import Outcome, Run, Step
+from cortex.warehouse import tables
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cortex.tenant import Tenant
+
+PAID_ORDERS = """
+    SELECT o.order_key, o.customer_key, o.paid_at, o.paid_date, o.paid - o.refunded AS net, o.state, o.is_new_customer,
+           COALESCE(a.channel, 'unattributed') AS channel
+    FROM fct_orders o
+    LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'
+    WHERE o.is_paid = 1
+"""
+
+
+def people(_tenant: Tenant) -> Iterator[Step]:
+    yield Step("customers.people", merge_people)
+
+
+def customers(_tenant: Tenant) -> Iterator[Step]:
+    yield Step("customers.value", customer_value)
+
+
+def segments(_tenant: Tenant) -> Iterator[Step]:
+    yield Step("customers.rfm", rfm)
+
+
+def products(_tenant: Tenant) -> Iterator[Step]:
+    yield Step("products.abc", abc)
+
+
+def merge_people(run: Run) -> Outcome:
+    """Give every order its buyer after duplicates are merged, and mark the orders that won their buyer."""
+    import polars as pl
+
+    from cortex.customers import people as merging
+    from cortex.customers import value
+
+    aliases = run.warehouse.frame("SELECT order_key, kind, alias FROM fct_order_aliases")
+    known = run.warehouse.frame("SELECT order_key, customer_key, is_new_customer, is_paid, paid_at FROM fct_orders")
+    merged = known.drop("customer_key").join(merging.merge(aliases), on="order_key", how="inner")
+    first = value.first_orders(merged.filter(pl.col("is_paid") == 1)).with_columns(won=pl.lit(1))
+    told = merged.join(first, on="order_key", how="left").with_columns(won=pl.col("won").fill_null(0))
+    stored = known.select("order_key", held="customer_key")
+    moved = told.join(stored, on="order_key").filter(
+        (pl.col("customer_key") != pl.col("held")) | (pl.col("is_new_customer") != pl.col("won"))
+    )
+    rows = moved.select("order_key", "customer_key", is_new_customer="won").to_dicts()
+    run.warehouse.atomically(lambda tx: tx.assign(tables.fct_orders, "order_key", rows))
+    buyers = merged["customer_key"].n_unique()
+    return Outcome(len(rows), f"{buyers} buyers", {"buyers": buyers, "orders": len(merged)})
+
+
+def customer_value(run: Run) -> Outcome:
+    """Realised value of every buyer, as of the last day of the window."""
+    from cortex.customers import value
+    from cortex.warehouse.read import from_cents, to_cents
+
+    as_of = run.window.last
+    orders = to_cents(run.warehouse.frame(PAID_ORDERS), "net")
+    frame = value.realised(
+        orders,
+        as_of=as_of,
+        window_days=run.tenant.analytics.ltv_window_days,
+        churn_days=run.tenant.analytics.churn_threshold_days,
+    )
+    rows = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window").to_dicts()
+    scores = ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_segment")
+    empty = dict.fromkeys(scores)
+    keys = [row["customer_key"] for row in rows]
+
+    def write(tx: tables.Transaction) -> None:
+        tx.upsert(tables.dim_customers, [empty | row for row in rows], keep=scores)
+        tx.keep_only(tables.dim_customers, "customer_key", keys)
+
+    run.warehouse.atomically(write)
+    return Outcome(len(rows), f"{len(rows)} customers", _figures(orders, as_of))
+
+
+def _figures(orders: pl.DataFrame, as_of: date) -> dict[str, object]:
+    import polars as pl
+
+    seen = orders.filter(pl.col("paid_date") <= as_of)
+    buyers = seen.group_by("customer_key").len()
+    repeat = buyers.filter(pl.col("len") > 1).height
+    return {"customers": buyers.height, "repeat": repeat, "as_of": as_of.isoformat()}
+
+
+def rfm(run: Run) -> Outcome:
+    """Scores and segment of every customer, from the values of this run."""
+    from cortex.customers import rfm as scoring
+    from cortex.warehouse.read import to_cents
+
+    frame = to_cents(
+        run.warehouse.frame("SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers"),
+        "total_revenue",
+    )
+    rows = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles).to_dicts()
+    run.warehouse.atomically(lambda tx: tx.assign(tables.dim_customers, "customer_key", rows))
+    return Outcome(len(rows), f"{len({row['rfm_segment'] for row in rows})} segments")
+
+
+def abc(run: Run) -> Outcome:
+    """ABC class of every product by cumulated revenue: A up to 80 %, B the next 15 %, C the last 5 %."""
+    from cortex.products import abc as classes
+    from cortex.warehouse.read import to_cents
+
+    sold = to_cents(
+        run.warehouse.frame(
+            "SELECT i.platform, i.product_id, SUM(i.total) AS revenue FROM fct_order_items i"
+            " JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 GROUP BY i.platform, i.product_id"
+        ),
+        "revenue",
+    )
+    rows = classes.classify(sold).to_dicts()
+    run.warehouse.atomically(lambda tx: tx.assign(tables.dim_products, ("platform", "product_id"), rows))
+    return Outcome(len(rows), f"{sum(row['abc_class'] == 'A' for row in rows)} products make 80 % of revenue")

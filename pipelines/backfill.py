@@ -1,0 +1,15 @@
+"""The past, in weekly pieces from the newest back. Conversions are queued, or counted as too old; none is sent."""
+
+from cortex.steps import credit, pull, queue, refresh, value
+
+reread = "none"
+lookback = False
+chunk_days = 7
+chunks = (pull.store, pull.ads, pull.traffic)
+steps = (
+    value.people,
+    credit.everything,
+    value.customers,
+    refresh.everything,
+    queue.conversions,
+)

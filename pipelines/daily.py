@@ -1,0 +1,15 @@
+"""Every night: what the shop, the ads and GA4 changed, who earned it, what buyers are worth, conversions sent back."""
+
+from cortex.steps import credit, pull, queue, refresh, send, value
+
+steps = (
+    pull.store,
+    pull.ads,
+    pull.traffic,
+    value.people,
+    credit.orders,
+    value.customers,
+    refresh.sales,
+    queue.conversions,
+    send.conversions,
+)

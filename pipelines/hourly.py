@@ -1,0 +1,15 @@
+"""Every hour: today's orders and spend so far, and the conversions they bring."""
+
+from cortex.steps import credit, pull, queue, refresh, send, value
+
+reread = "none"
+lookback = False
+steps = (
+    pull.store,
+    pull.ads,
+    value.people,
+    credit.orders,
+    refresh.sales,
+    queue.conversions,
+    send.conversions,
+)
