@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -71,6 +72,8 @@ class Access:
     clock: Clock = field(default_factory=system_clock)
     notice: Callable[[Notice], None] = _ignore
     quarantine: Callable[[BadRecord], None] = _ignore
+    sleep: Callable[[float], None] = time.sleep
+    """How an adapter waits before it tries again (`Client(sleep=access.sleep)`): tests pass one that does not."""
 
     def secret(self, name: SecretName) -> Secret:
         return self.vault.get(*name.names)
