@@ -6,7 +6,12 @@ type, JSON, and the caller's own check of the page. Tokens travel in headers onl
 
 from __future__ import annotations
 
+import functools
+import http.client
+import io
+import math
 import random
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +24,8 @@ import msgspec
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 
@@ -90,6 +97,8 @@ def default_error(platform: str) -> Callable[[int, Mapping[str, str], bytes], Co
                 f"{platform} refused the credential ({status}).",
                 fix="Check or renew the token, then run `cortex doctor`.",
             )
+        if status == 503 and retry_after(headers):
+            return Throttled("CTX-4010", f"{platform} asks to wait (503).", retry_after=retry_after(headers))
         if status in {408, 425} or status >= 500:
             return Transient("CTX-4011", f"{platform} answered {status}.")
         return PlatformError("CTX-4012", f"{platform} refused the request ({status}).")
@@ -111,6 +120,73 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     except ValueError:
         return 0.0
     return max(0.0, (at.astimezone(UTC) - (now or datetime.now(UTC))).total_seconds())
+
+
+@dataclass
+class _Deadline:
+    """When the attempt under way must be over, on the clock `monotonic`, and how long one read may wait."""
+
+    read: float
+    monotonic: Callable[[], float]
+    at: float = math.inf
+
+    def wait(self) -> float:
+        """Seconds the next read may take. Raises TimeoutError once the moment has passed."""
+        left = self.at - self.monotonic()
+        if left <= 0:
+            raise TimeoutError("deadline")
+        return min(left, self.read)
+
+
+class _TimedReader(io.RawIOBase):
+    """Bytes of an answer as they arrive, each wait cut at the deadline of the whole attempt.
+
+    A socket's own timeout starts anew with every byte, so a header, a chunk size or the head of a gzip stream that
+    drips would hold a run for ever.
+    """
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, deadline: _Deadline) -> None:
+        self._sock, self._raw, self._deadline = sock, raw, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._deadline.wait())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, deadline: _Deadline, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self.fp: Any = io.BufferedReader(_TimedReader(sock, self.fp.detach(), deadline))
+
+
+class _Transport(HTTPAdapter):
+    """Sockets whose answers end by the deadline. Never retries by itself: the retry scope is the Client's."""
+
+    def __init__(self, deadline: _Deadline) -> None:
+        response = functools.partial(_TimedResponse, deadline=deadline)
+        plain = type("Connection", (HTTPConnection,), {"response_class": response})
+        secure = type("SecureConnection", (HTTPSConnection,), {"response_class": response})
+        self._pools = {
+            "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **named)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
 
 @dataclass
@@ -140,7 +216,8 @@ class Client:
         self._session.trust_env = False  # a ~/.netrc must not overwrite a tenant's Authorization
         self._session.proxies.update(requests.utils.get_environ_proxies(self.base_url))
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", **self.headers})
-        transport = self.adapter or HTTPAdapter(max_retries=0)
+        self._deadline = _Deadline(self.limits.read, self.monotonic)
+        transport = self.adapter or _Transport(self._deadline)
         self._session.mount("https://", transport)
         self._session.mount("http://", transport)
 
@@ -234,7 +311,7 @@ class Client:
                 self.sleep(hold)
         url = self.base_url + path + (f"?{urlencode(params)}" if params else "")
         body, extra = payload or (None, {})
-        deadline = self.monotonic() + self.limits.total
+        self._deadline.at = self.monotonic() + self.limits.total
         self.requests_sent += 1
         try:
             response = self._session.request(
@@ -253,13 +330,15 @@ class Client:
         except requests.exceptions.SSLError:
             raise PlatformError("CTX-4014", f"The TLS certificate of {self.platform} cannot be verified.") from None
         except requests.exceptions.RequestException as failure:
+            if self._overdue():
+                raise self._too_slow() from None
             raise Transient(
                 "CTX-4015",
                 f"The connection to {self.platform} broke ({type(failure).__name__}).",
                 sent=_may_have_arrived(failure),
             ) from None
         try:
-            content = self._read(response, deadline)
+            content = self._read(response)
         finally:
             response.close()
         headers = response.headers
@@ -276,7 +355,15 @@ class Client:
             failure.sent = True
         return failure
 
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
+    def _overdue(self) -> bool:
+        return self.monotonic() >= self._deadline.at
+
+    def _too_slow(self) -> Transient:
+        return Transient(
+            "CTX-4016", f"{self.platform} took longer than {self.limits.total:g} s for one answer.", sent=True
+        )
+
+    def _read(self, response: requests.Response) -> bytes:
         """The whole body within the deadline and the cap. Short bodies raise: urllib3 enforces Content-Length."""
         parts: list[bytes] = []
         size = 0
@@ -284,12 +371,8 @@ class Client:
         try:
             while True:
                 part = raw.read1(65536, decode_content=True)
-                if self.monotonic() > deadline:
-                    raise Transient(
-                        "CTX-4016",
-                        f"{self.platform} took longer than {self.limits.total:g} s for one answer.",
-                        sent=True,
-                    )
+                if self._overdue():
+                    raise self._too_slow()
                 if not part:
                     if raw.closed or _exhausted(raw):
                         break
@@ -301,6 +384,8 @@ class Client:
                     )
                 parts.append(part)
         except (urllib3.exceptions.HTTPError, OSError) as failure:
+            if self._overdue():
+                raise self._too_slow() from None
             raise Transient(
                 "CTX-4018", f"An answer of {self.platform} was cut short ({type(failure).__name__}).", sent=True
             ) from None
