@@ -1,0 +1,155 @@
+"""The report's words in the three languages of the house."""
+
+from __future__ import annotations
+
+LANGUAGES = ("pt-BR", "en", "es")
+
+WORDS: dict[str, tuple[str, str, str]] = {
+    # key: pt-BR, en, es
+    "report": ("Relatório de desempenho", "Performance report", "Informe de rendimiento"),
+    "period": ("Período", "Period", "Período"),
+    "against": ("comparado a", "compared with", "comparado con"),
+    "data_until": ("Dados até", "Data until", "Datos hasta"),
+    "revenue": ("Receita líquida", "Net revenue", "Ingresos netos"),
+    "orders": ("Pedidos pagos", "Paid orders", "Pedidos pagados"),
+    "aov": ("Ticket médio", "Average order value", "Ticket medio"),
+    "new_customers": ("Novos clientes", "New customers", "Clientes nuevos"),
+    "spend": ("Investimento em mídia", "Ad spend", "Inversión en medios"),
+    "roas": ("ROAS", "ROAS", "ROAS"),
+    "cac": ("CAC", "CAC", "CAC"),
+    "mer": ("MER", "MER", "MER"),
+    "daily": ("Receita por dia", "Revenue by day", "Ingresos por día"),
+    "daily_up": (
+        "Receita {change} acima do período anterior",
+        "Revenue {change} above the period before",
+        "Ingresos {change} por encima del período anterior",
+    ),
+    "daily_down": (
+        "Receita {change} abaixo do período anterior",
+        "Revenue {change} below the period before",
+        "Ingresos {change} por debajo del período anterior",
+    ),
+    "daily_note": (
+        "Barras: receita líquida do dia. Linha tracejada: período anterior.",
+        "Bars: net revenue of the day. Dashed line: the period before.",
+        "Barras: ingresos netos del día. Línea discontinua: período anterior.",
+    ),
+    "channels": ("Quem trouxe a receita", "Who brought the revenue", "Quién trajo los ingresos"),
+    "channels_note": (
+        "A mesma receita repartida por cada modelo de atribuição; a soma de cada modelo é a receita dos pedidos do período.",
+        "The same revenue shared out by each attribution model; each model sums to the revenue of the period's orders.",
+        "Los mismos ingresos repartidos por cada modelo de atribución; cada modelo suma los ingresos de los pedidos del período.",
+    ),
+    "channel": ("Canal", "Channel", "Canal"),
+    "platform_claim": ("Declarado pela plataforma", "Claimed by the platform", "Declarado por la plataforma"),
+    "last_click": ("Último clique", "Last click", "Último clic"),
+    "first_click": ("Primeiro clique", "First click", "Primer clic"),
+    "linear": ("Linear", "Linear", "Lineal"),
+    "ltv": ("Quanto vale um cliente", "What a customer is worth", "Cuánto vale un cliente"),
+    "ltv_note": (
+        "Receita acumulada por cliente, por mês da primeira compra. Células vazias: o mês ainda não terminou.",
+        "Revenue per customer, cumulated, by month of the first purchase. Empty cells: the month is not over.",
+        "Ingresos acumulados por cliente, por mes de la primera compra. Celdas vacías: el mes no ha terminado.",
+    ),
+    "cohort": ("Primeira compra", "First purchase", "Primera compra"),
+    "customers": ("Clientes", "Customers", "Clientes"),
+    "repeat": ("Recompra", "Repeat", "Recompra"),
+    "month_n": ("Mês {n}", "Month {n}", "Mes {n}"),
+    "delivery": (
+        "Conversões devolvidas às plataformas",
+        "Conversions sent back to the platforms",
+        "Conversiones devueltas a las plataformas",
+    ),
+    "delivery_note": (
+        "Precisão = (aceitas + retidas por regra) ÷ pedidos pagos. Toda conversão não enviada tem motivo.",
+        "Accuracy = (accepted + held by rule) ÷ paid orders. Every conversion not sent has a reason.",
+        "Precisión = (aceptadas + retenidas por regla) ÷ pedidos pagados. Toda conversión no enviada tiene motivo.",
+    ),
+    "accuracy": ("Precisão", "Accuracy", "Precisión"),
+    "destination": ("Destino", "Destination", "Destino"),
+    "state": ("Situação", "State", "Estado"),
+    "reason": ("Motivo", "Reason", "Motivo"),
+    "count": ("Conversões", "Conversions", "Conversiones"),
+    "value": ("Valor", "Value", "Valor"),
+    "products": ("Mais vendidos", "Best sellers", "Más vendidos"),
+    "product": ("Produto", "Product", "Producto"),
+    "units": ("Unidades", "Units", "Unidades"),
+    "notices": ("O que você precisa saber", "What you need to know", "Lo que necesita saber"),
+    "formulas": ("Como calculamos", "How we calculate", "Cómo calculamos"),
+    "formula_revenue": (
+        "Receita líquida: pagamentos na data do pagamento, menos reembolsos na data do reembolso.",
+        "Net revenue: payments on the day of payment, less refunds on the day of the refund.",
+        "Ingresos netos: pagos en la fecha de pago, menos reembolsos en la fecha del reembolso.",
+    ),
+    "formula_roas": (
+        "ROAS: receita atribuída (último clique) aos canais com investimento ÷ investimento. MER: receita líquida ÷ investimento.",
+        "ROAS: revenue attributed (last click) to channels with spend ÷ spend. MER: net revenue ÷ spend.",
+        "ROAS: ingresos atribuidos (último clic) a canales con inversión ÷ inversión. MER: ingresos netos ÷ inversión.",
+    ),
+    "formula_cac": (
+        "CAC: investimento ÷ novos clientes (primeiro pedido pago da pessoa).",
+        "CAC: spend ÷ new customers (a person's first paid order).",
+        "CAC: inversión ÷ clientes nuevos (primer pedido pagado de la persona).",
+    ),
+    "no_spend": ("sem investimento no período", "no spend in the period", "sin inversión en el período"),
+    "no_orders": ("sem pedidos no período", "no orders in the period", "sin pedidos en el período"),
+    "no_before": ("sem período anterior", "no period before", "sin período anterior"),
+    "nothing": ("Sem dados no período.", "No data in the period.", "Sin datos en el período."),
+    "pretended": (
+        "Dados de treinamento: data simulada.",
+        "Training data: the date is pretended.",
+        "Datos de entrenamiento: fecha simulada.",
+    ),
+    "made": ("Gerado em", "Made on", "Generado el"),
+    "total": ("Total", "Total", "Total"),
+    # channels
+    "meta": ("Meta", "Meta", "Meta"),
+    "google": ("Google Ads", "Google Ads", "Google Ads"),
+    "tiktok": ("TikTok", "TikTok", "TikTok"),
+    "bing": ("Microsoft Ads", "Microsoft Ads", "Microsoft Ads"),
+    "organic": ("Busca orgânica", "Organic search", "Búsqueda orgánica"),
+    "direct": ("Direto", "Direct", "Directo"),
+    "email": ("E-mail", "E-mail", "Correo"),
+    "referral": ("Referência", "Referral", "Referencia"),
+    "social": ("Social orgânico", "Organic social", "Social orgánico"),
+    "marketplace": ("Marketplace", "Marketplace", "Marketplace"),
+    "whatsapp": ("WhatsApp", "WhatsApp", "WhatsApp"),
+    "affiliate": ("Afiliados", "Affiliates", "Afiliados"),
+    "sms": ("SMS", "SMS", "SMS"),
+    "other": ("Outros", "Other", "Otros"),
+    "unattributed": ("Não atribuído", "Unattributed", "No atribuido"),
+    # destinations
+    "meta_capi": ("Meta (API de Conversões)", "Meta (Conversions API)", "Meta (API de Conversiones)"),
+    "google_ec": ("Google (Data Manager)", "Google (Data Manager)", "Google (Data Manager)"),
+    # delivery states and reasons
+    "planned": ("na fila", "queued", "en cola"),
+    "gated": ("retida por regra", "held by rule", "retenida por regla"),
+    "claimed": ("em envio", "being sent", "enviándose"),
+    "accepted": ("aceita", "accepted", "aceptada"),
+    "processed": ("processada", "processed", "procesada"),
+    "duplicate": ("já recebida", "already received", "ya recibida"),
+    "expired": ("fora da janela", "outside the window", "fuera de la ventana"),
+    "rejected": ("recusada", "rejected", "rechazada"),
+    "unknown": ("incerta", "unknown", "incierta"),
+    "dead": ("desistida", "given up", "abandonada"),
+    "consent_denied": ("consentimento negado", "consent denied", "consentimiento denegado"),
+    "consent_unknown": ("sem registro de consentimento", "no consent on record", "sin registro de consentimiento"),
+    "no_consent_policy": (
+        "cliente sem política de consentimento",
+        "client has no consent policy",
+        "cliente sin política de consentimiento",
+    ),
+    "window": ("mais antiga que a janela", "older than the window", "más antigua que la ventana"),
+    "test_order": ("pedido de teste", "test order", "pedido de prueba"),
+    "zero_value": ("valor zero", "zero value", "valor cero"),
+    "thin_identity": ("identificação insuficiente", "too thin an identity", "identificación insuficiente"),
+    "internal_buyer": ("comprador interno", "internal buyer", "comprador interno"),
+    "cancelled": ("pedido cancelado", "cancelled order", "pedido cancelado"),
+    "not_paid": ("não pago", "not paid", "no pagado"),
+}
+
+
+def word(key: str, lang: str) -> str:
+    """The word in that language; a key nobody has translated shows itself, so that nothing is hidden."""
+    found = WORDS.get(key)
+    return found[LANGUAGES.index(lang)] if found else key.replace("_", " ")
