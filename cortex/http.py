@@ -52,13 +52,13 @@ class Bucket:
     per_second: float
     burst: float
     _level: float = 0.0
-    _at: float = 0.0
+    _at: float | None = None
 
     def wait(self, now: float) -> float:
         """Count one request; how many seconds to hold it back."""
-        self._level = max(0.0, self._level - (now - self._at) * self.per_second) if self._at else 0.0
+        passed = 0.0 if self._at is None else now - self._at
         self._at = now
-        self._level += 1.0
+        self._level = max(0.0, self._level - passed * self.per_second) + 1.0
         return max(0.0, (self._level - self.burst) / self.per_second)
 
     def observe(self, used: float) -> None:
