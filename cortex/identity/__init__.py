@@ -1,0 +1,7 @@
+"""Identity: the only room that reads a buyer in the clear. It normalises, hashes and forgets, in memory."""
+
+from cortex.identity.checking import check
+from cortex.identity.normalise import RULES
+from cortex.identity.sealing import aliases, digest, identify, is_internal, pseudonym
+
+__all__ = ["RULES", "aliases", "check", "digest", "identify", "is_internal", "pseudonym"]

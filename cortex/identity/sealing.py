@@ -1,0 +1,90 @@
+"""From a buyer in the clear to what may be kept: keyed pseudonyms for us, plain digests for a destination."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cortex.identity._places import country_iso
+from cortex.identity.normalise import RULES, Rule, document_digits, email_google, phone_digits, prehashed
+from cortex.records import IdentifierRules, Person
+
+
+def digest(reading: str) -> str:
+    """SHA-256 in lower-case hex, as every platform takes it; a reading that is one already stays as it is.
+
+    >>> digest("test@example.com")
+    '973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b'
+    """
+    return prehashed(reading) or hashlib.sha256(reading.encode()).hexdigest()
+
+
+def pseudonym(key: bytes, kind: str, value: str) -> str:
+    """HMAC-SHA-256 in hex of `kind:value` under the tenant's key; `value` is normalised already.
+
+    Unlike a plain hash nobody can find the person in it by hashing a list of addresses, and two tenants never share
+    one. Losing the key forgets everybody.
+    """
+    return hmac.digest(key, f"{kind}:{value}".encode(), "sha256").hex()
+
+
+def aliases(key: bytes, person: Person, platform: str, country: str = "BR") -> list[tuple[str, str]]:
+    """(kind, pseudonym) of everything one buyer may be recognised by: store, email, phone, document.
+
+    store: the shop's customer id within its platform. email: by mailbox, so that Gmail's dots and +suffix make no
+    second person. document: CPF or CNPJ with right check digits. Empty when the order names nobody.
+    """
+    at = country_iso(person.country) or country
+    known = (
+        ("store", f"{platform}:{person.store_id}" if person.store_id else ""),
+        ("email", _first(email_google(person.email, at))),
+        ("phone", _first(phone_digits(person.phone, at))),
+        ("document", document_digits(person.document) if person.document else ""),
+    )
+    return [(kind, pseudonym(key, kind, value)) for kind, value in known if value]
+
+
+def identify(person: Person, rules: IdentifierRules, country: str = "BR") -> dict[str, list[str]]:
+    """A buyer as one destination wants people written: its keys with digests (or plain values where its rules say so).
+
+    country: ISO 3166 code read into what the buyer typed without one; their own country wins. Keys without a usable
+    fact are absent. Lists have one entry unless the destination takes several readings.
+    """
+    at = country_iso(person.country) or country
+    found: dict[str, list[str]] = {}
+    for key, fact, rule, hashed, variants in _compiled(rules):
+        value = getattr(person, fact)
+        if not value:
+            continue
+        readings = rule(value, at)
+        if not readings:
+            continue
+        if not variants:
+            readings = readings[:1]
+        found[key] = [digest(reading) for reading in readings] if hashed else list(readings)
+    return found
+
+
+def is_internal(person: Person, entries: Iterable[str]) -> bool:
+    """Whether the buyer is the shop's or the agency's own: an address listed whole, or `@domain`."""
+    mailbox = _first(email_google(person.email, ""))
+    if not mailbox:
+        return False
+    return any(
+        mailbox.endswith(entry.strip().lower())
+        if entry.strip().startswith("@")
+        else mailbox == _first(email_google(entry, ""))
+        for entry in entries
+    )
+
+
+def _first(readings: tuple[str, ...]) -> str:
+    return readings[0] if readings else ""
+
+
+@lru_cache(maxsize=64)
+def _compiled(rules: IdentifierRules) -> tuple[tuple[str, str, Rule, bool, bool], ...]:
+    """Rules with their functions looked up once. Raises KeyError for a rule this room does not know."""
+    return tuple((field.key, field.fact, RULES[field.rule], field.hashed, field.variants) for field in rules.fields)
