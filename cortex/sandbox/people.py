@@ -11,27 +11,31 @@ import numpy.typing as npt
 
 from cortex.sandbox.places import BY_UF, STATES, State
 
-WOMEN = (
+
+def _words(text: str, separator: str | None = None) -> tuple[str, ...]:
+    return tuple(text.split(separator))
+
+
+WOMEN = _words(
     "Maria Ana Adriana Juliana Márcia Fernanda Patrícia Aline Camila Bruna Letícia Amanda Larissa Beatriz Gabriela "
     "Mariana Vitória Luana Débora Cláudia Renata Sônia Simone Tatiane Vanessa Luíza Isabela Raquel Conceição Antônia"
-).split()
-MEN = (
+)
+MEN = _words(
     "José João Antônio Francisco Carlos Paulo Pedro Lucas Luiz Marcos Gabriel Rafael Daniel Marcelo Bruno Eduardo "
     "Felipe Rodrigo Mateus Gustavo Fábio André Leandro Tiago Vinícius Caio Otávio Sérgio Anderson Wesley"
-).split()
-SURNAMES = (
+)
+SURNAMES = _words(
     "Silva Santos Oliveira Souza Rodrigues Ferreira Alves Pereira Lima Gomes Costa Ribeiro Martins Carvalho Almeida "
     "Lopes Soares Fernandes Vieira Barbosa Rocha Dias Nascimento Andrade Moreira Nunes Marques Machado Mendes Freitas "
     "Cardoso Ramos Gonçalves Teixeira Araújo Conceição Farias Brandão Antunes Queiroz Assunção Guimarães"
-).split()
-PARTICLES = ("", "", "", "", "da ", "de ", "dos ")
-STREETS = (
-    "Rua das Acácias|Rua Sete de Setembro|Avenida Brasil|Rua Quinze de Novembro|Avenida Getúlio Vargas|Rua das Flores|"
-    "Rua Tiradentes|Avenida Paulista|Rua Marechal Deodoro|Travessa São José|Rua Dom Pedro II|Alameda dos Ipês"
-).split("|")
-DISTRICTS = "Centro|Jardim América|Boa Vista|São José|Vila Nova|Santa Luzia|Industrial|Bela Vista|Cidade Nova".split(
-    "|"
 )
+PARTICLES = ("", "", "", "", "da ", "de ", "dos ")
+STREETS = _words(
+    "Rua das Acácias|Rua Sete de Setembro|Avenida Brasil|Rua Quinze de Novembro|Avenida Getúlio Vargas|Rua das Flores|"
+    "Rua Tiradentes|Avenida Paulista|Rua Marechal Deodoro|Travessa São José|Rua Dom Pedro II|Alameda dos Ipês",
+    "|",
+)
+DISTRICTS = _words("Centro|Jardim América|Boa Vista|São José|Vila Nova|Santa Luzia|Industrial|Bela Vista", "|")
 MAILBOXES = (
     *("example.com",) * 4,
     "example.org",
@@ -99,7 +103,7 @@ def _document(number: int, dotted: bool) -> str:
 
 def _email(first: str, last: str, code: str, draw: int) -> str:
     mailbox = MAILBOXES[draw % len(MAILBOXES)]
-    family = plain(last.split()[-1])
+    family = plain(last.rsplit(maxsplit=1)[-1])
     if mailbox == "gmail.example":
         # Dots and suffixes that some mail systems ignore and others do not.
         return (
