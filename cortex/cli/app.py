@@ -96,7 +96,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word in FLAGS or word.partition("=")[0] in VALUES and "=" in word:
+        elif word in FLAGS or (word.partition("=")[0] in VALUES and "=" in word):
             front.append(word)
         elif word in VALUES:
             front += [word, *[value for value in [next(words, None)] if value is not None]]
@@ -136,7 +136,7 @@ def _invoke(shell: Shell, words: list[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        print(error.ctx.get_help() if error.ctx else "", file=shell.err)  # noqa: T201
+        print(error.ctx.get_help() if error.ctx else "", file=shell.err)
         return 2
     except click.ClickException as error:
         raise UsageError("CTX-1002", error.format_message(), fix=_usage(error)) from None
@@ -159,6 +159,6 @@ def _unexpected(shell: Shell, failure: Exception) -> int:
         fix="Run again with --verbose and report what it prints.",
     )
     if shell.verbose:
-        print(REDACTOR.clean("".join(traceback.format_exception(failure))), file=shell.err)  # noqa: T201
+        print(REDACTOR.clean("".join(traceback.format_exception(failure))), file=shell.err)
     shell.complain(error)
     return shell.finish(Answer(error=error))

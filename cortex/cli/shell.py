@@ -73,12 +73,12 @@ class Shell:
     def say(self, line: str = "") -> None:
         """A line of talk on stderr: headings, progress, hints."""
         if not (self.quiet or self.json):
-            print(REDACTOR.clean(line), file=self.err, flush=True)  # noqa: T201
+            print(REDACTOR.clean(line), file=self.err, flush=True)
 
     def show(self, line: str = "") -> None:
         """A line of the answer on stdout."""
         if not self.json:
-            print(line, file=self.out, flush=True)  # noqa: T201
+            print(line, file=self.out, flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
         """A plain aligned table on stdout; the columns named in `right` hold numbers."""
@@ -117,7 +117,7 @@ class Shell:
                 "next": answer.next,
             }
             text = json.dumps(REDACTOR.clean_any(plain(envelope)), ensure_ascii=False, separators=(",", ":"))
-            print(text, file=self.out, flush=True)  # noqa: T201
+            print(text, file=self.out, flush=True)
         elif answer.next and not self.quiet:
             self.say(f"Next: {' · '.join(answer.next)}")
         return answer.error.exit_code if answer.error else answer.exit_code
@@ -126,7 +126,7 @@ class Shell:
         """An error as people read it: code and sentence, every problem, the fix, where to read more."""
         if self.json:
             return
-        write = lambda line: print(REDACTOR.clean(line), file=self.err, flush=True)  # noqa: T201, E731
+        write = lambda line: print(REDACTOR.clean(line), file=self.err, flush=True)  # noqa: E731
         write(f"{error.code} {error.message}")
         for problem in getattr(error, "problems", ()):
             write(f"  {problem}")

@@ -184,10 +184,10 @@ def _one(run: Run, planned: Planned, listen: Listener) -> StepResult:
     try:
         outcome = planned.step.work(run)
     except CortexError as failure:
-        log.error("step failed", code=failure.code, error=failure.message)
+        log.error("step failed", code=failure.code, error=failure.message)  # noqa: TRY400  # its words say it all
         return StepResult(planned.name, "failed", error=failure, seconds=time.monotonic() - started)
-    except Exception as failure:  # noqa: BLE001  # one broken step must not take the others with it
-        log.error("step broke", error=type(failure).__name__, exc_info=True)
+    except Exception as failure:  # one broken step must not take the others with it
+        log.exception("step broke", error=type(failure).__name__)
         named = CortexError(
             "CTX-9001",
             f"Step {planned.name} broke: {type(failure).__name__}.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cortex.tenant import Tenant
+    from cortex.warehouse import Transaction
 
 SETTLING = timedelta(days=14)
 """GA4 and click ids may still change this long after an order: its credit is computed again."""
@@ -85,7 +86,7 @@ def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
     credit_rows = rows.to_dicts()
     every = paid["order_key"].to_list()
 
-    def write(tx: tables.Transaction) -> None:
+    def write(tx: Transaction) -> None:
         tx.rewrite(tables.fct_touchpoints, "order_key", every, touch_rows)
         tx.rewrite(tables.fct_attribution, "order_key", every, credit_rows)
         # An order that is no longer paid (voided, found to be a test) holds no credit.

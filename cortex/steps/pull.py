@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start
-from cortex.errors import BadRecord, QualityGate
+from cortex.errors import QualityGate
 from cortex.records import AdSpend, Order, Product
 from cortex.run import Outcome, Run, Step
 from cortex.steps import landing, sealing
@@ -20,7 +20,7 @@ from cortex.warehouse import tables
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
-    from cortex.warehouse import Transaction
+    from cortex.warehouse import Loaded, Transaction
 
 OVERLAP = timedelta(days=1)
 """A shop's list may settle for a while after a change: the last day read is read again."""
@@ -70,7 +70,7 @@ def orders(run: Run) -> Outcome:
         newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
         run.progress(total)
     _move(run, stream, window, newest)
-    bad = _quarantine(run, stream)
+    bad = _quarantine(run)
     _gate(run, bad, total)
     unusual = f" · {bad} quarantined" if bad else ""
     return Outcome(
@@ -80,7 +80,7 @@ def orders(run: Run) -> Outcome:
     )
 
 
-def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landing.Row]) -> tables.Loaded:
+def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landing.Row]) -> Loaded:
     """One batch, whole or not at all. An order older than what is known changes nothing."""
     known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at"])
     fresh = {
@@ -310,7 +310,7 @@ def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: obj
     tx.move_cursor(stream, complete_until=window.until, source_updated_at=newest, run_id=run.run_id, at=run.now())
 
 
-def _quarantine(run: Run, stream: str) -> int:
+def _quarantine(run: Run) -> int:
     """Store what could not be trusted; how many records."""
     bad, run.quarantined[:] = list(run.quarantined), []
     rows = {
@@ -348,6 +348,3 @@ def _batches(stream: Iterator[Order] | Iterator[Product], size: int) -> Iterator
             batch = []
     if batch:
         yield batch
-
-
-__all__ = ["BadRecord", "ads", "store", "traffic"]

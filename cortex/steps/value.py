@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cortex.tenant import Tenant
+    from cortex.warehouse import Transaction
 
 PAID_ORDERS = """
     SELECT o.order_key, o.customer_key, o.paid_at, o.paid_date, o.paid - o.refunded AS net, o.state, o.is_new_customer,
@@ -79,7 +80,7 @@ def customer_value(run: Run) -> Outcome:
     empty = dict.fromkeys(scores)
     keys = [row["customer_key"] for row in rows]
 
-    def write(tx: tables.Transaction) -> None:
+    def write(tx: Transaction) -> None:
         tx.upsert(tables.dim_customers, [empty | row for row in rows], keep=scores)
         tx.keep_only(tables.dim_customers, "customer_key", keys)
 

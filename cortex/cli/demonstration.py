@@ -1,0 +1,290 @@
+"""demo and sandbox: the whole product against local stand-ins of every platform, with no network and no account."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex.cli.shell import Answer, Shell, brl, number
+from cortex.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cortex.sandbox import Running
+    from cortex.sandbox.market import Market, Shop
+
+HTTP_PORT, GRPC_PORT = 8765, 8766
+LEAK = 10.0
+"""The shop's rate limit on its larger plans is ten times the base plan's: the demo's shops are on those."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+    app.command("sandbox")(sandbox)
+
+
+def demo(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Workspace to make.")] = Path("cortex-demo"),
+    seed: Annotated[int, typer.Option("--seed", help="Another world.")] = 1,
+    orders: Annotated[int, typer.Option("--orders", help="About how many orders, both shops together.")] = 10_000,
+    days: Annotated[int, typer.Option("--days", help="Days of history.")] = 90,
+) -> Answer:
+    """Two invented Brazilian shops, from client file to report: onboard, backfill, daily and weekly runs, conversions."""
+    from cortex.cli.app import main as command
+    from cortex.clock import system_clock
+    from cortex.sandbox import world
+
+    shell: Shell = context.obj
+    shell.command = "demo"
+    _fresh(folder)
+    started = time.monotonic()
+    shell.say(f"Building a world of two shops, {days} days, about {orders} orders …")
+    market = world.build(seed=seed, now=system_clock()(), days=days, shops=world.demo_shops(orders))
+    with _serving(market, rate_scale=LEAK) as running:
+        write_clients(folder, market, running)
+        codes = [shop.code for shop in market.shops]
+
+        def cortex(*words: str) -> None:
+            shell.say(f"\n$ cortex {' '.join(words)}")
+            code = command([*words, "--workspace", str(folder), *(["--quiet"] if shell.json or shell.quiet else [])])
+            if code:
+                raise typer.Exit(code)
+
+        for client in codes:
+            cortex("onboard", client)
+        cortex("backfill", "--days", str(days))
+        for client in codes:
+            cortex("run", "daily", client)
+        cortex("run", "weekly", "--all")
+        for client in codes:
+            cortex("report", client, "--days", "30")
+        received = _received(running)
+    seconds = time.monotonic() - started
+    return _summary(shell, folder, codes, received, seconds)
+
+
+def sandbox(
+    context: typer.Context,
+    seed: Annotated[int, typer.Option("--seed", help="Another world.")] = 1,
+    count: Annotated[int, typer.Option("--orders-count", help="About how many orders of the invented world.")] = 10_000,
+    days: Annotated[int, typer.Option("--days", help="Days of history of the invented world.")] = 90,
+    orders: Annotated[str, typer.Option("--orders", metavar="olist:DIR", help="Serve real orders instead.")] = "",
+    now: Annotated[
+        str, typer.Option("--now", metavar="INSTANT", help="The day it is there, ISO 8601 with offset.")
+    ] = "",
+    port: Annotated[int, typer.Option("--port", help="HTTP port; 0 takes a free one.")] = HTTP_PORT,
+    grpc_port: Annotated[int, typer.Option("--grpc-port", help="Google Ads port; 0 takes a free one.")] = GRPC_PORT,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write client files and credentials into the workspace.")
+    ] = False,
+    minutes: Annotated[float, typer.Option("--minutes", help="Stop by itself after this long.")] = 480.0,
+) -> Answer:
+    """Serve local stand-ins of Nuvemshop, Meta, Google Ads, GA4 and Data Manager until Ctrl-C."""
+    shell: Shell = context.obj
+    shell.command = "sandbox"
+    instant = _instant(now)
+    market = _market(orders, seed=seed, now=instant(), days=days, count=count)
+    with _serving(market, port=port, grpc_port=grpc_port, clock=instant, rate_scale=LEAK) as running:
+        shell.show(f"HTTP  {running.http_url}   what arrived: {running.http_url}/sandbox/received")
+        shell.show(f"gRPC  {running.grpc_url}")
+        for shop in market.shops:
+            shell.show(f"shop  {shop.code}  {shop.name}  {len(shop.orders)} orders")
+        if write:
+            for path in write_clients(shell.workspace.root, market, running):
+                shell.show(f"wrote {path}")
+        if now:
+            shell.show(f"Clients must live on the same day: CORTEX_NOW={now}")
+        shell.say(f"Serving for {minutes:g} minutes; Ctrl-C stops.")
+        _wait(minutes * 60)
+    return Answer(data={"http": running.http_url, "grpc": running.grpc_url})
+
+
+def write_clients(folder: Path, market: Market, running: Running) -> list[Path]:
+    """Client files and credentials of a world's shops, pointing at the running sandbox. Returns the paths."""
+    tenants = folder / "tenants"
+    tenants.mkdir(parents=True, exist_ok=True)
+    written = []
+    for shop in market.shops:
+        path = tenants / f"{shop.code}.yaml"
+        path.write_text(client_file(shop, running.http_url, running.grpc_url), encoding="utf-8")
+        written.append(path)
+    secrets = folder / ".env"
+    descriptor = os.open(secrets, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write("# Credentials of the sandbox: they open nothing but the local stand-ins.\n")
+        for shop in market.shops:
+            handle.write(credentials(shop, running.http_url))
+    return [*written, secrets]
+
+
+def client_file(shop: Shop, http_url: str, grpc_url: str) -> str:
+    """The YAML of one shop of the world."""
+    import json
+
+    blocks: dict[str, Any] = {
+        "client": {"name": shop.name, "code": shop.code, "timezone": shop.timezone, "currency": shop.currency},
+        "ecommerce": {"platform": "nuvemshop", "store_id": shop.store_id, "api_url": http_url},
+    }
+    if shop.meta or shop.google:
+        blocks["ads"] = {}
+    if shop.meta:
+        blocks["ads"]["meta"] = {"enabled": True, "account_id": shop.meta.account_id, "api_url": http_url}
+    if shop.google:
+        blocks["ads"]["google"] = {"enabled": True, "customer_id": shop.google.customer_id, "api_url": grpc_url}
+    if shop.ga4:
+        blocks["analytics"] = {"ga4": {"enabled": True, "property_id": shop.ga4.property_id, "api_url": http_url}}
+    conversions: dict[str, Any] = {}
+    if shop.meta:
+        conversions["meta_capi"] = {"enabled": True, "pixel_id": shop.meta.pixel_id, "api_url": http_url}
+    if shop.google:
+        conversions["google_ec"] = {
+            "enabled": True, "conversion_action_id": shop.google.conversion_action_id, "api_url": http_url,
+        }  # fmt: skip
+    if conversions:
+        blocks["offline_conversions"] = conversions
+    blocks["privacy"] = {"consent": {"mode": "opt_in"}}
+    return "# Made by the sandbox.\n" + _yaml(blocks, json.dumps)
+
+
+def credentials(shop: Shop, http_url: str) -> str:
+    """Lines of `.env` for one shop of the world."""
+    import json
+
+    google = json.dumps(
+        {
+            "type": "authorized_user",
+            "client_id": "sandbox",
+            "client_secret": "sandbox",
+            "refresh_token": shop.google_refresh_token,
+            "token_uri": f"{http_url}/token",
+        }
+    )
+    prefix = f"CORTEX_{shop.code.upper()}"
+    return f"{prefix}_NUVEMSHOP_TOKEN={shop.store_token}\n{prefix}_META_TOKEN={shop.meta_token}\n{prefix}_GOOGLE_CREDENTIALS='{google}'\n"
+
+
+def _yaml(value: dict[str, Any], quote: Callable[[str], str], indent: int = 0) -> str:
+    lines = []
+    for key, item in value.items():
+        pad = " " * indent
+        if isinstance(item, dict):
+            lines.append(f"{pad}{key}:\n{_yaml(item, quote, indent + 2)}")
+        elif isinstance(item, bool):
+            lines.append(f"{pad}{key}: {'true' if item else 'false'}\n")
+        else:
+            lines.append(f"{pad}{key}: {quote(str(item))}\n")
+    return "".join(lines)
+
+
+@contextmanager
+def _serving(
+    market: Market, *, port: int = 0, grpc_port: int = 0, clock: Any = None, rate_scale: float = 1.0
+) -> Iterator[Running]:
+    from cortex.sandbox import serve
+
+    running = serve(market, port=port, grpc_port=grpc_port, clock=clock, rate_scale=rate_scale)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def _market(orders: str, *, seed: int, now: datetime, days: int, count: int) -> Market:
+    from cortex.sandbox import olist, world
+
+    if not orders:
+        return world.build(seed=seed, now=now, days=days, shops=world.demo_shops(count))
+    kind, _, folder = orders.partition(":")
+    if kind != "olist" or not folder:
+        raise UsageError("CTX-1023", f"--orders {orders!r} is not olist:DIR.")
+    return olist.olist_market(Path(folder), now=now, seed=seed)
+
+
+def _instant(text: str) -> Callable[[], datetime]:
+    """A clock that starts at the given instant and goes on, or the system's."""
+    from cortex.clock import system_clock
+
+    if not text:
+        return system_clock()
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            "CTX-1024", f"--now {text!r} is not an instant.", fix="Write it as 2018-08-29T09:00:00-03:00."
+        ) from None
+    if start.tzinfo is None:
+        raise UsageError("CTX-1024", f"--now {text!r} has no offset.", fix="Write it as 2018-08-29T09:00:00-03:00.")
+    began = time.monotonic()
+    return lambda: start.astimezone(UTC) + timedelta(seconds=time.monotonic() - began)
+
+
+def _wait(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(min(1.0, max(0.0, end - time.monotonic())))
+
+
+def _fresh(folder: Path) -> None:
+    """An earlier demo is replaced; a folder that is anything else is left alone."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / ".cortex-demo").is_file():
+            raise UsageError(
+                "CTX-1025", f"{folder.resolve()} holds other things.", fix="Name an empty folder: cortex demo DIR"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".cortex-demo").write_text("Made by `cortex demo`; the next demo here replaces it.\n", encoding="utf-8")
+
+
+def _received(running: Running) -> dict[str, Any]:
+    import json
+    from urllib.request import urlopen
+
+    with urlopen(f"{running.http_url}/sandbox/received", timeout=10) as answer:  # noqa: S310  # our own loopback server
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def _summary(shell: Shell, folder: Path, codes: list[str], received: dict[str, Any], seconds: float) -> Answer:
+    from cortex.steps import reporting
+    from cortex.warehouse import Warehouse
+
+    database = shell.database
+    pages = []
+    rows = []
+    for code in codes:
+        with Warehouse.open(database, code, folder / ".cortex") as warehouse:
+            figures = reporting.headline(warehouse)
+        path = (folder / "dist" / f"{code}-report.html").resolve()
+        pages.append(path)
+        rows.append({"client": code, **figures, "report": path})
+    shell.show()
+    shell.table(
+        ["client", "orders", "revenue", "customers", "spend", "MER", "Meta accepted", "Google accepted"],
+        [
+            [
+                row["client"], number(row["orders"]), brl(row["revenue"]), number(row["customers"]), brl(row["spend"]),
+                number(row["mer"], digits=2), number(row["delivered"].get("meta_capi", 0)), number(row["delivered"].get("google_ec", 0)),
+            ]
+            for row in rows
+        ],
+        right=("orders", "revenue", "customers", "spend", "MER", "Meta accepted", "Google accepted"),
+    )  # fmt: skip
+    shell.show()
+    shell.show(f"Done in {seconds:.1f} s. Open a report:")
+    for path in pages:
+        shell.show(f"  file://{path}")
+    return Answer(
+        data={"clients": rows, "seconds": round(seconds, 1), "received": received},
+        next=[f"cortex status --workspace {folder}", f"cortex tracking export {codes[0]} --workspace {folder}"],
+    )

@@ -1,0 +1,249 @@
+"""doctor, status, health: can it work, did it work."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex.cli.shell import Answer, Shell, brl
+from cortex.errors import ConfigError, CortexError
+
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+
+SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
+STALE = timedelta(hours=26)
+"""Without a good daily run for this long a client is called stale: a day plus slack for the clock to drift."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("doctor")(doctor)
+    app.command("status")(status)
+    app.command("health")(health)
+
+
+def doctor(context: typer.Context, client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "") -> Answer:
+    """Check the machine and the database; with a client also its file, schema and every credential."""
+    shell: Shell = context.obj
+    checks: list[dict[str, str]] = []
+
+    def note(state: str, what: str, said: str, fix: str = "") -> None:
+        checks.append({"state": state, "check": what, "message": said, "fix": fix})
+        shell.show(f" {SIGNS[state]} {what:22} {said}")
+        if fix and state != "ok":
+            shell.show(f"   {'':22} fix: {fix}")
+
+    failures: list[CortexError] = []
+    note("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    _database(shell, note, failures)
+    codes = [client] if client else shell.workspace.tenant_codes()
+    if not codes:
+        note("warning", "clients", f"no client files in {shell.workspace.tenants}", "cortex init")
+    _conflicts(shell, note)
+    for code in codes:
+        _client(shell, code, note, failures, ask=bool(client))
+    worst = max(failures, key=lambda error: error.exit_code, default=None)
+    return Answer(data=checks, client=client, exit_code=worst.exit_code if worst else 0)
+
+
+def _database(shell: Shell, note: Any, failures: list[CortexError]) -> None:
+    from cortex.warehouse import Control, describe_server
+
+    try:
+        for state, what, said, fix in describe_server(shell.database, shell.workspace.state):
+            note(state, what, said, fix)
+        with Control.open(shell.database, shell.workspace.state) as control:
+            runs = control.runs(None, limit=1)
+            note("ok", "run ledger", f"last run {runs[0]['run_id']} ({runs[0]['status']})" if runs else "no run yet")
+    except CortexError as error:
+        failures.append(error)
+        note("failed", "database", error.message, error.fix)
+
+
+def _conflicts(shell: Shell, note: Any) -> None:
+    from cortex import tenant as tenants
+
+    try:
+        for said in tenants.conflicts(tenants.load_all(shell.workspace, active_only=False)):
+            note("warning", "clients", said, "Give each client its own accounts.")
+    except CortexError:
+        return  # the broken file is reported with its own client below
+
+
+def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, ask: bool) -> None:
+    from cortex import tenant as tenants
+    from cortex.warehouse import provision
+
+    try:
+        tenant = tenants.load(shell.workspace, code)
+        note("ok", f"{code} file", f"tenants/{code}.yaml valid")
+    except ConfigError as error:
+        failures.append(error)
+        note(
+            "failed",
+            f"{code} file",
+            f"{error.message} " + "; ".join(str(problem) for problem in error.problems[:3]),
+            error.fix,
+        )
+        return
+    for said in tenants.warnings(tenant):
+        note("warning", f"{code} file", said)
+    try:
+        pending = provision.plan(shell.database, code, shell.workspace.state)
+        if pending:
+            note("warning", f"{code} schema", f"{len(pending)} changes pending", f"cortex onboard {code}")
+        else:
+            note("ok", f"{code} schema", "up to date")
+            _quarantine(shell, code, note)
+    except CortexError as error:
+        failures.append(error)
+        note("failed", f"{code} schema", error.message, error.fix)
+    if ask:
+        _credentials(shell, tenant, note, failures)
+
+
+def _quarantine(shell: Shell, code: str, note: Any) -> None:
+    from cortex.warehouse import Warehouse
+
+    with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
+        bad = warehouse.rows(
+            "SELECT stream, reason, COUNT(*) AS n FROM quarantine GROUP BY stream, reason ORDER BY n DESC"
+        )
+    for row in bad[:5]:
+        note("warning", f"{code} quarantine", f"{row['stream']}: {row['n']} × {row['reason']}")
+
+
+def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexError]) -> None:
+    from cortex import plugins
+    from cortex.clock import system_clock
+    from cortex.steps import provision
+
+    for check in provision.check(tenant, shell.workspace, system_clock()):
+        if check.error is None and check.account is not None:
+            account = check.account
+            about = ", ".join(
+                part for part in (account.name, account.id, account.currency, account.timezone, account.note) if part
+            )
+            note("ok", check.name, about)
+        elif check.error is not None:
+            failures.append(check.error)
+            docs = plugins.adapter(check.room, check.kind, provision.ROOMS[check.room]).docs
+            note(
+                "failed",
+                check.name,
+                check.error.message,
+                " ".join(part for part in (check.error.fix, docs and f"(docs/{docs})") if part),
+            )
+
+
+def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "") -> Answer:
+    """Freshness, last run, revenue and delivery of one client or of all."""
+    from cortex import tenant as tenants
+    from cortex.warehouse import Control
+
+    shell: Shell = context.obj
+    codes = [tenants.load(shell.workspace, client).code] if client else shell.workspace.tenant_codes()
+    rows = []
+    with Control.open(shell.database, shell.workspace.state) as control:
+        for code in codes:
+            rows.append(_standing(shell, code, control))
+    shell.table(
+        ["client", "last run", "ended (UTC)", "data until", "orders 30 d", "revenue 30 d", "delivered", "note"],
+        [
+            [
+                row["client"], row["last_run"] or "—", f"{row['ended_at']:%Y-%m-%d %H:%M}" if row["ended_at"] else "—",
+                row["data_until"] or "—", row["orders"], brl(row["revenue"]), _percent(row["accuracy"]), row["note"],
+            ]
+            for row in rows
+        ],
+        right=("orders 30 d", "revenue 30 d", "delivered"),
+    )  # fmt: skip
+    if client and rows and not rows[0]["note"].startswith("not"):
+        _delivery(shell, client)
+    return Answer(data=rows, client=client)
+
+
+def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
+    from cortex.warehouse import Warehouse
+
+    last = next(iter(control.runs(code, limit=1)), None)
+    row: dict[str, Any] = {
+        "client": code, "last_run": f"{last['pipeline']} {last['status']}" if last else "", "ended_at": last["ended_at"] if last else None,
+        "data_until": None, "orders": 0, "revenue": None, "accuracy": None, "note": "",
+    }  # fmt: skip
+    try:
+        with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
+            row |= _figures(warehouse)
+    except CortexError as error:
+        row["note"] = "not provisioned" if error.code == "CTX-5002" else error.message
+        return row
+    if last is None or not last["ended_at"] or datetime.now(UTC) - last["ended_at"] > STALE:
+        row["note"] = "no run in the last 26 h"
+    return row
+
+
+def _figures(warehouse: Any) -> dict[str, Any]:
+    found = warehouse.rows("SELECT MIN(complete_until) AS day FROM sync_state")[0]["day"]
+    newest = warehouse.rows("SELECT MAX(day) AS day FROM agg_daily_sales")[0]["day"]
+    until = _as_date(found)
+    last = _as_date(newest)
+    sums = {"orders": 0, "revenue": None}
+    if last is not None:
+        since = last - timedelta(days=29)
+        got = warehouse.rows(
+            "SELECT SUM(orders) AS orders, SUM(gross_revenue) AS gross_revenue, SUM(refunds) AS refunds FROM agg_daily_sales WHERE day >= :since",
+            since=since,
+        )[0]
+        sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
+    states = warehouse.rows("SELECT state, COUNT(*) AS n FROM conversion_outbox GROUP BY state")
+    total = sum(row["n"] for row in states)
+    settled = sum(
+        row["n"] for row in states if row["state"] in {"accepted", "processed", "duplicate", "gated", "expired"}
+    )
+    return {
+        "data_until": until - timedelta(days=1) if until else None,
+        **sums,
+        "accuracy": settled / total if total else None,
+    }
+
+
+def _delivery(shell: Shell, code: str) -> None:
+    from cortex.warehouse import Warehouse
+
+    with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
+        rows = warehouse.rows(
+            "SELECT destination, state, reason, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
+            " GROUP BY destination, state, reason ORDER BY destination, state, reason"
+        )
+    if rows:
+        shell.show()
+        shell.table(
+            ["destination", "state", "reason", "conversions", "value"],
+            [[row["destination"], row["state"], row["reason"] or "—", row["n"], brl(row["value"])] for row in rows],
+            right=("conversions", "value"),
+        )
+
+
+def health(context: typer.Context) -> Answer:
+    """One word for monitors: ok, or what is wrong. Exit 0 or 5."""
+    from cortex.warehouse import Control
+
+    shell: Shell = context.obj
+    with Control.open(shell.database, shell.workspace.state) as control:
+        control.runs(None, limit=1)
+    shell.show("ok")
+    return Answer(data={"status": "ok", "python": sys.version.split()[0]})
+
+
+def _as_date(value: Any) -> Any:
+    from datetime import date
+
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.1f} %"

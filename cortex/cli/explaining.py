@@ -1,0 +1,48 @@
+"""explain: what an error code means and what mends it, offline."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from typing import Annotated, Any
+
+import typer
+
+from cortex.cli.shell import Answer, Shell
+from cortex.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    app.command("explain")(explain)
+
+
+def explain(
+    context: typer.Context,
+    subject: Annotated[str, typer.Argument(metavar="CTX-nnnn", help="An error code.")],
+) -> Answer:
+    """What an error code means, why it usually happens and what mends it."""
+    shell: Shell = context.obj
+    known = pages()
+    code = subject.upper()
+    if code not in known:
+        near = difflib.get_close_matches(code, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError("CTX-1020", f"There is no page for {subject!r}.{hint}", fix="Codes look like CTX-4102.")
+    page = known[code]
+    shell.show(f"{code}  {page['title']}")
+    shell.show()
+    shell.show(f"What happened  {page['happened']}")
+    shell.show(f"Why            {page['why']}")
+    for at, fix in enumerate(page["fix"]):
+        shell.show(f"{'Fix' if at == 0 else '':15}{fix}")
+    shell.show(f"Trying again   {'helps' if page['retry'] else 'does not help until it is mended'}")
+    return Answer(data={"code": code, **page})
+
+
+def pages() -> dict[str, dict[str, Any]]:
+    """Every page by code, sorted."""
+    import yaml
+
+    text = resources.files("cortex").joinpath("errors.yaml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, Any]] = yaml.safe_load(text) or {}
+    return dict(sorted(found.items()))

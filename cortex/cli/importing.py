@@ -1,0 +1,136 @@
+"""import: orders from files, as often as you like, always the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cortex.cli.shell import Answer, Shell, brl, number
+from cortex.errors import UsageError
+
+TEMPLATE = """# Made by `cortex import olist`.
+client:
+  name: "Olist"
+  code: "{code}"
+  timezone: "America/Sao_Paulo"
+
+ecommerce:
+  platform: "olist"
+  path: {path}
+"""
+
+
+def register(app: typer.Typer) -> None:
+    commands = typer.Typer(help="Orders from files: olist.", no_args_is_help=True)
+    commands.callback()(_group)
+    commands.command("olist")(olist)
+    app.add_typer(commands, name="import")
+
+
+def _group() -> None:
+    """Orders from files."""
+
+
+def olist(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the olist_*_dataset.csv files.")],
+    client: Annotated[
+        str, typer.Option("--client", help="Client to load them into; made when there is none.")
+    ] = "olist",
+) -> Answer:
+    """Load the Olist dataset's orders into a client. Importing again changes nothing."""
+    import json
+
+    from cortex import logs, plugins
+    from cortex import tenant as tenants
+    from cortex.cli.progress import Progress
+    from cortex.clock import system_clock
+    from cortex.run import Recipe
+    from cortex.runner import engine, plan
+    from cortex.secrets import Vault
+    from cortex.settings import Access
+    from cortex.steps import credit, pull, refresh, value
+    from cortex.stores import Store
+    from cortex.warehouse import provision
+
+    shell: Shell = context.obj
+    shell.command = "import olist"
+    logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
+    workspace = shell.workspace
+    tenants.check_code(client)
+    file = workspace.tenants / f"{client}.yaml"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(TEMPLATE.format(code=client, path=json.dumps(str(folder.resolve()))), encoding="utf-8")
+        shell.say(f"made {file}")
+    tenant = tenants.load(workspace, client)
+    if tenant.ecommerce.kind != "olist":
+        raise UsageError(
+            "CTX-1026",
+            f"Client {client} is a {tenant.ecommerce.kind} shop.",
+            fix="Import into another client: --client CODE",
+        )
+    vault = Vault(client, workspace.root)
+    store = plugins.adapter("stores", "olist", Store)(tenant.ecommerce.config, Access(client, vault, tenant.timezone))
+    window = store.span()  # type: ignore[attr-defined]  # files know their own days
+    vault.identity_key(create=True)
+    provision.apply(shell.database, client, workspace.state)
+    recipe = Recipe(
+        "import",
+        "Orders from files.",
+        (
+            pull.store,
+            value.people,
+            credit.everything,
+            value.customers,
+            value.segments,
+            value.products,
+            refresh.everything,
+        ),
+        reread="none",
+        lookback=False,
+    )
+    steps = plan.steps(tenant, recipe, window)
+    with Progress(shell, [planned.name for planned in steps]) as progress:
+        result = engine.execute(
+            tenant,
+            recipe,
+            window,
+            steps,
+            workspace=workspace,
+            database=shell.database,
+            clock=system_clock(),
+            listen=progress.hear,
+        )
+    totals = _totals(shell, client)
+    shell.table(
+        ["", "rows", "sum"], [[name, number(rows), brl(total)] for name, rows, total in totals], right=("rows", "sum")
+    )
+    error = next((step.error for step in result.failed), None)
+    if error is not None:
+        shell.complain(error)
+    return Answer(
+        client=client,
+        run_id=result.run_id,
+        error=error,
+        data={"totals": [{"what": name, "rows": rows, "sum": total} for name, rows, total in totals]},
+        next=[f"cortex report {client} --from {window.since} --to {window.last}"],
+    )
+
+
+def _totals(shell: Shell, client: str) -> list[tuple[str, int, object]]:
+    from cortex.warehouse import Warehouse
+
+    wanted = {
+        "orders": "SELECT COUNT(*) AS n, SUM(total) AS total FROM fct_orders",
+        "paid orders": "SELECT COUNT(*) AS n, SUM(paid) AS total FROM fct_orders WHERE is_paid = 1",
+        "items": "SELECT COUNT(*) AS n, SUM(total) AS total FROM fct_order_items",
+        "freight": "SELECT COUNT(*) AS n, SUM(shipping) AS total FROM fct_orders",
+        "payments": "SELECT COUNT(*) AS n, SUM(amount) AS total FROM fct_payments",
+        "people": "SELECT COUNT(DISTINCT customer_key) AS n, 0 AS total FROM fct_orders",
+    }
+    with Warehouse.open(shell.database, client, shell.workspace.state) as warehouse:
+        rows = {name: warehouse.rows(sql)[0] for name, sql in wanted.items()}
+    return [(name, row["n"], row["total"] or 0) for name, row in rows.items()]

@@ -1,0 +1,154 @@
+"""onboard: from a client file to a provisioned, checked client, in one resumable command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex.cli.shell import Answer, Shell
+from cortex.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+
+
+def register(app: typer.Typer) -> None:
+    app.command("onboard")(onboard)
+
+
+def onboard(
+    context: typer.Context,
+    client: Annotated[str, typer.Argument(metavar="CLIENT")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan; change nothing.")] = False,
+) -> Answer:
+    """Provision a client: schema, seeds, views, credentials, tracking kit, checklist. Safe to repeat."""
+    from cortex import tenant as tenants
+    from cortex.clock import system_clock
+    from cortex.secrets import Vault
+    from cortex.steps import provision
+    from cortex.warehouse import provision as schema
+
+    shell: Shell = context.obj
+    shell.command = "onboard"
+    tenant = _load(shell, client)
+    workspace = shell.workspace
+    shell.say(f"Onboarding {tenant.code}   workspace {workspace.root}")
+    parts = " · ".join(kind for _, kind, _ in provision.platforms(tenant))
+    shell.say(f" ✓ client file     tenants/{tenant.code}.yaml valid ({parts})")
+    if dry_run:
+        return _plan(shell, tenant)
+
+    vault = Vault(tenant.code, workspace.root)
+    new_key = not _has_key(vault)
+    vault.identity_key(create=True)
+    changes = schema.apply(shell.database, tenant.code, workspace.state)
+    _say_changes(shell, tenant, changes)
+    checked = list(provision.check(tenant, workspace, system_clock()))
+    refused = [check for check in checked if check.error is not None]
+    for check in checked:
+        if check.account is not None:
+            shell.say(f" ✓ credentials     {check.name}: {check.account.name or check.account.id}")
+        elif check.error is not None:
+            shell.say(f" ! credentials     {check.name}: {check.error.message}")
+            shell.say(f"                   fix: {check.error.fix or 'cortex explain ' + check.error.code}")
+    kit, kit_warnings, kit_changed = provision.write_kit(tenant, workspace)
+    shell.say(f" ✓ tracking kit    {kit} ({'written' if kit_changed else 'unchanged'})")
+    done, total, week = _checklist(tenant, checked)
+    shell.say(f" ✓ checklist       {done}/{total} done, week {week}")
+    warnings = [{"code": "CTX-3050", "message": text} for text in tenants.warnings(tenant)]
+    for warning in warnings:
+        shell.say(f" ! client file     {warning['message']}")
+    nothing = not changes and not kit_changed and not new_key
+    shell.show(
+        f"{tenant.code}: nothing to change. {done}/{total} checklist."
+        if nothing
+        else f"{tenant.code}: ready" + (f" with {len(refused)} pending credential(s)." if refused else ".")
+    )
+    return Answer(
+        client=tenant.code,
+        data={
+            "changed": not nothing,
+            "changes": [str(change) for change in changes],
+            "credentials": [_check_facts(check) for check in checked],
+            "tracking_kit": kit,
+            "kit_warnings": kit_warnings,
+            "checklist": {"done": done, "total": total, "week": week},
+        },
+        warnings=warnings,
+        next=[f"cortex doctor {tenant.code}"]
+        if refused
+        else [f"cortex backfill {tenant.code} --days 90", f"cortex run daily {tenant.code}"],
+    )
+
+
+def _load(shell: Shell, client: str) -> Tenant:
+    """The client, or how to start its file: nothing is made from a code that has none."""
+    from cortex import tenant as tenants
+
+    tenants.check_code(client)
+    if client not in shell.workspace.tenant_codes() and not shell.workspace.tenant_codes():
+        raise ConfigError(
+            "CTX-3051", f"There is no {shell.workspace.tenants / client}.yaml yet.",
+            fix=f"cortex init, then copy tenants/_example.yaml to tenants/{client}.yaml and fill it in.",
+        )  # fmt: skip
+    try:
+        return tenants.load(shell.workspace, client)
+    except UsageError as error:
+        raise UsageError(
+            error.code, error.message, fix=f"Copy tenants/_example.yaml to tenants/{client}.yaml and fill it in."
+        ) from None
+
+
+def _plan(shell: Shell, tenant: Tenant) -> Answer:
+    from cortex.warehouse import provision as schema
+
+    changes = [str(change) for change in schema.plan(shell.database, tenant.code, shell.workspace.state)]
+    for change in changes:
+        shell.show(f"+ {change}")
+    shell.show(f"{len(changes)} changes pending, 0 to destroy" if changes else "nothing to change")
+    return Answer(
+        client=tenant.code, data={"changes": changes}, next=[f"cortex onboard {tenant.code}"] if changes else []
+    )
+
+
+def _say_changes(shell: Shell, tenant: Tenant, changes: list[Any]) -> None:
+    if not changes:
+        shell.say(f" ✓ schema          cortex_{tenant.code} up to date")
+        return
+    counted: dict[str, int] = {}
+    for change in changes:
+        kind = change.what.split()[0]
+        counted[kind] = counted.get(kind, 0) + 1
+    said = ", ".join(
+        f"{count} {kind}{'s' if count > 1 and not kind.endswith('s') else ''}" for kind, count in counted.items()
+    )
+    shell.say(f" ✓ schema          cortex_{tenant.code}: {said}")
+
+
+def _has_key(vault: Any) -> bool:
+    from cortex.errors import CredentialError
+
+    try:
+        vault.identity_key()
+    except CredentialError:
+        return False
+    return True
+
+
+def _check_facts(check: Any) -> dict[str, Any]:
+    if check.error is not None:
+        return {
+            "platform": check.name,
+            "ok": False,
+            "code": check.error.code,
+            "message": check.error.message,
+            "fix": check.error.fix,
+        }
+    return {"platform": check.name, "ok": True, "account": check.account.name or check.account.id}
+
+
+def _checklist(tenant: Tenant, checked: list[Any]) -> tuple[int, int, int]:
+    from cortex.steps.provision import checklist
+
+    return checklist(tenant, checked)
