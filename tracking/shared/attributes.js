@@ -3,7 +3,8 @@
     var choice = ctxChoice(policy);
     var found = {};
     if (!choice) { return found; }
-    var granted = choice.ad_storage && choice.ad_user_data;
+    // Sending a sale to an ad platform stores, uses and personalises: it takes all three.
+    var granted = choice.ad_storage && choice.ad_user_data && choice.ad_personalization;
     found.ctx_consent = (granted ? 'granted' : 'denied') + ';v=' + choice.version + ';t=' + choice.at;
     if (!choice.ad_storage) { return found; }
     var names = ['gclid', 'gbraid', 'wbraid', 'fbclid', 'ttclid', 'msclkid', 'first', 'last'];
