@@ -125,9 +125,9 @@ def _told_once(touches: pl.DataFrame) -> pl.DataFrame:
     spoken_for = silent.filter(pl.col("channel") != "direct").select("order_key")
     replaced = last.filter(pl.col("channel") == "direct").join(spoken_for, on="order_key", how="semi")
     kept = own.join(replaced.select("touch_key"), on="touch_key", how="anti")
-    unseen = silent.filter(pl.col("channel") != "direct") if not own.is_empty() else silent
+    unseen = silent.filter(pl.col("channel") != "direct")
     quiet = silent.filter(pl.col("channel") == "direct").join(own.select("order_key"), on="order_key", how="anti")
-    return pl.concat([kept, unseen, quiet], how="diagonal_relaxed").unique("touch_key", maintain_order=True)
+    return pl.concat([kept, unseen, quiet], how="diagonal_relaxed")
 
 
 def _resolved(touches: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame) -> pl.DataFrame:

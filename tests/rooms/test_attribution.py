@@ -1,0 +1,233 @@
+"""Attribution by hand: models on small journeys, cents that cannot be split evenly, journeys from several sources."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cortex.attribution import Journeys, credit, first_click, last_click, linear
+from cortex.attribution._channels import channel_of
+from cortex.attribution._journeys import journeys, touchpoints
+
+NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
+TWO = Journeys(np.array([0, 3, 4]), np.array([0, 1, 2, 0]), np.zeros(4, bool), np.array([48.0, 24.0, 1.0, 0.0]))
+
+
+def test_models_on_one_journey_of_three_touches() -> None:
+    assert last_click.model(TWO).tolist() == [0, 0, 1, 1]
+    assert first_click.model(TWO).tolist() == [1, 0, 0, 1]
+    assert linear.model(TWO).tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1])
+
+
+def test_cents_that_do_not_divide_go_to_the_earlier_touches() -> None:
+    assert credit(TWO, linear.model(TWO), np.array([10000, 5])).tolist() == [3334, 3333, 3333, 5]
+    assert credit(TWO, linear.model(TWO), np.array([-10000, 0])).tolist() == [-3334, -3333, -3333, 0]
+
+
+@pytest.mark.parametrize(
+    ("tags", "channel"),
+    [
+        ({}, "direct"),
+        ({"source": "(direct)", "medium": "(none)"}, "direct"),
+        ({"source": "google", "medium": "organic"}, "organic"),
+        ({"source": "google", "medium": "cpc"}, "google"),
+        ({"source": "anything", "gclid": "x"}, "google"),
+        ({"braid": "x"}, "google"),
+        ({"source": "facebook", "medium": "paid_social"}, "meta"),
+        ({"fbclid": "x"}, "meta"),
+        ({"source": "ig", "medium": "social", "fbclid": "x"}, "social"),
+        ({"source": "instagram", "medium": "bio"}, "social"),
+        ({"source": "newsletter", "medium": "Email"}, "email"),
+        ({"source": "blog.example", "medium": "referral"}, "referral"),
+        ({"source": "tiktok", "medium": "paid"}, "tiktok"),
+        ({"ttclid": "x"}, "tiktok"),
+        ({"msclkid": "x"}, "bing"),
+        ({"source": "whatsapp-grupo"}, "whatsapp"),
+        ({"source": "google", "medium": "", "group": "Paid Search"}, "google"),
+        ({"source": "x", "medium": "y", "group": "Organic Search"}, "organic"),
+        ({"source": "panfleto", "medium": "qr"}, "other"),
+    ],
+)
+def test_channel(tags: dict[str, str], channel: str) -> None:
+    assert channel_of(**tags) == channel
+
+
+def order(key: str, **more: object) -> dict[str, object]:
+    return {
+        "order_key": key,
+        "external_id": f"e-{key}",
+        "number": f"n-{key}",
+        "created_at": NOON,
+        "marketplace": "",
+        **more,
+    }
+
+
+def touch(key: str, ref: str, **more: object) -> dict[str, object]:
+    blank = dict.fromkeys(
+        ("source", "medium", "campaign", "content", "term", "channel_group", "campaign_id", "gclid", "gbraid", "wbraid",
+         "fbclid", "ttclid", "msclkid", "landing_page"), "",
+    )  # fmt: skip
+    return {
+        "touch_key": key,
+        "origin": "order",
+        "order_ref": ref,
+        "day": date(2026, 11, 10),
+        "occurred_at": NOON,
+        **blank,
+        **more,
+    }
+
+
+TOUCHES = dict.fromkeys(touch("t", "o"), pl.String) | {"day": pl.Date, "occurred_at": pl.Datetime("us", "UTC")}
+CLICKS = {
+    "platform": pl.String,
+    "click_id": pl.String,
+    "campaign_id": pl.String,
+    "adset_id": pl.String,
+    "ad_id": pl.String,
+}
+CAMPAIGNS = {
+    "platform": pl.String, "campaign_id": pl.String, "adset_id": pl.String, "ad_id": pl.String, "campaign_name": pl.String,
+}  # fmt: skip
+
+
+def build(
+    orders: list[dict[str, object]],
+    touches: list[dict[str, object]],
+    clicks: list[tuple[str, ...]] = (),  # type: ignore[assignment]
+    campaigns: list[tuple[str, ...]] = (),  # type: ignore[assignment]
+    window_days: int = 30,
+) -> pl.DataFrame:
+    schema = {"created_at": pl.Datetime("us", "UTC")}
+    return touchpoints(
+        pl.DataFrame(orders, schema_overrides=schema),
+        pl.DataFrame(touches, schema=TOUCHES),
+        pl.DataFrame(list(clicks), schema=CLICKS, orient="row"),
+        pl.DataFrame(list(campaigns), schema=CAMPAIGNS, orient="row"),
+        window_days=window_days,
+    )
+
+
+def test_a_journey_is_in_time_order_and_kit_and_order_touches_are_kept() -> None:
+    points = build(
+        [order("a")],
+        [
+            touch("t2", "e-a", source="google", medium="cpc", gclid="G1"),
+            touch("t1", "e-a", origin="kit", source="facebook", medium="paid", occurred_at=NOON - timedelta(days=3)),
+        ],
+    )
+    assert points["channel"].to_list() == ["meta", "google"]
+    assert points["position"].to_list() == [1, 2]
+    assert points["hours_before"].to_list() == [72.0, 0.0]
+
+
+def test_ga4_does_not_count_the_last_visit_twice() -> None:
+    points = build(
+        [order("a")],
+        [
+            touch("t1", "e-a", source="google", medium="cpc"),
+            touch("t2", "e-a", origin="ga4", source="google", medium="cpc", occurred_at=None),
+        ],
+    )
+    assert points["origin"].to_list() == ["order"]
+
+
+def test_ga4_speaks_where_the_shop_saw_a_direct_visit() -> None:
+    points = build(
+        [order("a")],
+        [touch("t1", "e-a"), touch("t2", "e-a", origin="ga4", source="newsletter", medium="email", occurred_at=None)],
+    )
+    assert points["channel"].to_list() == ["email"]
+
+
+def test_ga4_finds_an_order_by_the_number_the_buyer_sees() -> None:
+    points = build(
+        [order("a")], [touch("t1", "n-a", origin="ga4", source="google", medium="organic", occurred_at=None)]
+    )
+    assert points["order_key"].to_list() == ["a"]
+
+
+def test_a_direct_visit_is_kept_when_nobody_knows_better() -> None:
+    points = build(
+        [order("a")],
+        [touch("t1", "e-a"), touch("t2", "e-a", origin="ga4", source="(direct)", medium="(none)", occurred_at=None)],
+    )
+    assert points["channel"].to_list() == ["direct"]
+    assert points["is_direct"].to_list() == [1]
+
+
+def test_touches_outside_the_window_or_after_the_order_earn_nothing() -> None:
+    points = build(
+        [order("a")],
+        [
+            touch("old", "e-a", occurred_at=NOON - timedelta(days=31), source="x", medium="email"),
+            touch("late", "e-a", occurred_at=NOON + timedelta(hours=2), source="x", medium="email"),
+            touch("kept", "e-a", occurred_at=NOON - timedelta(days=30), source="x", medium="referral"),
+        ],
+    )
+    assert points["channel"].to_list() == ["referral"]
+
+
+def test_a_click_id_names_the_ad() -> None:
+    points = build(
+        [order("a")],
+        [touch("t1", "e-a", gclid="CaseSensitive", source="google", medium="cpc")],
+        clicks=[("google", "CaseSensitive", "c1", "g1", "ad1"), ("google", "casesensitive", "c2", "g2", "ad2")],
+    )
+    assert points.select("platform", "campaign_id", "adset_id", "ad_id").row(0) == ("google", "c1", "g1", "ad1")
+
+
+def test_tags_name_the_campaign_by_ad_id_by_campaign_id_or_by_its_only_name() -> None:
+    campaigns = [("meta", "c1", "s1", "ad1", "BOFU Remarketing"), ("meta", "c2", "s2", "ad2", "TOFU Frio")]
+    told = {"source": "facebook", "medium": "paid"}
+    by = {
+        "ad": touch("t1", "e-a", content="ad2", **told),
+        "id": touch("t2", "e-b", campaign="c1", **told),
+        "name": touch("t3", "e-c", campaign="bofu remarketing", **told),
+        "nothing": touch("t4", "e-d", campaign="unknown", **told),
+    }
+    points = build([order(key) for key in "abcd"], list(by.values()), campaigns=campaigns)
+    found = {row["order_key"]: (row["campaign_id"], row["ad_id"]) for row in points.iter_rows(named=True)}
+    assert found == {"a": ("c2", "ad2"), "b": ("c1", ""), "c": ("c1", ""), "d": ("", "")}
+
+
+def test_two_campaigns_of_one_name_are_not_guessed_between() -> None:
+    campaigns = [("meta", "c1", "", "", "Same"), ("meta", "c2", "", "", "Same")]
+    points = build(
+        [order("a")], [touch("t1", "e-a", campaign="same", source="facebook", medium="paid")], campaigns=campaigns
+    )
+    assert points["campaign_id"].to_list() == [""]
+
+
+def test_a_marketplace_order_needs_no_visit() -> None:
+    points = build([order("a", marketplace="meli")], [])
+    assert points["channel"].to_list() == ["marketplace"]
+
+
+def test_no_order_multiplies() -> None:
+    touches = [
+        touch(f"t{i}", "e-a", origin="kit", source="x", medium="email", occurred_at=NOON - timedelta(hours=i))
+        for i in range(5)
+    ]
+    points = build(
+        [order("a"), order("b")], touches, campaigns=[("meta", "x", "", "", "x"), ("google", "x", "", "", "x")]
+    )
+    keys, told = journeys(points)
+    assert keys == ["a"]
+    assert told.lengths.tolist() == [5]
+
+
+def test_journeys_of_nothing_are_empty() -> None:
+    keys, told = journeys(build([order("a")], []))
+    assert keys == []
+    assert told.orders == 0
+    assert credit(told, linear.model(told), np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+def test_credit_keeps_cents_of_large_orders() -> None:
+    told = Journeys(np.array([0, 7]), np.zeros(7, dtype=np.int64), np.zeros(7, bool), np.zeros(7))
+    cents = int(Decimal("9999999999.99") * 100)
+    assert credit(told, linear.model(told), np.array([cents])).sum() == cents
