@@ -189,6 +189,58 @@ class _Transport(HTTPAdapter):
         return manager
 
 
+class _Guarded(_Transport):
+    """The same sockets under a vendor's SDK, which sends through `requests` by itself."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._timer = _Deadline(limits.read, time.monotonic)
+        self._total = limits.total
+        super().__init__(self._timer)
+
+    def send(self, *args: Any, **named: Any) -> requests.Response:
+        self._timer.at = self._timer.monotonic() + self._total
+        return super().send(*args, **named)
+
+
+def guard(session: requests.Session, base_url: str, limits: Limits) -> None:
+    """Teach a vendor SDK's session the habits of this house: answers end in `limits.total` seconds, a ~/.netrc does
+    not overwrite a tenant's credential, and no redirect carries it elsewhere (TooManyRedirects instead)."""
+    session.trust_env = False
+    session.proxies.update(requests.utils.get_environ_proxies(base_url))
+    session.max_redirects = 0
+    transport = _Guarded(limits)
+    session.mount("https://", transport)
+    session.mount("http://", transport)
+
+
+def persist(
+    once: Callable[[], T],
+    limits: Limits,
+    *,
+    attempts: int | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> T:
+    """Call `once` until it raises no Transient, with growing pauses or those the platform asks for.
+
+    Raises the last Transient when the attempts are spent or waiting on would exceed `limits.patience`; every other
+    error at once.
+    """
+    last, waited = attempts or limits.attempts, 0.0
+    for attempt in range(1, last + 1):
+        try:
+            return once()
+        except Transient as failure:
+            asked = failure.retry_after if isinstance(failure, Throttled) else 0.0
+            backoff = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
+            pause = max(asked, backoff * (0.5 + jitter() / 2))
+            if attempt == last or waited + pause > limits.patience:
+                raise
+            waited += pause
+            sleep(pause)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
 @dataclass
 class Client:
     """A session with one platform on behalf of one tenant. Not shared between tenants, nor between threads.
@@ -276,25 +328,13 @@ class Client:
         check: Callable[[Reply[T]], None] | None,
         attempts: int,
     ) -> Reply[T]:
-        waited = 0.0
-        for attempt in range(1, attempts + 1):
-            try:
-                reply = self._once(method, path, params, payload, decode, accept)
-                if check is not None:
-                    check(reply)
-                return reply
-            except Transient as failure:
-                pause = self._pause(failure, attempt)
-                if attempt == attempts or waited + pause > self.limits.patience:
-                    raise
-                waited += pause
-                self.sleep(pause)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        def once() -> Reply[T]:
+            reply = self._once(method, path, params, payload, decode, accept)
+            if check is not None:
+                check(reply)
+            return reply
 
-    def _pause(self, failure: Transient, attempt: int) -> float:
-        asked = failure.retry_after if isinstance(failure, Throttled) else 0.0
-        backoff = min(self.limits.longest_pause, self.limits.first_pause * 2 ** (attempt - 1))
-        return float(max(asked, backoff * (0.5 + self.jitter() / 2)))
+        return persist(once, self.limits, attempts=attempts, sleep=self.sleep, jitter=self.jitter)
 
     def _once(
         self,
