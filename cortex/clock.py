@@ -42,19 +42,24 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
 
 
 def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a local day, in UTC.
+    """The first instant whose local date is `day` or later, in UTC.
 
-    Where midnight does not exist (Brazil's DST until 2019, Chile's still) it is the first instant after the
-    gap: the earliest one whose local date is `day`, so that days partition the time line.
+    Where midnight does not exist (Brazil's DST until 2019, Chile's still) that is the end of the gap. A day that a
+    zone left out altogether (Apia, 2011-12-30) starts and ends where the next begins. So days partition the time line.
     """
-    naive = datetime(day.year, day.month, day.day, tzinfo=zone)
-    instant = naive.astimezone(UTC)
-    if local_day(instant, zone) == day:
-        # fold=0 picks the earlier of two midnights; an hour repeated before midnight belongs to the day before.
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    # fold=0 picks the earlier of two midnights; an hour repeated before midnight belongs to the day before.
+    instant = midnight.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return instant
-    gap = naive.replace(fold=1).utcoffset() or timedelta(0)
-    before = naive.utcoffset() or timedelta(0)
-    return instant + abs(before - gap)
+    before = midnight.replace(fold=1).astimezone(UTC)  # in a gap, the two readings lie on both sides of it
+    while instant - before > timedelta(seconds=1):
+        middle = before + (instant - before) // 2
+        if local_day(middle, zone) < day:
+            before = middle
+        else:
+            instant = middle
+    return instant.replace(microsecond=0)
 
 
 @dataclass(frozen=True, order=True)

@@ -13,6 +13,7 @@ The number is the exit code of the command (design section 9). A code such as CT
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -53,21 +54,24 @@ class UsageError(CortexError):
     exit_code = 2
 
 
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in a file: where (`path:line:column`), what, and what was probably meant."""
 
-    __slots__ = ("column", "file", "hint", "key", "line", "text")
-
-    def __init__(self, file: str, line: int, column: int, key: str, text: str, hint: str = "") -> None:
-        self.file, self.line, self.column = file, line, column
-        self.key, self.text, self.hint = key, text, hint
+    file: str
+    line: int
+    column: int
+    key: str
+    text: str
+    hint: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
-        return " ".join(part for part in (where, f"{self.key}:" if self.key else "", self.text, self.hint) if part)
+        text = f"{self.text}." if self.hint and self.text[-1:] not in ".!?:" else self.text
+        return " ".join(part for part in (where, f"{self.key}:" if self.key else "", text, self.hint) if part)
 
     def as_dict(self) -> dict[str, str | int]:
-        return {name: getattr(self, name) for name in ("file", "line", "column", "key", "text", "hint")}
+        return asdict(self)
 
 
 class ConfigError(CortexError):

@@ -40,31 +40,38 @@ def amount(text: str | float | Decimal | None, currency: str = "BRL") -> Decimal
     >>> amount("5190.00"), amount(9.99), amount("1.005"), amount(None)
     (Decimal('5190.00'), Decimal('9.99'), Decimal('1.00'), Decimal('0.00'))
     """
-    if text is None or text == "":
-        return Decimal(0).quantize(quantum(currency))
+    written = "" if text is None else str(text).strip()
     try:
-        value = text if isinstance(text, Decimal) else Decimal(str(text).strip())
+        value = Decimal(written or 0)
     except InvalidOperation:
         raise BadRecord("money", "", "an amount is not a number") from None
     if not value.is_finite() or abs(value) > LARGEST:
         raise BadRecord("money", "", "an amount is not finite or too large to be true")
-    return value.quantize(quantum(currency), rounding=ROUND_HALF_EVEN)
+    exact = value.quantize(quantum(currency), rounding=ROUND_HALF_EVEN)
+    return exact if exact else abs(exact)  # no minus sign before nothing
 
 
 def split(total: Decimal, weights: Sequence[float | Decimal], currency: str = "BRL") -> list[Decimal]:
     """Split `total` by `weights` so that the parts sum to it exactly (largest remainder, Hamilton's method).
 
     Ties go to the earlier part, so the same input always gives the same cents. Negative totals split as
-    their mirror image. Weights must be non-negative with a positive sum.
+    their mirror image.
+
+    Raises ValueError for weights that are not finite and non-negative with a positive sum, and for a total that is
+    no whole number of minor units: its rest would vanish.
 
     >>> split(Decimal("100.00"), [1, 1, 1])
     [Decimal('33.34'), Decimal('33.33'), Decimal('33.33')]
     """
     shares = [Decimal(str(weight)) for weight in weights]
+    if not all(share.is_finite() and share >= 0 for share in shares):
+        raise ValueError("weights must be finite and non-negative")
     whole = sum(shares, Decimal(0))
-    if not shares or whole <= 0 or min(shares) < 0:
-        raise ValueError("weights must be non-negative and have a positive sum")
+    if whole <= 0:
+        raise ValueError("weights must have a positive sum")
     unit = quantum(currency)
+    if total % unit:
+        raise ValueError(f"a total in {currency} has parts smaller than {unit}")
     sign = -1 if total < 0 else 1
     units = int((abs(total) / unit).to_integral_value(rounding=ROUND_HALF_EVEN))
     exact = [units * share / whole for share in shares]

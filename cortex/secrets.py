@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import secrets as randomness
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from cortex.errors import CredentialError
 
 MASK = "••••"
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+SHORTEST_KEY = 32
+# The lookbehinds keep these linear: without them every letter of a long word starts a search of its own.
+_EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _TOKEN_PARAMETER = re.compile(
     r"(?i)\b(access_token|refresh_token|client_secret|appsecret_proof|api_secret|password)=[^&\s\"']+"
 )
 _BEARER = re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}")
-_CPF = re.compile(r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b")
+_CPF = re.compile(r"(?<![\w.-])(?:\d{3}\.\d{3}\.\d{3}-?|\d{9}-?)\d{2}(?![\w-])")
 _PHONE = re.compile(r"(?<![\w.-])\+?(?:55[ -]?)?\(?\d{2}\)?[ -]?9\d{4}[ -]?\d{4}(?![\w-])")
+_INNER = ("private_key", "refresh_token", "client_secret", "access_token", "token", "password")
+"""Keys of a credential that is itself JSON (a Google service account): each of these is a secret of its own."""
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A secret as it may turn up: as it is, inside JSON, inside a URL, and the secrets inside it."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield quote(value, safe="")
+    password = re.match(r"[a-z0-9+]+://[^:/@\s]*:([^@/\s]+)@", value)
+    if password:
+        yield password[1]
+        yield unquote(password[1])
+    if value.lstrip().startswith("{"):
+        try:
+            inside = json.loads(value)
+        except ValueError:
+            return
+        for key in _INNER:
+            inner = inside.get(key)
+            if isinstance(inner, str):
+                yield from _forms(inner)
+                # A key in PEM is logged line by line.
+                yield from (line for line in inner.splitlines() if len(line) >= 32 and not line.startswith("-----"))
+
+
+def _is_cpf(text: str) -> bool:
+    """Whether the two check digits are right (Receita Federal, modulo 11)."""
+    digits = [int(character) for character in text if character.isdigit()]
+    checks = (sum(digit * weight for digit, weight in zip(digits, range(n + 1, 1, -1), strict=False)) for n in (9, 10))
+    return all(total * 10 % 11 % 10 == digits[9 + at] for at, total in enumerate(checks))
+
+
+def _mask_cpf(match: re.Match[str]) -> str:
+    """Numbers with both points always; bare digits only when they check, for order numbers have eleven too."""
+    return MASK if "." in match[0] or _is_cpf(match[0]) else match[0]
 
 
 class Secret:
@@ -51,23 +92,23 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._values: set[str] = set()
+        self._values: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def remember(self, value: str) -> None:
         """Short values are not remembered: masking `123` everywhere would hide numbers, not secrets."""
-        if len(value) >= 8:
-            with self._lock:
-                self._values.add(value)
+        forms = {form for form in _forms(value) if len(form) >= 8}
+        with self._lock:
+            # Longest first: a secret that starts like a shorter one must not leave its tail.
+            self._values = tuple(sorted(forms.union(self._values), key=lambda known: (-len(known), known)))
 
     def clean(self, text: str) -> str:
-        for value in tuple(self._values):
-            if value in text:
-                text = text.replace(value, MASK)
+        for value in self._values:
+            text = text.replace(value, MASK)
         text = _TOKEN_PARAMETER.sub(lambda match: f"{match[1]}={MASK}", text)
         text = _BEARER.sub(f"Bearer {MASK}", text)
         text = _EMAIL.sub(MASK, text)
-        text = _CPF.sub(MASK, text)
+        text = _CPF.sub(_mask_cpf, text)
         return _PHONE.sub(MASK, text)
 
     def clean_any(self, value: Any) -> Any:
@@ -85,22 +126,44 @@ REDACTOR = Redactor()
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """`NAME=value` lines of a .env file; `export `, quotes and # comments as shells write them."""
-    found: dict[str, str] = {}
+    """`NAME=value` lines of a .env file; `export `, quotes and # comments as shells write them.
+
+    Raises CredentialError for a file that is not UTF-8 text and for a CORTEX_ value whose quote never closes (a
+    multi-line value: those belong in a file of their own, named by `…_FILE`).
+    """
     if not path.is_file():
-        return found
-    for raw in path.read_text(encoding="utf-8").splitlines():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise CredentialError("CTX-4005", f"{path} cannot be read as UTF-8 text.", fix="Save it as UTF-8.") from None
+    found: dict[str, str] = {}
+    for at, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip().removeprefix("export ").lstrip()
         name, equals, value = line.partition("=")
-        if not equals or line.startswith("#") or not name.strip().isidentifier():
+        name = name.strip()
+        if not equals or line.startswith("#") or not name.isidentifier():
             continue
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        else:
-            value = value.split(" #", 1)[0].rstrip()
-        found[name.strip()] = value
+        parsed = _shell_value(value.strip())
+        if parsed is None and name.startswith("CORTEX_"):
+            raise CredentialError(
+                "CTX-4005",
+                f"{path}:{at} {name}: the quote never closes.",
+                fix=f"Put a value of several lines into a file of its own and its path into {name}_FILE.",
+            )
+        found[name] = parsed or ""
     return found
+
+
+def _shell_value(text: str) -> str | None:
+    """One value as a shell would read it; None when its quote never closes."""
+    if text[:1] == "'":
+        end = text.find("'", 1)
+        return text[1:end] if end > 0 else None
+    if text[:1] == '"':
+        closed = re.match(r'"((?:[^"\\]|\\.)*)"', text)
+        return re.sub(r'\\(["\\$`])', r"\1", closed[1]) if closed else None
+    return "" if text.startswith("#") else text.split(" #", 1)[0].rstrip()
 
 
 class Vault:
@@ -124,11 +187,18 @@ class Vault:
         """The first of the named credentials that is set, or None."""
         for name in names:
             for variable in self.names(name):
-                for place, values in (("environment", self._environment), (".env", self._dotenv)):
-                    if values.get(variable):
-                        return Secret(values[variable], f"{variable} in {place}")
-                    if values.get(f"{variable}_FILE"):
-                        return self._from_file(values[f"{variable}_FILE"], f"{variable}_FILE in {place}")
+                found = self._look(variable)
+                if found is not None:
+                    return found
+        return None
+
+    def _look(self, variable: str) -> Secret | None:
+        for place, values in (("environment", self._environment), (".env", self._dotenv)):
+            value = values.get(variable, "").strip()
+            if value:
+                return Secret(value, f"{variable} in {place}")
+            if values.get(f"{variable}_FILE"):
+                return self._from_file(values[f"{variable}_FILE"], f"{variable}_FILE in {place}")
         return None
 
     def get(self, *names: str) -> Secret:
@@ -148,33 +218,67 @@ class Vault:
         if not file.is_absolute():
             file = self.root / file
         try:
-            return Secret(file.read_text(encoding="utf-8").strip(), source)
+            value, why = file.read_text(encoding="utf-8-sig").strip(), "is empty"
         except OSError as failure:
+            value, why = "", f"cannot be read ({failure.strerror})"
+        except UnicodeDecodeError:
+            value, why = "", "is not UTF-8 text"
+        if not value:
             raise CredentialError(
                 "CTX-4002",
-                f"{source} names {file}, which cannot be read ({failure.strerror}).",
-                fix="Correct the path or the file's permissions.",
-            ) from None
+                f"{source} names {file}, which {why}.",
+                fix="Correct the path, the content or the file's permissions.",
+            )
+        return Secret(value, source)
 
     def identity_key(self, *, create: bool = False) -> bytes:
         """The tenant's HMAC key for pseudonyms: CORTEX_<CODE>_IDENTITY_KEY, else `.cortex/keys/<code>.key` (0600).
 
-        Losing it makes people unrecognisable for ever; that is also how a client is forgotten. Raises
-        CredentialError when there is none and `create` is false.
+        Never an agency-wide one: under one key two clients' buyers would have one pseudonym. Losing it makes people
+        unrecognisable for ever; that is also how a client is forgotten. Raises CredentialError when there is none and
+        `create` is false, and for a key too short to keep pseudonyms from being guessed.
         """
-        configured = self.find("IDENTITY_KEY")
+        variable = self.names("IDENTITY_KEY")[0]
+        configured = self._look(variable)
         if configured is not None:
-            return configured.reveal().encode()
+            return _strong(configured)
         file = self.root / ".cortex" / "keys" / f"{self.code}.key"
-        if file.is_file():
-            return Secret(file.read_text(encoding="ascii").strip(), str(file)).reveal().encode()
-        if not create:
-            raise CredentialError(
-                "CTX-4003", f"Client {self.code} has no identity key yet.", fix=f"cortex onboard {self.code}"
-            )
+        if not file.is_file():
+            if not create:
+                raise CredentialError(
+                    "CTX-4003", f"Client {self.code} has no identity key yet.", fix=f"cortex onboard {self.code}"
+                )
+            _create_once(file, randomness.token_urlsafe(32))
+        return _strong(self._from_file(str(file), str(file)))
+
+
+def _strong(secret: Secret) -> bytes:
+    if len(secret.reveal()) < SHORTEST_KEY:
+        raise CredentialError(
+            "CTX-4006",
+            f"The identity key in {secret.source} has fewer than {SHORTEST_KEY} characters.",
+            fix="Use 32 random bytes, such as `openssl rand -base64 32`, before the first run; never change it after.",
+        )
+    return secret.reveal().encode()
+
+
+def _create_once(file: Path, value: str) -> None:
+    """Write a key that appears whole or not at all; of several processes the first wins and the others keep its key."""
+    draft = file.with_name(f".{file.name}.{randomness.token_hex(8)}")
+    try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        value = randomness.token_urlsafe(32)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as handle:
             handle.write(value)
-        return Secret(value, str(file)).reveal().encode()
+            handle.flush()
+            os.fsync(handle.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)
+    except OSError as failure:
+        raise CredentialError(
+            "CTX-4007",
+            f"The identity key cannot be written to {file.parent} ({failure.strerror}).",
+            fix="Make the folder writable, or set the key in the environment.",
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)
