@@ -10,6 +10,7 @@ from typing import Any
 
 from cortex.sandbox.graph import GraphError, bad_parameter, listed, structure
 from cortex.sandbox.market import AdDay, MetaAccount
+from cortex.sandbox.months import months_before
 
 LEVELS = ("account", "campaign", "adset", "ad")
 HISTORY_MONTHS = 37
@@ -175,14 +176,7 @@ DEFAULT_FIELDS = ("account_id", "date_start", "date_stop", "impressions", "spend
 
 def oldest_day(today: date) -> date:
     """The first day Meta still keeps: 37 months back."""
-    months = today.year * 12 + today.month - 1 - HISTORY_MONTHS
-    year, month = divmod(months, 12)
-    for last in range(today.day, 27, -1):
-        try:
-            return date(year, month + 1, last)
-        except ValueError:
-            continue
-    return date(year, month + 1, today.day)
+    return months_before(today, HISTORY_MONTHS)
 
 
 def parse(values: dict[str, Any], today: date) -> Query:

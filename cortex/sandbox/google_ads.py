@@ -1,0 +1,305 @@
+"""Google Ads over gRPC: GoogleAdsService.SearchStream with the SDK's own messages, and the ways it fails."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cortex.clock import Clock, local_day
+from cortex.sandbox import gaql, google_ads_rows
+from cortex.sandbox.faults import Faults
+from cortex.sandbox.google_rest import Refused
+from cortex.sandbox.market import GoogleAccount, Market
+from cortex.sandbox.oauth import ADWORDS, Grant, OAuth
+from cortex.sandbox.quota import Quota
+from cortex.sandbox.received import Call, Received
+
+VERSIONS = range(23, 27)
+"""API versions answered: those the vendor's package 34 ships (v22 ended on 2026-10-07)."""
+
+BATCH_ROWS = 10_000
+DAILY_OPERATIONS = 15_000
+"""Basic access: operations a day of one Cloud project; a query is one, whatever its size."""
+
+RETRY_SECONDS = 30
+WORKERS = 16
+METHOD = "/google.ads.googleads.v{version}.services.GoogleAdsService/SearchStream"
+
+
+class AdsRefused(Exception):
+    """A refusal. `status` names the gRPC code; family and reason name the member of GoogleAdsFailure's ErrorCode."""
+
+    def __init__(
+        self, status: str, family: str, reason: str, message: str, *, scope: str = "", retry_seconds: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.status, self.family, self.reason, self.message = status, family, reason, message
+        self.scope, self.retry_seconds = scope, retry_seconds
+        """Of a quota error: ACCOUNT or DEVELOPER (the Cloud project), and how long to wait."""
+
+
+class GoogleAdsStandIn:
+    """Answers for every shop's Google Ads account, on its own port. Limits count real time."""
+
+    def __init__(
+        self,
+        market: Market,
+        oauth: OAuth,
+        *,
+        clock: Clock,
+        received: Received,
+        faults: Faults,
+        rate_scale: float = 1.0,
+        batch_rows: int = BATCH_ROWS,
+    ) -> None:
+        self._market = market
+        self._oauth = oauth
+        self._clock = clock
+        self._received = received
+        self._faults = faults
+        self._batch_rows = batch_rows
+        self._operations = Quota(DAILY_OPERATIONS * rate_scale, 86_400)
+        self._stopping = threading.Event()
+        self._requests = 0
+        self._server: Any = None
+
+    def start(self, host: str, port: int) -> int:
+        """Listen without TLS; the port in use. Raises OSError when it is taken."""
+        import grpc
+
+        handlers = [
+            grpc.method_handlers_generic_handler(
+                METHOD.format(version=version).strip("/").partition("/")[0],
+                # Bytes in and out: a version's messages are imported when the first call of that version comes.
+                {"SearchStream": grpc.unary_stream_rpc_method_handler(self._stream(version))},
+            )
+            for version in VERSIONS
+        ]
+        self._server = grpc.server(
+            ThreadPoolExecutor(WORKERS, thread_name_prefix="cortex-sandbox-grpc"),
+            # Another process on the same port would be answered in turn, without anybody noticing.
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 64 * 1024 * 1024)],
+        )
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        try:
+            bound: int = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as failure:
+            raise OSError(f"port {port} cannot be used for Google Ads") from failure
+        self._server.start()
+        return bound
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._server is not None:
+            self._server.stop(grace=0.2).wait(5)
+
+    def _stream(self, version: int) -> Callable[[bytes, Any], Iterator[bytes]]:
+        def search_stream(body: bytes, context: Any) -> Iterator[bytes]:
+            import grpc
+
+            fault = self._faults.draw(METHOD.format(version=version))
+            self._requests += 1
+            request_id = f"sandbox-{self._requests}"
+            messages = _messages(version)
+            request = messages.request(body)
+            status = "OK"
+            try:
+                self._before(fault)
+                for sent, batch in enumerate(self._answer(request, context, messages, request_id)):
+                    yield batch
+                    self._between(fault, sent)
+            except AdsRefused as refusal:
+                status = refusal.status
+                self._received.called(_call(request, _number(grpc, status), fault))
+                context.set_trailing_metadata(messages.failure(refusal, request_id))
+                context.abort(getattr(grpc.StatusCode, status), refusal.message)
+            self._received.called(_call(request, _number(grpc, status), fault))
+            context.set_trailing_metadata((("request-id", request_id),))
+
+        return search_stream
+
+    def _before(self, fault: str) -> None:
+        """The faults that strike before an answer exists."""
+        if fault == "429":
+            raise _exhausted("Too many requests. Retry in 30 seconds.", RETRY_SECONDS, "ACCOUNT")
+        if fault in ("500", "badjson", "html"):
+            raise AdsRefused("INTERNAL", "internal_error", "INTERNAL_ERROR", "An internal error has occurred.")
+        if fault in ("502", "503", "reset", "lost_after_commit"):
+            raise AdsRefused(
+                "UNAVAILABLE", "internal_error", "TRANSIENT_ERROR", "The service is currently unavailable."
+            )
+        if fault == "hang":
+            self._stopping.wait(self._faults.hang_seconds)
+            raise AdsRefused("UNAVAILABLE", "internal_error", "TRANSIENT_ERROR", "The service did not answer.")
+
+    def _between(self, fault: str, sent: int) -> None:
+        """The faults that break a stream after its first batch, or slow it down."""
+        if fault in ("reset_mid", "truncate") and sent == 0:
+            raise AdsRefused("UNAVAILABLE", "internal_error", "TRANSIENT_ERROR", "The stream was broken.")
+        if fault == "slow":
+            self._stopping.wait(self._faults.slow_seconds)
+
+    def _answer(self, request: Any, context: Any, messages: _Messages, request_id: str) -> Iterator[bytes]:
+        metadata = {str(key): value for key, value in context.invocation_metadata()}
+        grant = self._authenticate(metadata)
+        wait = self._operations.spend()
+        if wait:
+            raise _exhausted("The project has used up its operations of the day.", int(wait) + 1, "DEVELOPER")
+        account, managed = self._account(request.customer_id, metadata, grant)
+        try:
+            query = gaql.parse(request.query)
+            google_ads_rows.check(query, messages.version)
+            rows = self._rows(query, account, managed, request.customer_id)
+        except gaql.QueryRefused as refusal:
+            raise AdsRefused("INVALID_ARGUMENT", refusal.family, refusal.reason, refusal.message) from None
+        batches = [rows[at : at + self._batch_rows] for at in range(0, len(rows), self._batch_rows)] or [[]]
+        for number, batch in enumerate(batches, 1):
+            yield messages.response(batch, query.select, request_id, last=number == len(batches))
+
+    def _authenticate(self, metadata: dict[str, Any]) -> Grant:
+        try:
+            return self._oauth.judge(metadata.get("authorization", ""), (ADWORDS,))
+        except Refused as refusal:
+            if refusal.status == "PERMISSION_DENIED":
+                raise AdsRefused(
+                    "PERMISSION_DENIED", "authorization_error", "AUTHORIZATION_ERROR", refusal.message
+                ) from None
+            raise AdsRefused(
+                "UNAUTHENTICATED", "authentication_error", "OAUTH_TOKEN_INVALID", refusal.message
+            ) from None
+
+    def _account(
+        self, customer: str, metadata: dict[str, Any], grant: Grant
+    ) -> tuple[GoogleAccount | None, list[GoogleAccount]]:
+        """The account asked for, or None and its children when it is the manager the caller came through.
+
+        Any ten digits that are no account of the market are a manager of what the token reaches.
+        """
+        if not re.fullmatch(r"\d{10}", customer):
+            raise AdsRefused(
+                "INVALID_ARGUMENT", "request_error", "INVALID_CUSTOMER_ID", "The customer id must be ten digits."
+            )
+        login = metadata.get("login-customer-id", "")
+        if login and not re.fullmatch(r"\d{10}", str(login)):
+            raise AdsRefused(
+                "INVALID_ARGUMENT",
+                "header_error",
+                "INVALID_LOGIN_CUSTOMER_ID",
+                "The login-customer-id header must be ten digits without dashes.",
+            )
+        routing = str(metadata.get("x-goog-request-params", f"customer_id={customer}"))
+        if f"customer_id={customer}" not in routing.split("&"):
+            raise AdsRefused("INVALID_ARGUMENT", "request_error", "INVALID_CUSTOMER_ID", "The routing header differs.")
+        reached = [shop.google for shop in self._market.shops if shop.google is not None and grant.reaches(shop)]
+        every = {shop.google.customer_id for shop in self._market.shops if shop.google is not None}
+        # A plain account opens no other account.
+        if not login or login == customer or login not in every:
+            for account in reached:
+                if account.customer_id == customer:
+                    return account, []
+            if customer not in every and login == customer:
+                return None, reached
+        raise AdsRefused(
+            "PERMISSION_DENIED",
+            "authorization_error",
+            "USER_PERMISSION_DENIED",
+            "User doesn't have permission to access customer.",
+        )
+
+    def _rows(
+        self, query: gaql.Query, account: GoogleAccount | None, managed: Sequence[GoogleAccount], customer: str
+    ) -> list[dict[str, Any]]:
+        if query.resource == "customer_client":
+            children = managed if account is None else [account]
+            return google_ads_rows.client_rows(children, query, f"customers/{customer}")
+        if account is None:
+            raise gaql.QueryRefused(
+                "REQUESTED_METRICS_FOR_MANAGER", "Metrics cannot be requested for a manager account."
+            )
+        return google_ads_rows.rows(account, query, local_day(self._clock(), ZoneInfo(account.timezone)))
+
+
+class _Messages:
+    """The protobuf messages of one API version, from the vendor's package."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self._root = f"google.ads.googleads.v{version}"
+        service = import_module(f"{self._root}.services.types.google_ads_service")
+        self._errors = import_module(f"{self._root}.errors.types.errors")
+        # Raw protobuf: twenty times faster than the proto-plus wrappers around it.
+        self._request = type(service.SearchGoogleAdsStreamRequest.pb(service.SearchGoogleAdsStreamRequest()))
+        self._response = type(service.SearchGoogleAdsStreamResponse.pb(service.SearchGoogleAdsStreamResponse()))
+
+    def request(self, body: bytes) -> Any:
+        return self._request.FromString(body)
+
+    def response(self, rows: list[dict[str, Any]], select: Sequence[str], request_id: str, *, last: bool) -> bytes:
+        message = self._response(request_id=request_id)
+        message.field_mask.paths.extend(select)
+        if last:
+            message.query_resource_consumption = 1 + len(rows)
+        for row in rows:
+            result = message.results.add()
+            for path, value in row.items():
+                _assign(result, path, value)
+        serialized: bytes = message.SerializeToString()
+        return serialized
+
+    def failure(self, refusal: AdsRefused, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
+        """Trailing metadata as Google Ads sends it: the failure's bytes and the request id."""
+        error: dict[str, Any] = {
+            "error_code": {refusal.family: getattr(self._enum(refusal.family), refusal.reason)},
+            "message": refusal.message,
+        }
+        if refusal.scope:
+            scopes = self._errors.QuotaErrorDetails.QuotaRateScope
+            error["details"] = {
+                "quota_error_details": {
+                    "rate_scope": getattr(scopes, refusal.scope),
+                    "rate_name": f"Requests per {refusal.scope.lower()}",
+                    "retry_delay": {"seconds": refusal.retry_seconds},
+                }
+            }
+        kind = self._errors.GoogleAdsFailure
+        failure = kind.serialize(kind({"errors": [error], "request_id": request_id}))
+        return ((f"{self._root}.errors.googleadsfailure-bin", failure), ("request-id", request_id))
+
+    def _enum(self, family: str) -> Any:
+        module = import_module(f"{self._root}.errors.types.{family}")
+        name = "".join(part.title() for part in family.split("_"))
+        return getattr(getattr(module, f"{name}Enum"), name)
+
+
+def _assign(message: Any, path: str, value: Any) -> None:
+    """Set a field by its query path; enums by name."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        message = getattr(message, parent)
+    kind = message.DESCRIPTOR.fields_by_name[name].enum_type
+    setattr(message, name, value if kind is None else kind.values_by_name[value].number)
+
+
+def _exhausted(message: str, seconds: int, scope: str) -> AdsRefused:
+    return AdsRefused(
+        "RESOURCE_EXHAUSTED", "quota_error", "RESOURCE_EXHAUSTED", message, scope=scope, retry_seconds=seconds
+    )
+
+
+@cache
+def _messages(version: int) -> _Messages:
+    return _Messages(version)
+
+
+def _call(request: Any, status: int, fault: str) -> Call:
+    return Call("google_ads", "SearchStream", f"/customers/{request.customer_id}", status, fault)
+
+
+def _number(grpc: Any, status: str) -> int:
+    return int(getattr(grpc.StatusCode, status).value[0])
