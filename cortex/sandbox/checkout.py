@@ -395,7 +395,8 @@ def packed(at: int) -> Event:
 
 
 def shipped(at: int, sale: Sale) -> Event:
-    code = f"BR{sale.order_id % 10**9:09d}BR"
+    number = (sale.at * 7919 + sale.customer_id) % 10**9
+    code = f"BR{number:09d}BR"
     return at, {
         "shipping_status": "fulfilled",
         "shipped_at": stamp(at),
@@ -403,7 +404,7 @@ def shipped(at: int, sale: Sale) -> Event:
         "next_action": "close",
         "fulfillments": [
             {
-                "id": f"F{sale.order_id}",
+                "id": f"F{number}",
                 "number": "1",
                 "status": "DISPATCHED",
                 "assigned_location": {"location_id": "L1", "name": "Centro de distribuição"},
