@@ -69,7 +69,7 @@ def _conflicts(shell: Shell, note: Any) -> None:
 
     try:
         for said in tenants.conflicts(tenants.load_all(shell.workspace, active_only=False)):
-            note("warning", "clients", said, "Give each client its own accounts.")
+            note("warning", "clients", str(said), "Give each client its own accounts.")
     except CortexError:
         return  # the broken file is reported with its own client below
 
@@ -90,8 +90,8 @@ def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, 
             error.fix,
         )
         return
-    for said in tenants.warnings(tenant):
-        note("warning", f"{code} file", said)
+    for problem in tenant.warnings:
+        note("warning", f"{code} file", str(problem))
     try:
         pending = provision.plan(shell.database, code, shell.workspace.state)
         if pending:
@@ -118,7 +118,6 @@ def _quarantine(shell: Shell, code: str, note: Any) -> None:
 
 
 def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexError]) -> None:
-    from cortex import plugins
     from cortex.clock import system_clock
     from cortex.steps import provision
 
@@ -131,13 +130,8 @@ def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexE
             note("ok", check.name, about)
         elif check.error is not None:
             failures.append(check.error)
-            docs = plugins.adapter(check.room, check.kind, provision.ROOMS[check.room]).docs
-            note(
-                "failed",
-                check.name,
-                check.error.message,
-                " ".join(part for part in (check.error.fix, docs and f"(docs/{docs})") if part),
-            )
+            page = f"(docs/{check.docs.removeprefix('docs/')})" if check.docs else ""
+            note("failed", check.name, check.error.message, " ".join(part for part in (check.error.fix, page) if part))
 
 
 def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "") -> Answer:
@@ -147,10 +141,8 @@ def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar
 
     shell: Shell = context.obj
     codes = [tenants.load(shell.workspace, client).code] if client else shell.workspace.tenant_codes()
-    rows = []
     with Control.open(shell.database, shell.workspace.state) as control:
-        for code in codes:
-            rows.append(_standing(shell, code, control))
+        rows = [_standing(shell, code, control) for code in codes]
     shell.table(
         ["client", "last run", "ended (UTC)", "data until", "orders 30 d", "revenue 30 d", "delivered", "note"],
         [
@@ -187,15 +179,15 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
 
 
 def _figures(warehouse: Any) -> dict[str, Any]:
-    found = warehouse.rows("SELECT MIN(complete_until) AS day FROM sync_state")[0]["day"]
+    found = warehouse.rows("SELECT MIN(complete_until) AS complete_until FROM sync_state")[0]["complete_until"]
     newest = warehouse.rows("SELECT MAX(day) AS day FROM agg_daily_sales")[0]["day"]
-    until = _as_date(found)
-    last = _as_date(newest)
+    until, last = found, newest
     sums = {"orders": 0, "revenue": None}
     if last is not None:
         since = last - timedelta(days=29)
         got = warehouse.rows(
-            "SELECT SUM(orders) AS orders, SUM(gross_revenue) AS gross_revenue, SUM(refunds) AS refunds FROM agg_daily_sales WHERE day >= :since",
+            "SELECT SUM(orders) AS orders, SUM(gross_revenue) AS gross_revenue, SUM(refunds) AS refunds"
+            " FROM agg_daily_sales WHERE day >= :since",
             since=since,
         )[0]
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
@@ -237,12 +229,6 @@ def health(context: typer.Context) -> Answer:
         control.runs(None, limit=1)
     shell.show("ok")
     return Answer(data={"status": "ok", "python": sys.version.split()[0]})
-
-
-def _as_date(value: Any) -> Any:
-    from datetime import date
-
-    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _percent(share: float | None) -> str:

@@ -53,13 +53,14 @@ def olist(
     from cortex.settings import Access
     from cortex.steps import credit, pull, refresh, value
     from cortex.stores import Store
+    from cortex.tenant import codes
     from cortex.warehouse import provision
 
     shell: Shell = context.obj
     shell.command = "import olist"
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     workspace = shell.workspace
-    tenants.check_code(client)
+    codes.check(client)
     file = workspace.tenants / f"{client}.yaml"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)

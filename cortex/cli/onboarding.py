@@ -23,10 +23,9 @@ def onboard(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan; change nothing.")] = False,
 ) -> Answer:
     """Provision a client: schema, seeds, views, credentials, tracking kit, checklist. Safe to repeat."""
-    from cortex import tenant as tenants
     from cortex.clock import system_clock
     from cortex.secrets import Vault
-    from cortex.steps import provision
+    from cortex.steps import handover, provision
     from cortex.warehouse import provision as schema
 
     shell: Shell = context.obj
@@ -34,7 +33,7 @@ def onboard(
     tenant = _load(shell, client)
     workspace = shell.workspace
     shell.say(f"Onboarding {tenant.code}   workspace {workspace.root}")
-    parts = " · ".join(kind for _, kind, _ in provision.platforms(tenant))
+    parts = " · ".join(kind for _, kind, _ in tenant.platforms())
     shell.say(f" ✓ client file     tenants/{tenant.code}.yaml valid ({parts})")
     if dry_run:
         return _plan(shell, tenant)
@@ -52,16 +51,16 @@ def onboard(
         elif check.error is not None:
             shell.say(f" ! credentials     {check.name}: {check.error.message}")
             shell.say(f"                   fix: {check.error.fix or 'cortex explain ' + check.error.code}")
-    kit, kit_warnings, kit_changed = provision.write_kit(tenant, workspace)
-    shell.say(f" ✓ tracking kit    {kit} ({'written' if kit_changed else 'unchanged'})")
-    done, total, week = _checklist(tenant, checked)
-    shell.say(f" ✓ checklist       {done}/{total} done, week {week}")
-    warnings = [{"code": "CTX-3050", "message": text} for text in tenants.warnings(tenant)]
+    path, kit, kit_changed = handover.write_kit(tenant, workspace)
+    shell.say(f" ✓ tracking kit    {path} ({'written' if kit_changed else 'unchanged'})")
+    standing = _standing(shell, tenant, checked)
+    shell.say(f" ✓ checklist       {standing}")
+    warnings = [{"code": "CTX-3050", "message": str(problem)} for problem in tenant.warnings]
     for warning in warnings:
         shell.say(f" ! client file     {warning['message']}")
     nothing = not changes and not kit_changed and not new_key
     shell.show(
-        f"{tenant.code}: nothing to change. {done}/{total} checklist."
+        f"{tenant.code}: nothing to change. Checklist: {standing}."
         if nothing
         else f"{tenant.code}: ready" + (f" with {len(refused)} pending credential(s)." if refused else ".")
     )
@@ -71,9 +70,9 @@ def onboard(
             "changed": not nothing,
             "changes": [str(change) for change in changes],
             "credentials": [_check_facts(check) for check in checked],
-            "tracking_kit": kit,
-            "kit_warnings": kit_warnings,
-            "checklist": {"done": done, "total": total, "week": week},
+            "tracking_kit": path,
+            "kit_warnings": kit.warnings,
+            "checklist": standing,
         },
         warnings=warnings,
         next=[f"cortex doctor {tenant.code}"]
@@ -85,8 +84,9 @@ def onboard(
 def _load(shell: Shell, client: str) -> Tenant:
     """The client, or how to start its file: nothing is made from a code that has none."""
     from cortex import tenant as tenants
+    from cortex.tenant import codes
 
-    tenants.check_code(client)
+    codes.check(client)
     if client not in shell.workspace.tenant_codes() and not shell.workspace.tenant_codes():
         raise ConfigError(
             "CTX-3051", f"There is no {shell.workspace.tenants / client}.yaml yet.",
@@ -148,7 +148,11 @@ def _check_facts(check: Any) -> dict[str, Any]:
     return {"platform": check.name, "ok": True, "account": check.account.name or check.account.id}
 
 
-def _checklist(tenant: Tenant, checked: list[Any]) -> tuple[int, int, int]:
-    from cortex.steps.provision import checklist
+def _standing(shell: Shell, tenant: Tenant, checked: list[Any]) -> str:
+    from cortex.handoff import checklist
+    from cortex.steps import handover
+    from cortex.warehouse import Control
 
-    return checklist(tenant, checked)
+    with Control.open(shell.database, shell.workspace.state) as control:
+        runs = control.runs(tenant.code, limit=200)
+    return checklist.summary(handover.standing(checked, runs, provisioned=True), "en")

@@ -60,9 +60,9 @@ def run(
     recipe = recipes.load(shell.workspace, pipeline)
     if pipeline == "backfill":
         raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
-    wanted = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
+    wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
     return _each(
-        shell, f"run {pipeline}", wanted, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
+        shell, f"run {pipeline}", wanted, broken, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
         resume=resume, dry_run=dry_run, wait=_seconds(wait),
     )  # fmt: skip
 
@@ -82,9 +82,9 @@ def backfill(
 
     shell: Shell = context.obj
     recipe = recipes.load(shell.workspace, "backfill")
-    wanted = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
+    wanted, broken = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
     return _each(
-        shell, "backfill", wanted, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
+        shell, "backfill", wanted, broken, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
         resume=True, dry_run=dry_run, wait=_seconds(wait),
     )  # fmt: skip
 
@@ -142,6 +142,7 @@ def _each(
     shell: Shell,
     command: str,
     tenants: Sequence[Tenant],
+    broken: dict[str, CortexError],
     recipe: Recipe,
     *,
     day: date | None,
@@ -161,7 +162,7 @@ def _each(
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     clock = system_clock()
     results: list[RunResult] = []
-    failures: dict[str, CortexError] = {}
+    failures: dict[str, CortexError] = dict(broken)
     previews: list[dict[str, Any]] = []
     for tenant in tenants:
         try:
@@ -172,7 +173,7 @@ def _each(
                 continue
             results.append(_one(shell, tenant, recipe, window, steps, resume=resume, wait=wait, clock=clock))
         except CortexError as failure:
-            if len(tenants) == 1:
+            if len(tenants) + len(broken) == 1:
                 raise
             failures[tenant.code] = failure
             shell.complain(failure)
@@ -215,7 +216,7 @@ def _one(
 def _answer(
     shell: Shell, command: str, tenants: Sequence[Tenant], results: list[RunResult], failures: dict[str, CortexError]
 ) -> Answer:
-    single = len(tenants) == 1
+    single = len(tenants) == 1 and not failures
     data = [_facts(result) for result in results]
     broken = [result.tenant for result in results if result.failed] + list(failures)
     warnings = [
@@ -236,10 +237,12 @@ def _answer(
         return Answer(data=data, warnings=warnings, next=["cortex status"])
     again = [f"cortex {command} {code}" for code in broken]
     codes = ", ".join(broken)
-    if len(broken) == len(tenants):
+    if not any(not result.failed for result in results):
         error: CortexError = CortexError("CTX-9002", f"Every client failed: {codes}.", fix=again[0])
     else:
-        error = PartialFailure("CTX-9003", f"{len(broken)} of {len(tenants)} clients failed: {codes}.", fix=again[0])
+        error = PartialFailure(
+            "CTX-9003", f"{len(broken)} of {len(results) + len(failures)} clients failed: {codes}.", fix=again[0]
+        )
     shell.complain(error)
     data += [{"client": code, "error": error_facts(failure)} for code, failure in failures.items()]
     return Answer(data=data, warnings=warnings, error=error, next=again)
@@ -314,19 +317,29 @@ def _next(result: RunResult, *, broken: bool) -> list[str]:
     return [f"cortex doctor {result.tenant}", f"cortex run {result.pipeline} {result.tenant} --only {failed}"]
 
 
-def _tenants(shell: Shell, codes: Sequence[str], *, everyone: bool, verb: str) -> list[Tenant]:
+def _tenants(
+    shell: Shell, codes: Sequence[str], *, everyone: bool, verb: str
+) -> tuple[list[Tenant], dict[str, CortexError]]:
+    """The clients to run, and those whose files are broken: one broken file does not stop the others."""
     from cortex import tenant
 
-    if everyone and codes and verb != "backfill":
+    if everyone and codes:
         raise UsageError("CTX-1015", "Name clients or use --all, not both.")
-    if everyone:
-        found = tenant.load_all(shell.workspace, active_only=True)
-        if not found:
-            raise UsageError("CTX-1016", f"No client files in {shell.workspace.tenants}.", fix="cortex onboard CLIENT")
-        return found
-    if not codes:
-        raise UsageError("CTX-1017", "No client was named.", fix=f"cortex {verb} CLIENT, or cortex {verb} --all")
-    return [tenant.load(shell.workspace, code) for code in dict.fromkeys(codes)]
+    if not everyone:
+        if not codes:
+            raise UsageError("CTX-1017", "No client was named.", fix=f"cortex {verb} CLIENT, or cortex {verb} --all")
+        return [tenant.load(shell.workspace, code) for code in dict.fromkeys(codes)], {}
+    found: list[Tenant] = []
+    broken: dict[str, CortexError] = {}
+    for each in tenant.load_each(shell.workspace):
+        if isinstance(each, CortexError):
+            broken[each.problems[0].file if each.problems else each.message] = each
+            shell.complain(each)
+        elif each.active:
+            found.append(each)
+    if not found and not broken:
+        raise UsageError("CTX-1016", f"No client files in {shell.workspace.tenants}.", fix="cortex onboard CLIENT")
+    return found, broken
 
 
 def _day(text: str) -> date | None:

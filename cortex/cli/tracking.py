@@ -22,33 +22,25 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", help="Where to write the zip.")] = None,
 ) -> Answer:
     """Write the tracking kit of a client: GTM container, dataLayer contract, snippets, guides, checklist."""
-    import json
-
     from cortex import tenant as tenants
-    from cortex.handoff import kit, lint
-    from cortex.steps import provision
+    from cortex.steps import handover
 
     shell: Shell = context.obj
+    shell.command = "tracking export"
     tenant = tenants.load(shell.workspace, client)
-    built = kit.build(provision.kit_spec(tenant))
-    path = out or shell.workspace.dist / f"{tenant.code}-tracking.zip"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kit.write_zip(built.files, path)
-    container = json.loads(built.files["container.json"])["containerVersion"]
-    counts = {name: len(container.get(name, [])) for name in ("tag", "trigger", "variable")}
-    findings = lint.lint(json.loads(built.files["container.json"]))
-    errors = [finding for finding in findings if finding.severity == "error"]
-    shell.show(f"{path}")
-    shell.say(
-        f"  container.json   {counts['tag']} tags, {counts['trigger']} triggers, {counts['variable']} variables"
-        f" · {len(errors)} lint errors · no secrets"
-    )
-    shell.say("  " + " · ".join(name for name in sorted(built.files) if name != "container.json"))
-    for warning in built.warnings:
+    path, kit, _ = handover.write_kit(tenant, shell.workspace, out)
+    errors = [finding for finding in kit.findings if finding.severity == "error"]
+    shell.show(str(path))
+    counts = ", ".join(f"{count} {name}" for name, count in kit.counts.items())
+    shell.say(f"  container.json   GTM import file ({counts}) · {len(errors)} lint errors · no secrets")
+    shell.say("  " + " · ".join(name for name in sorted(kit.files) if "/" not in name and name != "container.json"))
+    folders = sorted({name.split("/")[0] for name in kit.files if "/" in name})
+    shell.say("  " + " · ".join(f"{folder}/" for folder in folders))
+    for warning in kit.warnings:
         shell.say(f"  ! {warning}")
     shell.say("Handoff: import container.json in GTM (Merge, Rename conflicting) → Preview → publish.")
     return Answer(
         client=client,
-        data={"path": path, "files": sorted(built.files), "counts": counts, "lint_errors": len(errors)},
-        warnings=[{"code": "CTX-3060", "message": warning} for warning in built.warnings],
+        data={"path": path, "files": sorted(kit.files), "counts": kit.counts, "lint_errors": len(errors)},
+        warnings=[{"code": "CTX-3060", "message": warning} for warning in kit.warnings],
     )

@@ -1,3 +1,68 @@
 """Sealing: while an order streams through, the digests each destination will need, if it may be told at all."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cortex import conversions, identity
+from cortex.destinations import Destination
+from cortex.records import Order
+from cortex.run import Run
+from cortex.steps import landing
+
+DELIVERED = """
+    SELECT order_key FROM conversion_outbox
+    WHERE destination = :destination AND action = 'purchase' AND order_key IN :keys
+      AND (settled_at IS NOT NULL OR state IN ('processed', 'duplicate', 'expired', 'rejected', 'dead'))
+"""
+
+
+def seal(run: Run, orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """Rows of conversion_identifiers for the orders of a batch that may still be told to a destination.
+
+    Nobody's identity is hashed who did not consent, whose order is not paid, or whose conversion is settled already:
+    what is not needed is not made.
+    """
+    privacy = run.tenant.privacy
+    if privacy is None:
+        return []
+    tellable = {
+        landing.order_key(order.platform, order.external_id): order
+        for order in orders
+        if landing.is_paid(order)
+        and (privacy.marketplace_orders or not order.marketplace)
+        and not conversions.consent_reason(order.consent.state, order.consent.version, privacy.consent)
+    }
+    rows: list[dict[str, Any]] = []
+    for kind, config in run.tenant.destinations.items():
+        destination = run.adapter("destinations", kind, Destination, config)
+        rows += _for(run, kind, destination, tellable)
+    return rows
+
+
+def _for(run: Run, kind: str, destination: Destination, tellable: dict[str, Order]) -> list[dict[str, Any]]:
+    assert run.tenant.privacy is not None
+    oldest = run.now() - max(destination.window.click, destination.window.identifiers)
+    due = {key: order for key, order in tellable.items() if order.created_at >= oldest}
+    if not due:
+        return []
+    settled = {row["order_key"] for row in run.warehouse.rows(DELIVERED, destination=kind, keys=sorted(due))}
+    country, internal = run.tenant.privacy.country, run.tenant.privacy.internal_emails
+    return [
+        {
+            "order_key": key,
+            "destination": kind,
+            "identifiers": conversions.sealed_text(
+                conversions.Sealed(
+                    identifiers=identity.identify(order.customer, destination.identifiers, country),
+                    ip=order.customer.ip,
+                    user_agent=order.customer.user_agent,
+                    internal=identity.is_internal(order.customer, internal),
+                )
+            ),
+            "expires_at": conversions.expires_at(order.created_at, destination.window),
+        }
+        for key, order in due.items()
+        if key not in settled
+    ]

@@ -1,0 +1,251 @@
+"""Send: claim, call, write down what the platform said. A crash in between leaves `unknown`, never a second sending."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from cortex import conversions as rules
+from cortex.destinations import Destination
+from cortex.errors import CredentialError, PolicyRefusal, Transient
+from cortex.records import Conversion, Receipt
+from cortex.run import Outcome, Run, Step
+from cortex.warehouse import outbox, tables
+
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+
+ORDERS = "SELECT * FROM fct_orders WHERE order_key IN :keys"
+ITEMS = "SELECT order_key, line, product_id, quantity, unit_price FROM fct_order_items WHERE order_key IN :keys"
+ABANDONED = """
+    SELECT outbox_key, attempts, sent_at, claimed_at FROM conversion_outbox
+    WHERE destination = :destination AND state = 'claimed'
+"""
+POLLED = """
+    SELECT outbox_key, event_id, order_ref, request_id, claim_id, attempts, sent_at FROM conversion_outbox
+    WHERE destination = :destination AND state = 'accepted' AND settled_at IS NULL AND next_attempt_at <= :now
+"""
+
+
+def conversions(tenant: Tenant) -> Iterator[Step]:
+    """One step per enabled destination: one that is down does not hold up the other."""
+    for kind in tenant.destinations:
+        yield Step(f"conversions.{kind}", lambda run, kind=kind: deliver(run, kind), needs=("conversions.queue",))  # type: ignore[misc]
+
+
+def deliver(run: Run, kind: str) -> Outcome:
+    """Send everything due to one destination and ask what became of what it is still processing.
+
+    Raises PolicyRefusal when the client file states no consent policy, CredentialError when the platform refuses us
+    (what was claimed is given back), Transient when it cannot be reached before anything was sent.
+    """
+    if run.tenant.privacy is None or run.tenant.privacy.consent is None:
+        raise PolicyRefusal(
+            "CTX-6001",
+            f"Client {run.tenant.code} states no consent policy: no conversion leaves for {kind}.",
+            fix=f"Add privacy.consent.mode (opt_in or opt_out) to tenants/{run.tenant.code}.yaml, as the client instructs.",
+        )
+    destination = run.adapter("destinations", kind, Destination, run.tenant.destinations[kind])
+    lost = _give_up_abandoned(run, kind, destination)
+    fates: Counter[str] = Counter()
+    value = Decimal(0)
+    number = 0
+    # What nobody answered comes first: it may be resent only while the platform still deduplicates it.
+    for was in ("unknown", "planned"):
+        while True:
+            number += 1
+            claimed = outbox.claim(
+                run.warehouse, kind, destination.batch, f"{run.run_id}-{number}", run.now(), state=was
+            )
+            if not claimed:
+                break
+            sent, worth = _batch(run, kind, destination, claimed, was)
+            fates += sent
+            value += worth
+            run.progress(sum(fates.values()))
+    polled = _settle(run, kind, destination)
+    run.warehouse.atomically(lambda tx: outbox.purge_identifiers(tx, run.now()))
+    return _outcome(run, kind, fates, polled, value, lost)
+
+
+def _batch(
+    run: Run, kind: str, destination: Destination, claimed: Sequence[dict[str, Any]], was: str
+) -> tuple[Counter[str], Decimal]:
+    batch = _conversions(run, kind, claimed)
+    digest = hashlib.sha256(destination.body(batch)).hexdigest()
+    sent_at = run.now()
+    try:
+        receipts = destination.send(batch)
+    except (CredentialError, Transient) as failure:
+        _give_back(run, claimed, was, failure)
+        raise
+    outcomes = []
+    value = Decimal(0)
+    for row, made, receipt in zip(claimed, batch, receipts, strict=True):
+        # Of a delivery nobody answered the first call's time counts: the platform's deduplication began with it.
+        first = row["sent_at"] if was == "unknown" and row["sent_at"] else sent_at
+        outcome = rules.after(
+            receipt, attempts=row["attempts"], now=sent_at, was=was, sent_at=first, dedup=destination.dedup
+        )
+        outcomes.append(_row(run, row, outcome, receipt, sent_at=first, digest=digest))
+        if outcome.state in rules.DELIVERED:
+            value += made.value
+    run.warehouse.atomically(lambda tx: outbox.record(tx, outcomes))
+    return Counter(row["state"] for row in outcomes), value
+
+
+def _conversions(run: Run, kind: str, claimed: Sequence[dict[str, Any]]) -> list[Conversion]:
+    keys = sorted({row["order_key"] for row in claimed})
+    orders = {row["order_key"]: row for row in _in_parts(run, ORDERS, keys)}
+    items: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
+    for line in _in_parts(run, ITEMS, keys):
+        items[line["order_key"]].append(line)
+    return [
+        rules.conversion(
+            orders[row["order_key"]],
+            tenant=run.tenant.code,
+            destination=kind,
+            sealed=rules.Sealed(**row["identifiers"]),
+            items=items[row["order_key"]],
+            action=row["action"],
+            revision=row["revision"],
+        )
+        for row in claimed
+    ]
+
+
+def _in_parts(run: Run, sql: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(keys), 1000):
+        yield from run.warehouse.rows(sql, keys=list(keys[start : start + 1000]))
+
+
+def _row(
+    run: Run, row: dict[str, Any], outcome: rules.Outcome, receipt: Receipt, *, sent_at: Any, digest: str | None = None
+) -> dict[str, Any]:
+    settled = {
+        "outbox_key": row["outbox_key"],
+        "claim_id": row["claim_id"],
+        "state": outcome.state,
+        "sent_at": sent_at,
+        "settled_at": run.now() if outcome.settled else None,
+        "next_attempt_at": outcome.next_attempt_at,
+        "run_id": run.run_id,
+        **rules.told(receipt),
+    }
+    return settled if digest is None else {**settled, "payload_sha256": digest}
+
+
+def _give_back(run: Run, claimed: Sequence[dict[str, Any]], was: str, failure: CredentialError | Transient) -> None:
+    """Nothing of the batch was tried: the rows are as they were."""
+    rows = [
+        {
+            "outbox_key": row["outbox_key"],
+            "claim_id": row["claim_id"],
+            "state": was,
+            "attempts": row["attempts"] - 1,
+            "next_attempt_at": run.now(),
+            "error_class": "auth" if isinstance(failure, CredentialError) else "transient",
+            "error_code": failure.code,
+            "run_id": run.run_id,
+        }
+        for row in claimed
+    ]
+    run.warehouse.atomically(lambda tx: outbox.record(tx, rows))
+
+
+def _give_up_abandoned(run: Run, kind: str, destination: Destination) -> int:
+    """Claims without a receipt become unknown: this run holds the client's lease, so whoever claimed them is gone."""
+    now = run.now()
+    rows = []
+    for row in run.warehouse.rows(ABANDONED, destination=kind):
+        first = row["sent_at"] or row["claimed_at"] or now
+        outcome = rules.after(
+            rules.LOST, attempts=row["attempts"], now=first, was="claimed", sent_at=first, dedup=destination.dedup
+        )
+        rows.append(
+            {
+                "outbox_key": row["outbox_key"],
+                "state": outcome.state,
+                "sent_at": first,
+                # Due at once: whether it arrived is best asked while the platform still remembers.
+                "next_attempt_at": now
+                if outcome.next_attempt_at is not None and _remembered(first, now, destination)
+                else None,
+                **rules.told(rules.LOST),
+            }
+        )
+    run.warehouse.atomically(
+        lambda tx: tx.assign(tables.conversion_outbox, "outbox_key", rows, only={"state": ["claimed"]})
+    )
+    return len(rows)
+
+
+def _remembered(first: Any, now: Any, destination: Destination) -> bool:
+    return destination.dedup is None or bool(now <= first + destination.dedup)
+
+
+def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
+    """What became of requests the platform processes asynchronously."""
+    now = run.now()
+    waiting: dict[str, list[dict[str, Any]]] = {}
+    for row in run.warehouse.rows(POLLED, destination=kind, now=now):
+        waiting.setdefault(row["request_id"], []).append(row)
+    fates: Counter[str] = Counter()
+    for request_id, rows in waiting.items():
+        told = dict(destination.settle(request_id))
+        outcomes = []
+        for row in rows:
+            receipt = told.get(row["event_id"]) or told.get(row["order_ref"]) or told.get("*")
+            if receipt is None:
+                continue
+            outcome = rules.after(
+                receipt,
+                attempts=row["attempts"],
+                now=now,
+                was="accepted",
+                sent_at=row["sent_at"],
+                dedup=destination.dedup,
+            )
+            outcomes.append(_row(run, row, outcome, receipt, sent_at=row["sent_at"]))
+            fates[outcome.state] += 1
+        run.warehouse.atomically(lambda tx, outcomes=outcomes: outbox.record(tx, outcomes))
+    return fates
+
+
+def _outcome(run: Run, kind: str, fates: Counter[str], polled: Counter[str], value: Decimal, lost: int) -> Outcome:
+    done = sum(count for state, count in fates.items() if state in rules.DELIVERED)
+    parts = [f"{done} accepted"]
+    held = run.warehouse.rows(
+        "SELECT state, reason, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
+        " WHERE destination = :destination AND state IN ('gated', 'expired') AND run_id = :run_id GROUP BY state, reason",
+        destination=kind,
+        run_id=run.run_id,
+    )
+    skipped = sum(row["n"] for row in held)
+    parts.append(f"{skipped} skipped by rule")
+    parts.append(f"{fates['rejected'] + fates['dead']} rejected")
+    if fates["planned"]:
+        parts.append(f"{fates['planned']} to retry")
+    if fates["unknown"] or lost:
+        parts.append(f"{fates['unknown']} unknown")
+    if polled:
+        parts.append(f"{polled['processed']} processed")
+    return Outcome(
+        done,
+        " · ".join(parts),
+        {
+            "accepted": done,
+            "value": value,
+            "skipped": [
+                {"state": row["state"], "reason": row["reason"], "count": row["n"], "value": row["value"]}
+                for row in held
+            ],
+            "rejected": fates["rejected"] + fates["dead"],
+            "retry": fates["planned"],
+            "unknown": fates["unknown"],
+            "processed": polled["processed"],
+        },
+    )
