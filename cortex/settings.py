@@ -22,7 +22,13 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 class Section(BaseModel):
     """A block of a tenant file. Unknown keys are errors; error texts never quote the value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,  # they become the descriptions in tenants/schema.json
+    )
 
 
 class PlatformSection(Section):

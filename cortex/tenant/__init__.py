@@ -1,0 +1,28 @@
+"""Tenant: `tenants/<code>.yaml` as a typed, immutable object, every problem at once and at its line."""
+
+from __future__ import annotations
+
+from cortex.tenant.client import Ecommerce, Tenant
+from cortex.tenant.codes import check as check_code
+from cortex.tenant.codes import suggestion
+from cortex.tenant.conflicts import conflicts
+from cortex.tenant.loading import load, load_all, load_each
+from cortex.tenant.schema import schema
+from cortex.tenant.showing import credentials, describe, env_example, example_text, warnings
+
+__all__ = [
+    "Ecommerce",
+    "Tenant",
+    "check_code",
+    "conflicts",
+    "credentials",
+    "describe",
+    "env_example",
+    "example_text",
+    "load",
+    "load_all",
+    "load_each",
+    "schema",
+    "suggestion",
+    "warnings",
+]

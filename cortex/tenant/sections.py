@@ -1,0 +1,237 @@
+"""The blocks of a client file that belong to Cortex itself; platform blocks are declared by their adapters."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+import zoneinfo
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from cortex import plugins
+from cortex.conversions.policy import Privacy
+from cortex.settings import Section
+
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+_SLACK = re.compile(r"#[^\s#@<>,]{1,80}|[CG][A-Z0-9]{8,20}")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _zone(name: str) -> str:
+    """A zone of the IANA database. `right/` zones count leap seconds and would shift every day."""
+    if _ZONE.fullmatch(name) and not name.startswith(("right/", "posix/")) and name not in {"localtime", "posixrules"}:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            pass
+        else:
+            return name
+    near = _nearest_zone(name)
+    raise ValueError("is not an IANA time zone" + (f". Did you mean {near}?" if near else " such as America/Sao_Paulo"))
+
+
+def _nearest_zone(name: str) -> str:
+    """The zone meant by a misspelling, a bare city (with or without accents) or Brazil's usual abbreviations."""
+    plain = unicodedata.normalize("NFKD", name[:80]).encode("ascii", "ignore").decode().lower().replace(" ", "_")
+    if plain in {"brt", "brst", "brasilia", "gmt-3", "utc-3", "utc-03:00", "gmt-03:00", "-03:00", "brazil", "brasil"}:
+        return "America/Sao_Paulo"
+    zones = {zone.lower(): zone for zone in sorted(zoneinfo.available_timezones())}
+    cities = {zone.rpartition("/")[2]: full for zone, full in zones.items()}
+    for known in (zones, cities):
+        near = difflib.get_close_matches(plain, known, n=1, cutoff=0.75)
+        if near:
+            return known[near[0]]
+    return ""
+
+
+def _currency(code: str) -> str:
+    """A code of ISO 4217."""
+    from babel.core import get_global
+
+    known = get_global("all_currencies")
+    if code not in known:
+        near = code.upper() if code.upper() in known else {"R$": "BRL", "REAL": "BRL"}.get(code.upper(), "")
+        raise ValueError("is not a currency of ISO 4217" + (f". Did you mean {near}?" if near else " such as BRL"))
+    return code
+
+
+def _email(address: str) -> str:
+    if not _EMAIL.fullmatch(address) or ".." in address:
+        raise ValueError("is not an e-mail address")
+    return address
+
+
+def _channel(name: str) -> str:
+    if not _SLACK.fullmatch(name):
+        raise ValueError('must be a channel such as "#cortex-xyz" (in quotes: # starts a comment)')
+    return name
+
+
+def _model(name: str) -> str:
+    known = plugins.kinds("attribution")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"is not an attribution model.{hint} Available: {', '.join(known)}")
+    return name
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("names the same thing twice")
+    return names
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Email = Annotated[str, AfterValidator(_email)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Client(Section):
+    """Who the client is."""
+
+    name: Line = Field(min_length=1, max_length=120, description="Name as people read it.")
+    code: str = Field(description="Same as the file name; becomes the schema cortex_<code>.")
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(description="IANA zone in which the client's days begin.")
+    currency: Annotated[str, AfterValidator(_currency)] = Field(
+        default="BRL", description="ISO 4217 currency of reports."
+    )
+    lang: Literal["pt-BR", "en", "es"] = Field(default="pt-BR", description="Language of reports and alerts.")
+    active: bool = Field(default=True, description="false: left out of every run that names no client.")
+
+
+class Etl(Section):
+    """How much is read again, and in what pieces."""
+
+    lookback_days: int = Field(
+        default=7, ge=0, le=90, description="Days before today that every daily run reads again."
+    )
+    batch_size: int = Field(default=1000, ge=1, le=10_000, description="Orders written in one transaction.")
+
+
+class Attribution(Section):
+    """How orders are credited to the visits before them."""
+
+    models: Annotated[tuple[Annotated[str, AfterValidator(_model)], ...], AfterValidator(_once)] = Field(
+        default=("last_click", "first_click", "linear"), min_length=1, description="Models computed for every order."
+    )
+    window_days: int = Field(
+        default=30, ge=1, le=365, description="Days before an order in which a visit can earn credit."
+    )
+
+
+class Analytics(Section):
+    """Definitions behind the customer figures."""
+
+    ltv_window_days: int = Field(
+        default=365, ge=30, le=3650, description="Days after the first order that LTV sums up."
+    )
+    churn_threshold_days: int = Field(
+        default=90, ge=1, le=3650, description="Days without an order that count as churned."
+    )
+    rfm_quantiles: int = Field(default=5, ge=2, le=10, description="Score classes; the eleven named segments need 5.")
+    attribution: Attribution = Field(default=Attribution(), description="Models and window.")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return self.attribution.models
+
+    @property
+    def attribution_window_days(self) -> int:
+        return self.attribution.window_days
+
+
+class Thresholds(Section):
+    """How far a figure may move before people are told, in percent of its baseline."""
+
+    cac_increase_pct: float = Field(default=20, gt=0, le=1000, description="Rise of CAC that raises an alert.")
+    roas_decrease_pct: float = Field(default=15, gt=0, le=100, description="Fall of ROAS that raises an alert.")
+
+
+class Alerts(Section):
+    """Who is told, and when."""
+
+    slack_channel: Annotated[str, AfterValidator(_channel)] | None = Field(
+        None, description="Slack channel, in quotes."
+    )
+    email_recipients: Annotated[tuple[Email, ...], AfterValidator(_once)] = Field(
+        default=(), max_length=50, description="Addresses that receive alerts."
+    )
+    thresholds: Thresholds = Field(default=Thresholds(), description="When an alert is raised.")
+
+
+class Quality(Section):
+    """When loaded data is not good enough to be published."""
+
+    max_quarantined_pct: Percent = Field(
+        default=1.0, description="Share of untrusted records above which a step fails."
+    )
+
+
+Words = Annotated[tuple[Annotated[Line, Field(min_length=2, max_length=60)], ...], AfterValidator(_once)]
+
+
+class FunnelStages(Section):
+    """Which campaigns work at which stage, by words of their names. The first stage with a word in the name counts."""
+
+    TOFU: Words = Field(default=(), description="Words of campaigns that make the shop known.")
+    MOFU: Words = Field(default=(), description="Words of campaigns that win interest.")
+    BOFU: Words = Field(default=(), description="Words of campaigns that close the sale (remarketing).")
+
+    unknown: ClassVar[str] = "unknown"
+
+    def stage(self, campaign_name: str) -> str:
+        """TOFU, MOFU, BOFU or unknown. Case and accents do not matter.
+
+        >>> FunnelStages(TOFU=("prospecção",)).stage("[PROSPECCAO] Verão")
+        'TOFU'
+        """
+        name = _bare(campaign_name)
+        for stage in ("TOFU", "MOFU", "BOFU"):
+            if any(_bare(word) in name for word in getattr(self, stage)):
+                return stage
+        return self.unknown
+
+
+def _bare(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "client": Client,
+    "etl": Etl,
+    "analytics_config": Analytics,
+    "alerts": Alerts,
+    "privacy": Privacy,
+    "quality": Quality,
+    "funnel_stages": FunnelStages,
+}
+"""Blocks of Cortex's own. The other blocks of a client file are platforms'."""
+
+
+def homes() -> dict[str, str]:
+    """Key -> the one place it belongs to, for keys written in the wrong block."""
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+
+    def visit(model: type[Section], path: str) -> None:
+        for name, known in model.model_fields.items():
+            if name in found:
+                twice.add(name)
+            found[name] = f"{path}.{name}"
+            inner = known.annotation
+            if isinstance(inner, type) and issubclass(inner, Section):
+                visit(inner, f"{path}.{name}")
+
+    for name, model in SECTIONS.items():
+        visit(model, name)
+    return {name: home for name, home in found.items() if name not in twice}
