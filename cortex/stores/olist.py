@@ -184,7 +184,7 @@ class Olist(Store):
     def _lines(self, order_id: str) -> tuple[list[Line], Decimal]:
         """Lines, one unit each as in the files, and the freight of all. The category is the Portuguese one."""
         lines, freight = [], Decimal("0.00")
-        for _, position, product, seller, price, freight_value in self._tables.items[order_id]:
+        for _, position, product, seller, price, freight_value in self._tables.items.get(order_id, ()):
             unit = amount(price, "price", "BRL")
             freight += amount(freight_value, "freight_value", "BRL")
             category = self._tables.categories.get(product, "")
@@ -213,7 +213,7 @@ class Olist(Store):
                 status=status,
                 paid_at=paid_at,
             )
-            for _, sequence, method, installments, value in self._tables.payments[order_id]
+            for _, sequence, method, installments, value in self._tables.payments.get(order_id, ())
         ]
         return sorted(found, key=lambda payment: payment.sequence)
 
@@ -222,8 +222,8 @@ class Olist(Store):
         names = list(FILES.values())
         order = dict(zip(names[0], row, strict=True))
         del order["customer_id"]
-        items = [dict(zip(names[1][1:], item[1:], strict=True)) for item in self._tables.items[row[0]]]
-        payments = [dict(zip(names[2][1:], payment[1:], strict=True)) for payment in self._tables.payments[row[0]]]
+        items = [dict(zip(names[1][1:], item[1:], strict=True)) for item in self._tables.items.get(row[0], ())]
+        payments = [dict(zip(names[2][1:], payment[1:], strict=True)) for payment in self._tables.payments.get(row[0], ())]
         return msgspec.json.encode({**order, "items": items, "payments": payments})
 
 
