@@ -353,3 +353,5 @@ class Receipt(Struct, frozen=True, kw_only=True):
     message: str = ""
     processing: bool = False
     """Accepted for asynchronous processing: poll with the request id."""
+    retry_after: float = 0.0
+    """Seconds the platform asks to wait before a retry; 0 when it did not say."""

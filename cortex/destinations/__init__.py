@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
@@ -15,6 +16,13 @@ class Destination(Adapter, ABC):
     window: ClassVar[SendWindow]
     batch: ClassVar[int]
     """Most conversions the platform takes in one request."""
+    click_ids: ClassVar[tuple[str, ...]] = ()
+    """Fields of `Clicks` this platform matches on: one of them gives a conversion the window of clicks."""
+    dedup: ClassVar[timedelta | None]
+    """How long the platform keeps one of two events with the same id; None: for good. Inside it, and only there, a
+    delivery whose fate is unknown may be repeated."""
+    restates: ClassVar[bool] = False
+    """Whether a refund can be told: the platform replaces the value of a conversion it has."""
 
     @abstractmethod
     def check(self) -> Account:

@@ -1,0 +1,62 @@
+"""Conversions: which sale is told to whom, once, and what became of it. No SQL and no network in this room."""
+
+from cortex.conversions.adjustments import Adjustment, Nothing, adjustment
+from cortex.conversions.gates import REASONS, Decision, Sale, closed_window, consent_reason, decide
+from cortex.conversions.outbox import (
+    DELIVERED,
+    FINAL,
+    LOST,
+    TRANSITIONS,
+    Outcome,
+    Sealed,
+    abandoned,
+    after,
+    conversion,
+    entry,
+    event_id,
+    expires_at,
+    net_value,
+    outbox_key,
+    read_sealed,
+    sale,
+    sealed_text,
+    told,
+)
+from cortex.conversions.policy import ConsentPolicy, Privacy, Retention
+from cortex.conversions.summary import Fate, accuracy, fates
+
+__all__ = [
+    "DELIVERED",
+    "FINAL",
+    "LOST",
+    "REASONS",
+    "TRANSITIONS",
+    "Adjustment",
+    "ConsentPolicy",
+    "Decision",
+    "Fate",
+    "Nothing",
+    "Outcome",
+    "Privacy",
+    "Retention",
+    "Sale",
+    "Sealed",
+    "abandoned",
+    "accuracy",
+    "adjustment",
+    "after",
+    "closed_window",
+    "consent_reason",
+    "conversion",
+    "decide",
+    "entry",
+    "event_id",
+    "expires_at",
+    "fates",
+    "net_value",
+    "outbox_key",
+    "read_sealed",
+    "sale",
+    "sealed_text",
+    "told",
+]

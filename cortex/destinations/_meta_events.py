@@ -1,0 +1,165 @@
+"""A conversion as Meta's server event: fields, formats and what Meta calls too little (Conversions API parameters)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from cortex.money import amount
+from cortex.records import Conversion
+
+_FBC = re.compile(r"fb\.\d\.\d{10,16}\.\S{1,500}")
+_FBP = re.compile(r"fb\.\d\.\d{10,16}\.\d{1,24}(?:\.[A-Za-z0-9_-]{2,8})?")
+_DIGEST = re.compile(r"[0-9a-f]{64}(?:\.[0-9A-Za-z]{8})?")
+_PRIVATE = [ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
+
+TOO_THIN = (
+    frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
+    frozenset({"db", "client_user_agent"}),
+    frozenset({"fn", "ge"}),
+    frozenset({"ln", "ge"}),
+)
+"""An event with nothing but these keys, or some of them, is refused with the whole batch (2804050)."""
+WEAK = frozenset[str]().union(*TOO_THIN)
+
+SEGMENTS = {"new": "new_customer_to_business", "returning": "existing_customer_to_business"}
+
+
+class Content(Struct, frozen=True):
+    id: str
+    item_price: Decimal
+    quantity: int
+
+
+class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    contents: list[Content] | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
+    currency: str
+    num_items: int | UnsetType = UNSET
+    order_id: str
+    value: Decimal
+
+
+class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    action_source: str
+    custom_data: CustomData
+    customer_segmentation: str | UnsetType = UNSET
+    event_id: str
+    event_name: str
+    event_source_url: str | UnsetType = UNSET
+    event_time: int
+    user_data: dict[str, Any]
+
+
+class Envelope(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    data: list[Event]
+    test_event_code: str | UnsetType = UNSET
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
+"""Sorted keys and decimals as written: the same conversions give the same bytes in every process."""
+
+
+def encode(events: list[Event], test_event_code: str | None) -> bytes:
+    return _ENCODER.encode(Envelope(data=events, test_event_code=test_event_code or UNSET))
+
+
+def event(conversion: Conversion, action_source: str) -> Event:
+    """The server event of a purchase. Money is in the order's currency, time in Unix seconds (UTC)."""
+    user = user_data(conversion)
+    url = page(conversion.event_url)
+    if action_source == "website" and not ("client_user_agent" in user and url):
+        # `website` requires both. An event without them is a true purchase all the same: it goes as `other`.
+        action_source = "other"
+    currency = conversion.currency
+    contents = [Content(item.product_id, amount(item.unit_price, currency), item.quantity) for item in conversion.items]
+    return Event(
+        action_source=action_source,
+        custom_data=CustomData(
+            contents=contents or UNSET,
+            content_type="product" if contents else UNSET,
+            currency=currency,
+            num_items=sum(item.quantity for item in conversion.items) if contents else UNSET,
+            order_id=conversion.order_id,
+            value=amount(conversion.value, currency),
+        ),
+        customer_segmentation=SEGMENTS.get(conversion.customer_type, UNSET),
+        event_id=conversion.event_id,
+        event_name="Purchase",
+        event_source_url=url or UNSET,
+        event_time=int(conversion.occurred_at.timestamp()),
+        user_data=user,
+    )
+
+
+def user_data(conversion: Conversion) -> dict[str, Any]:
+    """Match keys: digests as lists; click and browser ids, IP and user agent plain and untouched."""
+    found: dict[str, Any] = {key: values for key, values in conversion.identifiers.items() if values}
+    plain = (
+        ("client_ip_address", ip_address(conversion.ip)),
+        ("client_user_agent", conversion.user_agent.strip()),
+        ("fbc", fbc(conversion)),
+        ("fbp", conversion.clicks.fbp if _FBP.fullmatch(conversion.clicks.fbp) else ""),
+    )
+    found.update((key, value) for key, value in plain if value)
+    return found
+
+
+def fbc(conversion: Conversion) -> str:
+    """The click id as the browser stored it, else built from a bare fbclid (index 1: built on a server).
+
+    Its time is when the click id was first seen; all we know of a bare one is the order's time. Case matters.
+    """
+    stored, bare = conversion.clicks.fbc, conversion.clicks.fbclid
+    if stored:
+        return stored if _FBC.fullmatch(stored) else ""
+    built = f"fb.1.{_milliseconds(conversion.occurred_at)}.{bare}" if bare else ""
+    return built if _FBC.fullmatch(built) else ""
+
+
+def _milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)
+
+
+def ip_address(text: str) -> str:
+    """The buyer's address without port, brackets or proxies after it; nothing for one of a private network."""
+    first = text.partition(",")[0].strip()
+    if first.startswith("["):
+        first = first[1:].partition("]")[0]
+    elif first.count(":") == 1:
+        first = first.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(first)
+    except ValueError:
+        return ""
+    if address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast:
+        return ""
+    return "" if any(address in network for network in _PRIVATE) else str(address)
+
+
+def page(url: str) -> str:
+    """The page without query and fragment, which may hold anything; nothing for what is no web address."""
+    bare = url.partition("?")[0].partition("#")[0].strip()
+    return bare if bare.startswith(("https://", "http://")) else ""
+
+
+def thin(conversion: Conversion) -> str:
+    """Why Meta could not match the event, or an empty string."""
+    if any(values and key not in WEAK for key, values in conversion.identifiers.items()):
+        return ""
+    keys = frozenset(user_data(conversion))
+    if any(keys <= combination for combination in TOO_THIN):
+        had = ", ".join(sorted(keys)) or "nothing"
+        return f"only {had}"
+    return ""
+
+
+def clear_identity(conversion: Conversion) -> bool:
+    """Whether something that should be a digest is none: the last door before the network."""
+    return not all(_DIGEST.fullmatch(value) for values in conversion.identifiers.values() for value in values)

@@ -1,0 +1,196 @@
+"""Meta Conversions API: purchases as server events of a dataset (pixel), deduplicated with the browser's by event id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+import msgspec
+from pydantic import Field
+
+from cortex.destinations import Destination, _meta_errors, _meta_events
+from cortex.destinations._narrowing import Refusal, deliver
+from cortex.errors import PlatformError, Throttled, Transient
+from cortex.http import Client, Limits
+from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
+from cortex.secrets import REDACTOR
+from cortex.settings import PlatformSection, SecretName
+
+VERSION = "v26.0"
+AHEAD = timedelta(minutes=1)
+"""A clock may be a little ahead; an event further in the future is not sent yet."""
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    events_received: int
+    messages: list[Any] = []
+    fbtrace_id: str = ""
+
+
+class _Dataset(msgspec.Struct, frozen=True):
+    id: str
+    name: str = ""
+
+
+_TAKEN = msgspec.json.Decoder(_Taken, strict=False)
+_DATASET = msgspec.json.Decoder(_Dataset)
+
+
+class MetaCapi(Destination):
+    """offline_conversions.meta_capi"""
+
+    class Config(PlatformSection):
+        """offline_conversions.meta_capi"""
+
+        pixel_id: Annotated[str, Field(pattern=r"^\d{5,20}$", description="Dataset (pixel) id, digits")]
+        test_event_code: Annotated[
+            str | None, Field(pattern="^[A-Za-z0-9]{1,32}$", description="From Events Manager › Test events")
+        ] = None
+        """Shows events under Test events. They count like real ones: take it out before going live."""
+        action_source: Annotated[
+            Literal["website", "email", "phone_call", "chat", "system_generated", "other"],
+            Field(description="Where the sale happened; website needs the buyer's page and user agent"),
+        ] = "website"
+
+    secrets: ClassVar[tuple[SecretName, ...]] = (
+        SecretName("META_CAPI_TOKEN", "Conversions API token of the dataset (Events Manager)", fallback="META_TOKEN"),
+    )
+    docs: ClassVar[str] = "platforms/meta-capi"
+    identifiers: ClassVar[IdentifierRules] = IdentifierRules(
+        fields=tuple(
+            IdentifierField(key=key, fact=fact, rule=rule, variants=True)
+            for key, fact, rule in (
+                ("em", "email", "email_plain"),
+                ("ph", "phone", "phone_digits"),
+                ("fn", "first_name", "name_given"),
+                ("ln", "last_name", "name_family"),
+                ("ct", "city", "city_plain"),
+                ("st", "state", "state_code"),
+                ("zp", "postal_code", "postcode_meta"),
+                ("country", "country", "country_code"),
+                ("external_id", "store_id", "id_plain"),
+            )
+        )
+    )
+    window: ClassVar[SendWindow] = SendWindow(click=timedelta(days=7), identifiers=timedelta(days=7))
+    batch: ClassVar[int] = 1000
+    click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
+    dedup: ClassVar[timedelta | None] = timedelta(hours=48)
+
+    @property
+    def settings(self) -> Config:
+        return cast("MetaCapi.Config", self.config)
+
+    def check(self) -> Account:
+        with self._client() as client:
+            dataset = client.get(
+                f"/{VERSION}/{self.settings.pixel_id}", {"fields": "name"}, decode=_DATASET.decode
+            ).value
+        note = "test_event_code is set: test events count like real ones" if self.settings.test_event_code else ""
+        return Account(id=dataset.id, name=dataset.name, note=note)
+
+    def missing(self, conversion: Conversion) -> str:
+        return _meta_events.thin(conversion)
+
+    def body(self, batch: Sequence[Conversion]) -> bytes:
+        now = self.access.clock()
+        return self._encode([one for one in batch if self._unfit(one, now) is None])
+
+    def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
+        if len(batch) > self.batch:
+            raise ValueError(f"Meta takes {self.batch} events in one request, not {len(batch)}")
+        now = self.access.clock()
+        unfit = [self._unfit(one, now) for one in batch]
+        fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
+        with self._client() as client:
+            answers = iter(deliver(fit, lambda group: self._post(client, group)) if fit else [])
+        return [why or next(answers) for why in unfit]
+
+    def _encode(self, group: Sequence[Conversion]) -> bytes:
+        events = [_meta_events.event(one, self.settings.action_source) for one in group]
+        return _meta_events.encode(events, self.settings.test_event_code)
+
+    def _client(self) -> Client:
+        return Client(
+            "Meta",
+            self.settings.api_url or "https://graph.facebook.com",
+            headers={"Authorization": f"Bearer {self.access.secret(self.secrets[0]).reveal()}"},
+            limits=Limits(read=20.0, total=60.0),
+            error=_meta_errors.judge,
+            sleep=self.access.sleep,
+        )
+
+    def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
+        """What Meta is known to refuse, found here: one such event would cost the whole batch."""
+        if one.action != "purchase":
+            return _local("data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told.")
+        if one.occurred_at > now + AHEAD:
+            return _local("transient", "in_the_future", "The event's time has not come yet.", state="retry")
+        if now - one.occurred_at > self.window.click:
+            return _local("expired", "too_old", "Older than the 7 days Meta takes.")
+        if one.value <= 0 or len(one.currency) != 3 or not one.currency.isalpha():
+            return _local("data", "no_value", "A purchase needs a value above zero and an ISO 4217 currency.")
+        if not one.event_id or not one.order_id:
+            return _local("data", "no_event_id", "Without an event id the browser's event would be counted again.")
+        if _meta_events.clear_identity(one):
+            return _local("data", "not_a_digest", "An identifier is not a SHA-256 in lower-case hex.")
+        if thin := self.missing(one):
+            return _local("data", "thin_identity", f"Too little to match the buyer by: {thin}.")
+        return None
+
+    def _post(self, client: Client, group: Sequence[Conversion]) -> Receipt | Refusal:
+        """One request. Whatever leaves Meta's decision open is unknown: it is never resent blindly."""
+        path = f"/{VERSION}/{self.settings.pixel_id}/events"
+        try:
+            taken = client.post(path, self._encode(group), decode=_TAKEN.decode).value
+        except _meta_errors.RowsRefused as refused:
+            return Refusal(
+                Receipt(
+                    state="rejected",
+                    request_id=refused.trace,
+                    error_class=refused.error_class,
+                    error_code=refused.platform_code,
+                    message=refused.message,
+                )
+            )
+        except _meta_errors.SetupRefused as refused:
+            return _answered("retry", "config", refused.platform_code, refused.message)
+        except Throttled as throttled:
+            return Receipt(
+                state="retry",
+                error_class="throttle",
+                error_code=throttled.code,
+                message=throttled.message,
+                retry_after=throttled.retry_after,
+            )
+        except Transient as failure:
+            if failure.sent:
+                return _answered("unknown", "ambiguous", failure.code, failure.message)
+            return _answered("retry", "transient", failure.code, failure.message)
+        except PlatformError as odd:
+            if odd.code == "CTX-4014":  # the certificate was refused: nothing was said yet
+                return _answered("retry", "config", odd.code, odd.message)
+            return _answered("unknown", "ambiguous", odd.code, odd.message)
+        if taken.events_received != len(group):
+            return _answered(
+                "unknown",
+                "ambiguous",
+                "events_received",
+                f"Meta counted {taken.events_received} events of {len(group)}.",
+                request_id=taken.fbtrace_id,
+            )
+        said = REDACTOR.clean(" ".join(map(str, taken.messages)))[:200]
+        return Receipt(state="accepted", request_id=taken.fbtrace_id, message=said)
+
+
+def _local(
+    error_class: str, error_code: str, message: str, *, state: Literal["rejected", "retry"] = "rejected"
+) -> Receipt:
+    return Receipt(state=state, error_class=error_class, error_code=error_code, message=message)
+
+
+def _answered(
+    state: Literal["retry", "unknown"], error_class: str, error_code: str, message: str, *, request_id: str = ""
+) -> Receipt:
+    return Receipt(state=state, error_class=error_class, error_code=error_code, message=message, request_id=request_id)
