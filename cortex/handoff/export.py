@@ -47,12 +47,12 @@ def read(version: Json) -> Export:
     usage = listed(mapping(version.get("container")).get("usageContext")) or ["WEB"]
     export = Export(
         str(usage[0]).upper(),
-        dicts(version.get("tag")),
-        dicts(version.get("trigger")),
-        dicts(version.get("variable")),
-        dicts(version.get("builtInVariable")),
-        dicts(version.get("folder")),
-        dicts(version.get("customTemplate")),
+        _items(version, "tag"),
+        _items(version, "trigger"),
+        _items(version, "variable"),
+        _items(version, "builtInVariable"),
+        _items(version, "folder"),
+        _items(version, "customTemplate"),
     )
     for variable in export.variables:
         name = str(variable.get("name", ""))
@@ -61,6 +61,13 @@ def read(version: Json) -> Export:
         if variable.get("type") == "v":
             export.paths[name] = parameter(variable, "name")
     return export
+
+
+def _items(version: Json, kind: str) -> list[Json]:
+    """Elements whose names and types are text whatever the file says."""
+    return [
+        each | {key: str(each[key]) for key in ("name", "type") if key in each} for each in dicts(version.get(kind))
+    ]
 
 
 def listed(value: object) -> list[Any]:
