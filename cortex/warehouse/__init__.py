@@ -1,1 +1,118 @@
 """One tenant's schema, and the control schema beside it. The only room that knows SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from sqlalchemy import Engine
+
+from cortex.errors import DatabaseError
+from cortex.warehouse import engine as engines
+from cortex.warehouse import migrate, provision, read
+from cortex.warehouse.control import Control
+from cortex.warehouse.engine import Place, describe_server
+from cortex.warehouse.failures import Contended, NoSuchSchema
+from cortex.warehouse.load import Loaded, Transaction, atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+
+
+class Warehouse:
+    """One client's schema, open. Safe to share between threads; every transaction has its own connection."""
+
+    def __init__(self, engine: Engine, place: Place, code: str, batch: int = 1000) -> None:
+        self._engine = engine
+        self._place = place
+        self._batch = batch
+        self.code = code
+        self.dialect = place.dialect
+
+    @classmethod
+    def open(cls, base_url: str, code: str, state: Path, *, batch: int = 1000) -> Self:
+        """Open a provisioned schema. `base_url` as in `cortex.warehouse.engine`; `state` holds SQLite's files.
+
+        batch: rows in one statement. Raises DatabaseError: CTX-5001 unreachable, CTX-5002 not provisioned, CTX-5003
+        migrations pending, CTX-5004 another client's schema, CTX-5005 newer than this Cortex, CTX-5006 edited since.
+        """
+        place = engines.tenant_place(base_url, code, state)
+        engine = engines.connect(place)
+        try:
+            with engines.reading(engine, place) as connection:
+                meta = provision.read_meta(connection)
+                if "tenant" not in meta:
+                    raise engines.not_provisioned(place)
+                provision.check_owner(meta, place, code)
+                missing = migrate.pending(connection, migrate.tenant_migrations())
+        except NoSuchSchema:
+            engine.dispose()
+            raise engines.not_provisioned(place) from None
+        except DatabaseError:
+            engine.dispose()
+            raise
+        if missing:
+            engine.dispose()
+            raise DatabaseError(
+                "CTX-5003",
+                f"The schema of client {code} lacks {len(missing)} of this version's changes, from"
+                f" {missing[0].version}_{missing[0].name} on.",
+                fix=f"cortex onboard {code}",
+            )
+        return cls(engine, place, code, batch)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Warehouse({self._place})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction: everything in the block is written, or nothing of it.
+
+        Raises DatabaseError; CTX-5008 (another writer was in the way) is the one that `atomically` tries again.
+        """
+        with engines.writing(self._engine, self._place) as connection:
+            yield Transaction(connection, self._batch)
+
+    def atomically(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction, the whole of it again (up to five times in all) when another writer interfered.
+
+        `work` may therefore be called more than once: it must build on its arguments only.
+        """
+        return atomically(self._engine, self._place, work, self._batch)
+
+    def rows(self, query: read.Query, **params: Any) -> list[dict[str, Any]]:
+        """The result of a query (portable SQL with `:named` parameters, or a SQLAlchemy select) as typed dictionaries.
+
+        Types are those `cortex.warehouse.read` documents, the same on every engine.
+        """
+        with engines.reading(self._engine, self._place) as connection:
+            return read.rows(connection, query, params)
+
+    def frame(self, query: read.Query, **params: Any) -> pl.DataFrame:
+        """The result of a query as a Polars frame, typed like `rows`: money is Decimal(18, 2), instants are UTC."""
+        with engines.reading(self._engine, self._place) as connection:
+            return read.frame(connection, query, params)
+
+    def cursor(self, stream: str) -> Mapping[str, Any] | None:
+        """Up to where a stream has been read: a row of sync_state, or None."""
+        with engines.reading(self._engine, self._place) as connection:
+            return Transaction(connection).cursor(stream)
+
+
+__all__ = ["Contended", "Control", "Loaded", "Transaction", "Warehouse", "describe_server"]

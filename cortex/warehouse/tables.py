@@ -74,7 +74,7 @@ def digest() -> TypeEngine[str]:
 
 def document() -> TypeEngine[str]:
     """JSON or long words, never filtered on."""
-    return Text().with_variant(mysql.LONGTEXT(), "mysql")
+    return Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql")
 
 
 def key(name: str, kind: Any, meaning: str, **info: str) -> Column[Any]:

@@ -1,0 +1,283 @@
+"""Where a schema lives and how it is reached: SQLite files or a MySQL-family server, chosen by URL.
+
+`""`, `sqlite` and `sqlite:///folder` keep one file per client; `mysql+pymysql://user:password@host:port` (or
+`mysql://`, `mariadb://`; a path is ignored) keeps one database per client, `cortex_<code>`, and `cortex_control`.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from cortex.errors import DatabaseError
+from cortex.settings import LOOPBACK
+from cortex.warehouse.failures import mapped
+
+CODE = re.compile(r"[a-z][a-z0-9_]{1,30}")
+RESERVED = {"control"}
+SQL_MODE = (
+    "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+)
+SESSION = (
+    # Literals in views and conditions compare byte for byte, as columns do and as SQLite does.
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+    f"SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}', innodb_lock_wait_timeout = 10",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+)
+COLLATION = "utf8mb4_unicode_ci"
+OLDEST_SQLITE = (3, 35, 0)
+BUSY_SECONDS = 5
+LEAST_PACKET = 16 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """One schema: a SQLite file or a database on a server. Prints without credentials."""
+
+    dialect: str
+    database: str
+    """Path of the file, or name of the database."""
+    server: URL | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        if self.server is None:
+            return f"the SQLite file {self.database}"
+        return f"database {self.database} on {self.server.host or 'localhost'}:{self.server.port or 3306}"
+
+    @property
+    def file(self) -> Path:
+        return Path(self.database)
+
+
+def tenant_place(base_url: str, code: str, state: Path) -> Place:
+    """Where a client's schema lives. Raises DatabaseError for a code that cannot name one."""
+    if not CODE.fullmatch(code) or code in RESERVED:
+        raise DatabaseError(
+            "CTX-5017",
+            f"Client code {code!r} cannot name a database.",
+            fix="Use 2-31 lowercase letters, digits or _, beginning with a letter; `control` is Cortex's own.",
+        )
+    return _place(base_url, f"cortex_{code}", state / "tenants", f"{code}.db")
+
+
+def control_place(base_url: str, state: Path) -> Place:
+    """Where the control schema lives."""
+    return _place(base_url, "cortex_control", state, "control.db")
+
+
+def _place(base_url: str, database: str, folder: Path, file: str) -> Place:
+    if base_url in {"", "sqlite"}:
+        return Place("sqlite", str(folder / file))
+    try:
+        url = make_url(base_url)
+    except ArgumentError:
+        raise _bad_url() from None
+    family = url.drivername.partition("+")[0]
+    if family == "sqlite" and url.database:
+        return Place("sqlite", str(Path(url.database).expanduser() / file))
+    if family in {"mysql", "mariadb"}:
+        return Place("mysql", database, url.set(drivername="mysql+pymysql", database=None))
+    raise _bad_url()
+
+
+def _bad_url() -> DatabaseError:
+    return DatabaseError(
+        "CTX-5001",
+        "The database URL is not one Cortex can use.",
+        fix="mysql+pymysql://user:password@host:3306, sqlite:///folder, or nothing for SQLite files in the workspace.",
+    )
+
+
+def connect(place: Place) -> Engine:
+    """An engine on an existing schema. Opens nothing yet. A SQLite file that is not there is refused, not created.
+
+    Connections speak UTC, utf8mb4, strict SQL and READ COMMITTED. A lost connection is an error, never a silent
+    reconnect: what was staged or locked on it is gone.
+    """
+    if place.server is None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise DatabaseError("CTX-5018", f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
+        if not place.file.is_file():
+            raise not_provisioned(place)
+        return _sqlite(place)
+    return _mysql(place.server.set(database=place.database))
+
+
+def not_provisioned(place: Place) -> DatabaseError:
+    code = place.file.stem if place.server is None else place.database.removeprefix("cortex_")
+    return DatabaseError(
+        "CTX-5002", f"Client {code} is not provisioned: no schema in {place}.", fix=f"cortex onboard {code}"
+    )
+
+
+def _sqlite(place: Place) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=place.database),
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        # The driver's own BEGIN would come late and deferred: a reader that turns writer fails at once when another
+        # writes. Ours is said in _begin.
+        connection.isolation_level = None
+        # FULL: a claimed conversion must not come back unclaimed after a power cut. secure_delete: what is deleted
+        # (IP addresses, digests) must not stay in free pages.
+        for pragma in ("synchronous = FULL", "temp_store = MEMORY", "secure_delete = ON", "trusted_schema = OFF"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _mysql(url: URL) -> Engine:
+    arguments = {"charset": "utf8mb4", "connect_timeout": 10, "read_timeout": 600, "write_timeout": 600}
+    engine = create_engine(
+        url, hide_parameters=True, isolation_level="READ COMMITTED", pool_recycle=1800, connect_args=arguments
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            for statement in SESSION:
+                cursor.execute(statement)
+
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine, place: Place) -> Iterator[Connection]:
+    """One transaction that writes: committed at the end, rolled back when anything is raised."""
+    with mapped(str(place)), engine.connect() as connection:
+        writer = connection.execution_options(writes=True)
+        try:
+            with writer.begin():
+                yield writer
+        except BaseException:
+            # Temporary tables survive a rollback on MySQL: the connection goes with them.
+            writer.invalidate()
+            raise
+
+
+@contextmanager
+def reading(engine: Engine, place: Place) -> Iterator[Connection]:
+    """One connection that reads, in a transaction that ends with the block."""
+    with mapped(str(place)), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def create(place: Place) -> None:
+    """Bring the empty schema into being: a file only its owner may read, or a utf8mb4 database. Again is no error."""
+    if place.server is None:
+        _create_file(place.file)
+    else:
+        _on_server(place, "CREATE DATABASE IF NOT EXISTS {} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+
+
+def recode(place: Place) -> None:
+    """Give an existing database the character set new tables should have."""
+    _on_server(place, "ALTER DATABASE {} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+
+
+def drop(place: Place) -> None:
+    """Destroy the schema with everything in it. Again is no error."""
+    if place.server is None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(place.database + suffix).unlink(missing_ok=True)
+    else:
+        _on_server(place, "DROP DATABASE IF EXISTS {}")
+
+
+def collation(place: Place) -> str | None:
+    """Default collation of the schema, None when it does not exist. SQLite has but one."""
+    if place.server is None:
+        return COLLATION if place.file.is_file() else None
+    with _server(place) as connection:
+        found = connection.execute(
+            text("SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = :name"),
+            {"name": place.database},
+        ).scalar()
+        return None if found is None else str(found)
+
+
+@contextmanager
+def _server(place: Place) -> Iterator[Connection]:
+    assert place.server is not None
+    engine = _mysql(place.server)
+    try:
+        with mapped(str(place)), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _on_server(place: Place, statement: str) -> None:
+    with _server(place) as connection:
+        name = connection.dialect.identifier_preparer.quote_identifier(place.database)
+        connection.execute(text(statement.format(name)))
+
+
+def _create_file(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600, exist_ok=True)
+        connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise DatabaseError(
+            "CTX-5001", f"The SQLite file {file} cannot be created ({why}).", fix="Check the folder's permissions."
+        ) from None
+
+
+def describe_server(base_url: str, state: Path) -> Iterator[tuple[str, str, str, str]]:
+    """What `cortex doctor` says of the database: (ok or warning, what, finding, fix). Changes nothing.
+
+    Raises DatabaseError CTX-5001 when the server cannot be reached.
+    """
+    place = control_place(base_url, state)
+    if place.server is None:
+        yield "ok", "database", f"SQLite {sqlite3.sqlite_version}, files in {place.file.parent}", ""
+        return
+    with _server(place) as connection:
+        version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
+        packet = int(connection.execute(text("SELECT @@max_allowed_packet")).scalar_one())
+        cipher = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one()[1]
+    where = f"{version} on {place.server.host}:{place.server.port or 3306}"
+    oldest = (10, 6) if "mariadb" in version.lower() else (8, 0)
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < oldest:
+        yield (
+            "warning",
+            "database",
+            where,
+            f"Cortex is tested on MariaDB 10.11 and newer, MySQL 8.4 and newer: {version}",
+        )
+    else:
+        yield "ok", "database", where, ""
+    if not cipher and place.server.host not in LOOPBACK:
+        yield (
+            "warning",
+            "database TLS",
+            "the connection is not encrypted",
+            "Add ?ssl_ca=/path/ca.pem to the database URL.",
+        )
+    if packet < LEAST_PACKET:
+        fix = "Set max_allowed_packet = 16M or more on the server."
+        yield "warning", "database packets", f"at most {packet >> 20} MB in one statement", fix

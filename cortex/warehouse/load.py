@@ -1,0 +1,313 @@
+"""The verbs that write: each leaves the same rows however often it is repeated, and all of one transaction or nothing.
+
+Rows are staged in a temporary table in batches and merged by statements both engines know. Nothing here asks what is
+stored before deciding what to write, except the verbs that say so.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, delete, exists, insert, or_, select, text, update
+
+from cortex.errors import DatabaseError
+from cortex.warehouse import conditions, read, tables
+from cortex.warehouse import engine as engines
+from cortex.warehouse.engine import Place
+from cortex.warehouse.failures import Contended
+from cortex.warehouse.staging import Bound, Row, Stage, bind
+
+if TYPE_CHECKING:
+    import polars as pl
+    from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.sql.selectable import Select
+
+Keys = str | Sequence[str]
+T = TypeVar("T")
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did: rows new, rows changed, rows that were so already (or were newer here), and texts cut to fit."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    clipped: int = 0
+
+    def __add__(self, other: Loaded) -> Loaded:
+        return Loaded(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.clipped + other.clipped,
+        )
+
+
+class Transaction:
+    """One transaction on one client's schema. Got from `Warehouse.transaction()` or `Warehouse.atomically()`."""
+
+    def __init__(self, connection: Connection, batch: int = 1000) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect.name
+        self._batch = batch
+
+    def upsert(
+        self,
+        table: Table | str,
+        rows: Sequence[Row],
+        *,
+        newer: str | None = None,
+        keep: Sequence[str] = (),
+        quiet: Sequence[str] = (),
+    ) -> Loaded:
+        """Insert rows whose primary key is new, update those whose content changed.
+
+        newer: column that tells versions apart. The highest of a batch counts, and a stored row with a higher one
+        stays as it is. keep: columns written with a new row only. quiet: columns whose difference alone is no change
+        (when a row was fetched). Of rows with the same key and no telling column the last counts.
+        """
+        table = _table(table)
+        key = [column.name for column in table.primary_key]
+        bound = bind(self._dialect, table, rows, key, newer=newer)
+        settable = [name for name in bound.columns if name not in key and name not in keep]
+        telling = [name for name in settable if name not in quiet]
+        inserted = updated = 0
+        with Stage(self._connection, table, key) as stage:
+            for chunk in self._chunks(bound.rows):
+                self._fill(stage, bound.columns, chunk)
+                if telling:
+                    guard = table.c[newer] <= stage.c[newer] if newer else None
+                    updated += self._update_from(table, stage, key, settable, telling, guard)
+                inserted += self._insert_from(table, stage, key, bound.columns)
+        return Loaded(inserted, updated, len(bound.rows) - inserted - updated, bound.clipped)
+
+    def insert_missing(self, table: Table | str, rows: Sequence[Row]) -> int:
+        """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
+        table = _table(table)
+        key = [column.name for column in table.primary_key]
+        bound = bind(self._dialect, table, rows, key)
+        inserted = 0
+        with Stage(self._connection, table, key) as stage:
+            for chunk in self._chunks(bound.rows):
+                self._fill(stage, bound.columns, chunk)
+                inserted += self._insert_from(table, stage, key, bound.columns)
+        return inserted
+
+    def assign(
+        self, table: Table | str, key: Keys, rows: Sequence[Row], *, only: Mapping[str, Any] | None = None
+    ) -> int:
+        """Set the given columns of existing rows, found by key; rows that do not exist are passed over.
+
+        only: a condition stored rows must meet (as in `delete`). Returns the number of rows that changed.
+        """
+        table = _table(table)
+        names = _names(key)
+        bound = bind(self._dialect, table, rows, names, whole=False)
+        settable = [name for name in bound.columns if name not in names]
+        guard = conditions.where(table, only or {})
+        changed = 0
+        with Stage(self._connection, table, names) as stage:
+            for chunk in self._chunks(bound.rows):
+                self._fill(stage, bound.columns, chunk)
+                changed += self._update_from(table, stage, names, settable, settable, guard)
+        return changed
+
+    def replace(self, table: Table | str, where: Mapping[str, Any], rows: Sequence[Row]) -> int:
+        """Delete what `where` covers and insert `rows`, which must lie inside it. Returns the number inserted.
+
+        where: column to value, to a half-open `(since, until)` or Window, or to a list of values. Two rows with one
+        key are an error unless they are the same row: neither dropping nor adding them would be true.
+        """
+        table = _table(table)
+        key = [column.name for column in table.primary_key]
+        for row in rows:
+            outside = next((name for name, wanted in where.items() if not conditions.inside(row[name], wanted)), None)
+            if outside:
+                raise DatabaseError(
+                    "CTX-5014", f"A row for {table.name} lies outside the {outside} that is being replaced."
+                )
+        bound = bind(self._dialect, table, rows, key, strict=True)
+        self.delete(table, where)
+        self._insert(table, bound)
+        return len(bound.rows)
+
+    def rewrite(self, table: Table | str, parent: str, keys: Sequence[str], rows: Sequence[Row]) -> int:
+        """Delete the children of the given parents and insert `rows`, which must be theirs. Returns the number inserted."""
+        table = _table(table)
+        known = set(keys)
+        if any(row[parent] not in known for row in rows):
+            raise DatabaseError("CTX-5014", f"A row for {table.name} belongs to none of the rewritten {parent}.")
+        bound = bind(self._dialect, table, rows, [column.name for column in table.primary_key], strict=True)
+        self.delete(table, {parent: sorted(known)})
+        self._insert(table, bound)
+        return len(bound.rows)
+
+    def delete(self, table: Table | str, where: Mapping[str, Any]) -> int:
+        """Delete rows: column to value (None is unknown), half-open `(since, until)` or Window, or list. Number deleted."""
+        table = _table(table)
+        return sum(
+            self._connection.execute(delete(table).where(conditions.where(table, part))).rowcount
+            for part in conditions.parts(where)
+        )
+
+    def keep_only(self, table: Table | str, key: str, keys: Iterable[Any]) -> int:
+        """Delete every row whose `key` is not among `keys`. Returns the number deleted."""
+        table = _table(table)
+        bound = bind(self._dialect, table, [{key: value} for value in keys], [key], whole=False)
+        with Stage(self._connection, table, [key]) as stage:
+            for chunk in self._chunks(bound.rows):
+                self._insert_tuples(stage, bound.columns, chunk)
+            kept = exists().where(stage.c[key] == table.c[key])
+            return self._connection.execute(delete(table).where(~kept)).rowcount
+
+    def update(self, table: Table | str, where: Mapping[str, Any], values: Row) -> int:
+        """Set columns of the rows `where` covers (as in `delete`). Returns the number of rows covered.
+
+        The condition is tested when the row is written, so a state may be moved on by one of several rivals only.
+        """
+        table = _table(table)
+        bound = bind(self._dialect, table, [values], [], whole=False)
+        named = dict(zip(bound.columns, bound.rows[0], strict=True))
+        return sum(
+            self._connection.execute(
+                update(table)
+                .where(conditions.where(table, part))
+                .values(
+                    {name: text(f":new_{name}").bindparams(**{f"new_{name}": value}) for name, value in named.items()}
+                )
+            ).rowcount
+            for part in conditions.parts(where)
+        )
+
+    def lookup(self, table: Table | str, key: str, keys: Iterable[Any], columns: Sequence[str]) -> dict[Any, Row]:
+        """The given columns of rows by their key; keys without a row are left out."""
+        table = _table(table)
+        wanted = [table.c[name] for name in dict.fromkeys([key, *columns])]
+        found: dict[Any, Row] = {}
+        for part in conditions.parts({key: list(keys)}):
+            result = self._connection.execute(select(*wanted).where(conditions.where(table, part)))
+            found |= {row[key]: dict(row) for row in result.mappings()}
+        return found
+
+    def run(self, sql: str, **params: Any) -> int:
+        """One statement of portable SQL with `:named` parameters. Returns the number of rows it touched."""
+        return self._connection.execute(read.statement(sql, params)).rowcount
+
+    def rows(self, query: str | Select[Any], **params: Any) -> list[dict[str, Any]]:
+        """As `Warehouse.rows`, seeing this transaction's own writes."""
+        return read.rows(self._connection, query, params)
+
+    def frame(self, query: str | Select[Any], **params: Any) -> pl.DataFrame:
+        """As `Warehouse.frame`, seeing this transaction's own writes."""
+        return read.frame(self._connection, query, params)
+
+    def cursor(self, stream: str) -> Row | None:
+        """Up to where a stream has been read: a row of sync_state, or None."""
+        found = self.rows(select(tables.sync_state).where(tables.sync_state.c.stream == stream))
+        return found[0] if found else None
+
+    def move_cursor(
+        self,
+        stream: str,
+        *,
+        complete_until: date | None,
+        source_updated_at: datetime | None,
+        run_id: str,
+        at: datetime,
+    ) -> None:
+        """Move a stream's cursor, in the transaction that holds its rows. It never goes back; None leaves a part as it is."""
+        known = self.cursor(stream) or {"complete_until": None, "source_updated_at": None}
+        self.upsert(
+            tables.sync_state,
+            [
+                {
+                    "stream": stream,
+                    "complete_until": _later(known["complete_until"], complete_until),
+                    "source_updated_at": _later(known["source_updated_at"], source_updated_at),
+                    "run_id": run_id,
+                    "moved_at": at,
+                }
+            ],
+        )
+
+    def _chunks(self, rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+        return (rows[start : start + self._batch] for start in range(0, len(rows), self._batch))
+
+    def _fill(self, stage: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+        # DELETE, because TRUNCATE of a temporary table commits the open transaction on MySQL.
+        self._connection.execute(delete(stage))
+        self._insert_tuples(stage, columns, rows)
+
+    def _insert(self, table: Table, bound: Bound) -> None:
+        for chunk in self._chunks(bound.rows):
+            self._insert_tuples(table, bound.columns, chunk)
+
+    def _insert_tuples(self, table: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+        """Both drivers make bulk work of executemany: SQLite in C, PyMySQL as multi-row statements below the packet limit."""
+        quote = self._connection.dialect.identifier_preparer.quote
+        mark = "?" if self._dialect == "sqlite" else "%s"
+        names = ", ".join(quote(name) for name in columns)
+        marks = ", ".join([mark] * len(columns))
+        # Names come from tables.py, values are bound.
+        self._connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)  # noqa: S608
+
+    def _update_from(
+        self,
+        table: Table,
+        stage: Table,
+        key: Sequence[str],
+        settable: Sequence[str],
+        telling: Sequence[str],
+        guard: ColumnElement[bool] | None,
+    ) -> int:
+        statement = (
+            update(table)
+            .where(*[table.c[name] == stage.c[name] for name in key])
+            .where(or_(*[table.c[name].is_distinct_from(stage.c[name]) for name in telling]))
+            .values({table.c[name]: stage.c[name] for name in settable})
+        )
+        if guard is not None:
+            statement = statement.where(guard)
+        return self._connection.execute(statement).rowcount
+
+    def _insert_from(self, table: Table, stage: Table, key: Sequence[str], columns: list[str]) -> int:
+        known = exists().where(*[table.c[name] == stage.c[name] for name in key]).correlate(stage)
+        fresh = select(*[stage.c[name] for name in columns]).where(~known)
+        return self._connection.execute(insert(table).from_select(columns, fresh)).rowcount
+
+
+def atomically(engine: Engine, place: Place, work: Callable[[Transaction], T], batch: int = 1000) -> T:
+    """`work` in one transaction; the whole of it again, up to five times in all, when another writer interfered."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with engines.writing(engine, place) as connection:
+                return work(Transaction(connection, batch))
+        except Contended:
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.02, 0.1) * 2**attempt)
+    raise AssertionError
+
+
+def _table(table: Table | str) -> Table:
+    if isinstance(table, Table):
+        return table
+    try:
+        return tables.TENANT.tables[table]
+    except KeyError:
+        raise ValueError(f"there is no table {table}") from None
+
+
+def _names(key: Keys) -> list[str]:
+    return [key] if isinstance(key, str) else list(key)
+
+
+def _later(known: Any, new: Any) -> Any:
+    return known if new is None or (known is not None and known > new) else new

@@ -1,0 +1,196 @@
+"""The ledger of conversions: planned, claimed before the platform is called, recorded after, never sent blindly again.
+
+planned ⇄ gated ─► expired
+planned ─► claimed ─► accepted ─► processed        planned again: the platform asked to try later
+                   └► duplicate · rejected · dead · expired
+           claimed ─► unknown ─► what the platform or a person says
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cortex.warehouse import conditions
+from cortex.warehouse.load import Loaded, Transaction
+from cortex.warehouse.staging import Row
+from cortex.warehouse.tables import conversion_outbox
+
+if TYPE_CHECKING:
+    from cortex.warehouse import Warehouse
+
+PLANNED, GATED, CLAIMED, ACCEPTED = "planned", "gated", "claimed", "accepted"
+PROCESSED, DUPLICATE, EXPIRED = "processed", "duplicate", "expired"
+REJECTED, UNKNOWN, DEAD = "rejected", "unknown", "dead"
+
+OPEN = (PLANNED, GATED)
+"""Nothing was ever sent, or nothing was taken: the row may still be decided anew."""
+UNDERWAY = (CLAIMED, ACCEPTED, UNKNOWN)
+"""The platform was called: only its own word, or a person's, moves the row."""
+SETTLED = (PROCESSED, DUPLICATE, EXPIRED, REJECTED, DEAD)
+"""Final. ACCEPTED is final too once `settled_at` is set: a platform that answers at once has nothing to add."""
+
+_FRESH = {
+    "attempts": 0,
+    "claim_id": "",
+    "claimed_at": None,
+    "next_attempt_at": None,
+    "sent_at": None,
+    "settled_at": None,
+    "request_id": "",
+    "payload_sha256": "",
+    "error_class": "",
+    "error_code": "",
+    "error_message": "",
+}
+_DECIDED = ("event_id", "order_ref", "occurred_at", "value", "currency", "state", "reason", "settled_at")
+"""What planning decides, and may decide again while the row is open."""
+
+
+def plan(tx: Transaction, rows: Sequence[Row]) -> Loaded:
+    """Write down what should be sent, or why not. A key seen before is decided anew only while it is OPEN.
+
+    rows: outbox_key, order_key, destination, action, revision, event_id, order_ref, occurred_at, value, currency,
+    state (planned, gated or expired), reason, created_at, run_id. The rest begins empty.
+    """
+    inserted = tx.insert_missing(conversion_outbox, [_FRESH | dict(row) for row in rows])
+    again = [{name: row.get(name) for name in ("outbox_key", *_DECIDED)} for row in rows]
+    updated = tx.assign(conversion_outbox, "outbox_key", again, only={"state": list(OPEN)})
+    return Loaded(inserted, updated, len({row["outbox_key"] for row in rows}) - inserted - updated)
+
+
+def claim(warehouse: Warehouse, destination: str, limit: int, claim_id: str, now: datetime) -> list[dict[str, Any]]:
+    """Take up to `limit` due conversions, oldest first, for this claim alone; committed before it returns.
+
+    Due is what is planned, and what is unknown with a time at which it may be repeated, when its `next_attempt_at` has
+    come. Returns outbox rows in that order with `was` (planned or unknown) and `identifiers` (the JSON text stored for
+    the buyer, empty when it is gone). Rivals never get the same row: each is taken by an UPDATE that holds only while
+    the row is still as it was. Give every call its own `claim_id`.
+    """
+    taken: dict[str, str] = {}
+    while len(taken) < limit:
+        due = warehouse.rows(_DUE, destination=destination, now=now, limit=limit - len(taken))
+        if not due:
+            break
+        found = {row["outbox_key"]: row["state"] for row in due}
+        taken |= warehouse.atomically(lambda tx, found=found: _take(tx, found, claim_id, now))  # type: ignore[misc]
+    return _held(warehouse, taken)
+
+
+_DUE = """
+    SELECT outbox_key, state FROM conversion_outbox
+    WHERE destination = :destination
+      AND ((state = 'planned' AND (next_attempt_at IS NULL OR next_attempt_at <= :now))
+        OR (state = 'unknown' AND next_attempt_at <= :now))
+    ORDER BY occurred_at, outbox_key
+    LIMIT :limit
+"""
+_TAKE = """
+    UPDATE conversion_outbox
+    SET state = 'claimed', claim_id = :claim_id, claimed_at = :now, attempts = attempts + 1, next_attempt_at = NULL
+    WHERE outbox_key IN :keys AND state = :was
+"""
+_TAKEN = """
+    SELECT outbox_key FROM conversion_outbox WHERE outbox_key IN :keys AND state = 'claimed' AND claim_id = :claim_id
+"""
+_HELD = """
+    SELECT o.*, COALESCE(i.identifiers, '') AS identifiers FROM conversion_outbox o
+    LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
+    WHERE o.outbox_key IN :keys
+"""
+
+
+def _take(tx: Transaction, found: Mapping[str, str], claim_id: str, now: datetime) -> dict[str, str]:
+    """Key to former state of the rows this claim got."""
+    taken: dict[str, str] = {}
+    for was in (PLANNED, UNKNOWN):
+        for part in conditions.parts({"keys": [key for key, state in found.items() if state == was]}):
+            tx.run(_TAKE, claim_id=claim_id, now=now, keys=part["keys"], was=was)
+            taken |= {row["outbox_key"]: was for row in tx.rows(_TAKEN, claim_id=claim_id, keys=part["keys"])}
+    return taken
+
+
+def _held(warehouse: Warehouse, taken: Mapping[str, str]) -> list[dict[str, Any]]:
+    held = [row for part in conditions.parts({"keys": list(taken)}) for row in warehouse.rows(_HELD, keys=part["keys"])]
+    held.sort(key=lambda row: (row["occurred_at"], row["outbox_key"]))
+    return [row | {"was": taken[row["outbox_key"]]} for row in held]
+
+
+def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
+    """Write down what became of claimed conversions. Returns the keys of rows that are no longer this claim's, unwritten.
+
+    outcomes: outbox_key, claim_id, state, and any of reason, sent_at, settled_at, next_attempt_at, request_id,
+    payload_sha256, error_class, error_code, error_message, run_id. A column not given keeps its value. A row moves only
+    while it is UNDERWAY under the same claim; recording the same outcome twice is no loss.
+    """
+    lost: list[str] = []
+    for alike in _alike(outcomes):
+        tx.assign(conversion_outbox, ("outbox_key", "claim_id"), alike, only={"state": list(UNDERWAY)})
+        # Read after the write: rows this transaction changed are its own until it ends.
+        now = tx.lookup(conversion_outbox, "outbox_key", [row["outbox_key"] for row in alike], ["claim_id", "state"])
+        lost += [
+            row["outbox_key"]
+            for row in alike
+            if now.get(row["outbox_key"], {}).get("claim_id") != row["claim_id"]
+            or now[row["outbox_key"]]["state"] != row["state"]
+        ]
+    return lost
+
+
+def _alike(outcomes: Sequence[Row]) -> list[list[Row]]:
+    """Outcomes that set the same columns, together."""
+    groups: dict[frozenset[str], list[Row]] = {}
+    for outcome in outcomes:
+        groups.setdefault(frozenset(outcome), []).append(outcome)
+    return list(groups.values())
+
+
+def stale(warehouse: Warehouse, destination: str, older_than: datetime) -> list[dict[str, Any]]:
+    """Turn claims without a result into `unknown`: the sender died between the call and its receipt.
+
+    Such a row counts as sent when it was claimed, and is due never again until `record` or a person says when. Returns
+    the rows turned, so that the caller can decide that.
+    """
+    return warehouse.atomically(lambda tx: _turn(tx, destination, older_than))
+
+
+def _turn(tx: Transaction, destination: str, older_than: datetime) -> list[dict[str, Any]]:
+    forgotten = tx.rows(
+        "SELECT outbox_key, claim_id FROM conversion_outbox"
+        " WHERE destination = :destination AND state = 'claimed' AND claimed_at < :older_than",
+        destination=destination,
+        older_than=older_than,
+    )
+    turned: list[dict[str, Any]] = []
+    for row in forgotten:
+        if tx.run(_TURN, outbox_key=row["outbox_key"], claim_id=row["claim_id"]):
+            turned += tx.rows("SELECT * FROM conversion_outbox WHERE outbox_key = :key", key=row["outbox_key"])
+    return turned
+
+
+_TURN = """
+    UPDATE conversion_outbox
+    SET state = 'unknown', reason = 'no_receipt', error_class = 'ambiguous', next_attempt_at = NULL,
+        sent_at = COALESCE(sent_at, claimed_at)
+    WHERE outbox_key = :outbox_key AND claim_id = :claim_id AND state = 'claimed'
+"""
+
+
+def purge_identifiers(tx: Transaction, now: datetime) -> int:
+    """Delete identifiers that expired, and those whose every conversion is settled. Number of rows deleted."""
+    expired = tx.run("DELETE FROM conversion_identifiers WHERE expires_at <= :now", now=now)
+    return expired + tx.run(_PURGE, settled=list(SETTLED))
+
+
+_PURGE = """
+    DELETE FROM conversion_identifiers
+    WHERE EXISTS (
+        SELECT 1 FROM conversion_outbox o
+        WHERE o.order_key = conversion_identifiers.order_key AND o.destination = conversion_identifiers.destination
+    ) AND NOT EXISTS (
+        SELECT 1 FROM conversion_outbox o
+        WHERE o.order_key = conversion_identifiers.order_key AND o.destination = conversion_identifiers.destination
+          AND o.settled_at IS NULL AND o.state NOT IN :settled
+    )
+"""

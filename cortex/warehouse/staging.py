@@ -1,0 +1,97 @@
+"""Rows on their way in: converted, one per key, in key order, then set down in a temporary table to be merged from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, Connection, MetaData, Table, text
+from sqlalchemy.schema import CreateTable
+
+from cortex.errors import DatabaseError
+from cortex.warehouse.values import Clipped, converter
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Rows as tuples ready for the driver, one per key, in key order."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    clipped: int
+
+
+def bind(
+    dialect: str,
+    table: Table,
+    rows: Sequence[Row],
+    key: Sequence[str],
+    *,
+    newer: str | None = None,
+    strict: bool = False,
+    whole: bool = True,
+) -> Bound:
+    """Rows as converted tuples, one per key, sorted by key: writers that meet take their locks in one order."""
+    if not rows:
+        return Bound([], [], 0)
+    columns = columns_of(table, rows[0], whole=whole)
+    clipped = Clipped()
+    conversions = [(name, converter(table.c[name], dialect, clipped)) for name in columns]
+    try:
+        tuples = [tuple([convert(row[name]) for name, convert in conversions]) for row in rows]
+    except KeyError as missing:
+        raise ValueError(f"rows for {table.name} differ in their columns: {missing} is not in all") from None
+    places = [columns.index(name) for name in key]
+    version = columns.index(newer) if newer else None
+    by_key: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in tuples:
+        at = tuple([row[place] for place in places])
+        held = by_key.get(at)
+        if held is not None and strict and held != row:
+            raise DatabaseError("CTX-5014", f"Two different rows for {table.name} have the same key.")
+        if held is None or version is None or row[version] >= held[version]:
+            by_key[at] = row
+    return Bound(columns, [by_key[at] for at in sorted(by_key)], clipped.count)
+
+
+def columns_of(table: Table, row: Row, *, whole: bool) -> list[str]:
+    """Columns of a row in the table's order. Raises ValueError for names the table lacks, or values it cannot lack."""
+    unknown = [name for name in row if name not in table.c]
+    if unknown:
+        raise ValueError(f"{table.name} has no column {', '.join(unknown)}")
+    lacking = [column.name for column in table.columns if not column.nullable and column.name not in row]
+    if whole and lacking:
+        raise ValueError(f"rows for {table.name} lack {', '.join(lacking)}")
+    return [column.name for column in table.columns if column.name in row]
+
+
+class Stage:
+    """A temporary table for rows on their way into `table`, known by `key`. Only this connection sees it."""
+
+    def __init__(self, connection: Connection, table: Table, key: Sequence[str]) -> None:
+        self._connection = connection
+        self._table = _temporary(table, tuple(key))
+
+    def __enter__(self) -> Table:
+        self._connection.execute(CreateTable(self._table))
+        return self._table
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        # After a failure the connection may be dead or the transaction unusable; the rollback follows anyway.
+        if kind is None:
+            word = "TEMPORARY " if self._connection.dialect.name == "mysql" else ""
+            self._connection.execute(text(f"DROP {word}TABLE {self._table.name}"))
+
+
+@cache
+def _temporary(table: Table, key: tuple[str, ...]) -> Table:
+    """The same object every time, so that SQLAlchemy compiles the statements about it once."""
+    columns = [
+        Column(column.name, column.type, primary_key=column.name in key, nullable=column.name not in key)
+        for column in table.columns
+    ]
+    return Table(f"stage_{table.name}", MetaData(), *columns, prefixes=["TEMPORARY"])

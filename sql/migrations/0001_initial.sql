@@ -1,0 +1,415 @@
+-- The first shape of a client's schema.
+-- Portable: what only the MySQL family understands (COLLATE utf8mb4_bin, DATETIME(6), LONGTEXT) is reworded for SQLite.
+
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  version VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  applied_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (version)
+);
+
+CREATE TABLE IF NOT EXISTS cortex_meta (
+  name VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  value VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE IF NOT EXISTS sync_state (
+  stream VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  complete_until DATE,
+  source_updated_at DATETIME(6),
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  moved_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (stream)
+);
+
+CREATE TABLE IF NOT EXISTS quarantine (
+  stream VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  record_key VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  reason VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  first_seen DATETIME(6) NOT NULL,
+  last_seen DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (stream, record_key, reason)
+);
+
+CREATE TABLE IF NOT EXISTS data_notices (
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  stream VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  code VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  row_count BIGINT NOT NULL,
+  amount NUMERIC(18, 2) NOT NULL,
+  noticed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (run_id, stream, code, message)
+);
+
+CREATE TABLE IF NOT EXISTS raw_ecommerce_orders (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  external_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, external_id)
+);
+
+CREATE TABLE IF NOT EXISTS dim_dates (
+  date_key INTEGER NOT NULL,
+  day DATE NOT NULL,
+  year SMALLINT NOT NULL,
+  quarter SMALLINT NOT NULL,
+  month SMALLINT NOT NULL,
+  month_start DATE NOT NULL,
+  week_start DATE NOT NULL,
+  iso_year SMALLINT NOT NULL,
+  iso_week SMALLINT NOT NULL,
+  weekday SMALLINT NOT NULL,
+  month_index INTEGER NOT NULL,
+  is_holiday SMALLINT NOT NULL,
+  holiday VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  is_black_friday SMALLINT NOT NULL,
+  PRIMARY KEY (date_key)
+);
+CREATE UNIQUE INDEX ux_dim_dates_day ON dim_dates (day);
+
+CREATE TABLE IF NOT EXISTS dim_channels (
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  name_pt VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_en VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_es VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  is_paid SMALLINT NOT NULL,
+  sort_order SMALLINT NOT NULL,
+  PRIMARY KEY (channel)
+);
+
+CREATE TABLE IF NOT EXISTS dim_customers (
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  first_order_date DATE NOT NULL,
+  last_order_date DATE NOT NULL,
+  first_order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  first_order_channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  total_orders INTEGER NOT NULL,
+  total_revenue NUMERIC(18, 2) NOT NULL,
+  avg_order_value NUMERIC(18, 2) NOT NULL,
+  recency_days INTEGER NOT NULL,
+  ltv_to_date NUMERIC(18, 2) NOT NULL,
+  ltv_window NUMERIC(18, 2) NOT NULL,
+  is_churned SMALLINT NOT NULL,
+  rfm_recency SMALLINT,
+  rfm_frequency SMALLINT,
+  rfm_monetary SMALLINT,
+  rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (customer_key)
+);
+CREATE INDEX ix_dim_customers_first ON dim_customers (first_order_date);
+
+CREATE TABLE IF NOT EXISTS dim_products (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sku VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  brand VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  current_price NUMERIC(18, 2),
+  cost_price NUMERIC(18, 2),
+  stock INTEGER,
+  abc_class VARCHAR(1) COLLATE utf8mb4_bin,
+  updated_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS dim_campaigns (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  campaign_name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  adset_name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ad_name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  funnel_stage VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS fct_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  external_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  number VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_paid SMALLINT NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  paid_at DATETIME(6),
+  cancelled_at DATETIME(6),
+  delivered_at DATETIME(6),
+  cancel_reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  order_date DATE NOT NULL,
+  paid_date DATE,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  subtotal NUMERIC(18, 2) NOT NULL,
+  discount NUMERIC(18, 2) NOT NULL,
+  shipping NUMERIC(18, 2) NOT NULL,
+  tax NUMERIC(18, 2) NOT NULL,
+  total NUMERIC(18, 2) NOT NULL,
+  paid NUMERIC(18, 2) NOT NULL,
+  refunded NUMERIC(18, 2) NOT NULL,
+  payment_method VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  installments SMALLINT NOT NULL,
+  coupon VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  items INTEGER NOT NULL,
+  city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  marketplace VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_test SMALLINT NOT NULL,
+  utm_source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  utm_medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  utm_campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  utm_content VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  utm_term VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  gclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  gbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  wbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
+  is_new_customer SMALLINT NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key)
+);
+CREATE INDEX ix_fct_orders_customer ON fct_orders (customer_key, paid_date);
+CREATE INDEX ix_fct_orders_order_date ON fct_orders (order_date);
+CREATE INDEX ix_fct_orders_paid_date ON fct_orders (paid_date);
+CREATE UNIQUE INDEX ux_fct_orders_external ON fct_orders (platform, external_id);
+
+CREATE TABLE IF NOT EXISTS fct_order_items (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  line SMALLINT NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  variant_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sku VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  quantity INTEGER NOT NULL,
+  unit_price NUMERIC(18, 2) NOT NULL,
+  full_unit_price NUMERIC(18, 2) NOT NULL,
+  discount NUMERIC(18, 2) NOT NULL,
+  total NUMERIC(18, 2) NOT NULL,
+  unit_cost NUMERIC(18, 2),
+  PRIMARY KEY (order_key, line)
+);
+CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
+
+CREATE TABLE IF NOT EXISTS fct_payments (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sequence SMALLINT NOT NULL,
+  method VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  installments SMALLINT NOT NULL,
+  amount NUMERIC(18, 2) NOT NULL,
+  status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  paid_at DATETIME(6),
+  PRIMARY KEY (order_key, sequence)
+);
+
+CREATE TABLE IF NOT EXISTS fct_refunds (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  refund_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  refund_date DATE NOT NULL,
+  amount NUMERIC(18, 2) NOT NULL,
+  reason VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key, refund_id)
+);
+CREATE INDEX ix_fct_refunds_date ON fct_refunds (refund_date);
+
+CREATE TABLE IF NOT EXISTS fct_order_status (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key, updated_at)
+);
+
+CREATE TABLE IF NOT EXISTS fct_order_aliases (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  kind VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  alias CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key, kind)
+);
+CREATE INDEX ix_fct_order_aliases_alias ON fct_order_aliases (alias);
+
+CREATE TABLE IF NOT EXISTS fct_ad_spend (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  level VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  timezone VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  impressions BIGINT NOT NULL,
+  reach BIGINT NOT NULL,
+  clicks BIGINT NOT NULL,
+  spend NUMERIC(18, 2) NOT NULL,
+  conversions NUMERIC(18, 6) NOT NULL,
+  conversion_value NUMERIC(18, 2) NOT NULL,
+  pulled_at DATETIME(6) NOT NULL,
+  is_provisional SMALLINT NOT NULL,
+  PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id)
+);
+CREATE INDEX ix_fct_ad_spend_day ON fct_ad_spend (day);
+
+CREATE TABLE IF NOT EXISTS fct_ad_clicks (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  click_id VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, click_id)
+);
+
+CREATE TABLE IF NOT EXISTS fct_sessions (
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  channel_group VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sessions BIGINT NOT NULL,
+  engaged_sessions BIGINT NOT NULL,
+  users BIGINT NOT NULL,
+  new_users BIGINT NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (property_id, day, source, medium, campaign)
+);
+
+CREATE TABLE IF NOT EXISTS stg_touches (
+  touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  occurred_at DATETIME(6),
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  content VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  term VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  channel_group VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  gclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  gbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  wbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  fbclid VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  msclkid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  landing_page VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (touch_key)
+);
+CREATE INDEX ix_stg_touches_day ON stg_touches (origin, day);
+CREATE INDEX ix_stg_touches_order ON stg_touches (order_ref);
+
+CREATE TABLE IF NOT EXISTS fct_touchpoints (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  position SMALLINT NOT NULL,
+  occurred_at DATETIME(6),
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  is_direct SMALLINT NOT NULL,
+  PRIMARY KEY (order_key, position)
+);
+
+CREATE TABLE IF NOT EXISTS fct_attribution (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  position SMALLINT NOT NULL,
+  order_date DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  weight NUMERIC(18, 8) NOT NULL,
+  attributed_revenue NUMERIC(18, 2) NOT NULL,
+  is_new_customer SMALLINT NOT NULL,
+  PRIMARY KEY (order_key, model, position)
+);
+CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
+
+CREATE TABLE IF NOT EXISTS agg_daily_sales (
+  day DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  orders INTEGER NOT NULL,
+  new_customers INTEGER NOT NULL,
+  items INTEGER NOT NULL,
+  gross_revenue NUMERIC(18, 2) NOT NULL,
+  refunds NUMERIC(18, 2) NOT NULL,
+  discounts NUMERIC(18, 2) NOT NULL,
+  shipping NUMERIC(18, 2) NOT NULL,
+  PRIMARY KEY (day, channel)
+);
+
+CREATE TABLE IF NOT EXISTS conversion_identifiers (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  identifiers LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key, destination)
+);
+
+CREATE TABLE IF NOT EXISTS conversion_outbox (
+  outbox_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  action VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  revision SMALLINT NOT NULL,
+  event_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  occurred_at DATETIME(6) NOT NULL,
+  value NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  attempts SMALLINT NOT NULL,
+  claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  claimed_at DATETIME(6),
+  next_attempt_at DATETIME(6),
+  sent_at DATETIME(6),
+  settled_at DATETIME(6),
+  request_id VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  error_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  error_code VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  error_message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (outbox_key)
+);
+CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);

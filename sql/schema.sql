@@ -1,0 +1,822 @@
+-- Schema of one client: database cortex_<code>.
+-- Written from cortex/warehouse/tables.py and sql/views/ by `python -m cortex.warehouse.schema`; do not edit.
+-- It says what the schema is. What makes one is sql/migrations/, replayed by `cortex onboard`.
+
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  version VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  applied_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (version)
+);
+
+CREATE TABLE IF NOT EXISTS cortex_meta (
+  name VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  value VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE IF NOT EXISTS sync_state (
+  stream VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  complete_until DATE,
+  source_updated_at DATETIME(6),
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  moved_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (stream)
+);
+
+CREATE TABLE IF NOT EXISTS quarantine (
+  stream VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  record_key VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  reason VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  first_seen DATETIME(6) NOT NULL,
+  last_seen DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (stream, record_key, reason)
+);
+
+CREATE TABLE IF NOT EXISTS data_notices (
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  stream VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  code VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  row_count BIGINT NOT NULL,
+  amount NUMERIC(18, 2) NOT NULL,
+  noticed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (run_id, stream, code, message)
+);
+
+CREATE TABLE IF NOT EXISTS raw_ecommerce_orders (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  external_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, external_id)
+);
+
+CREATE TABLE IF NOT EXISTS dim_dates (
+  date_key INTEGER NOT NULL,
+  day DATE NOT NULL,
+  year SMALLINT NOT NULL,
+  quarter SMALLINT NOT NULL,
+  month SMALLINT NOT NULL,
+  month_start DATE NOT NULL,
+  week_start DATE NOT NULL,
+  iso_year SMALLINT NOT NULL,
+  iso_week SMALLINT NOT NULL,
+  weekday SMALLINT NOT NULL,
+  month_index INTEGER NOT NULL,
+  is_holiday SMALLINT NOT NULL,
+  holiday VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  is_black_friday SMALLINT NOT NULL,
+  PRIMARY KEY (date_key)
+);
+CREATE UNIQUE INDEX ux_dim_dates_day ON dim_dates (day);
+
+CREATE TABLE IF NOT EXISTS dim_channels (
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  name_pt VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_en VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_es VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  is_paid SMALLINT NOT NULL,
+  sort_order SMALLINT NOT NULL,
+  PRIMARY KEY (channel)
+);
+
+CREATE TABLE IF NOT EXISTS dim_customers (
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  first_order_date DATE NOT NULL,
+  last_order_date DATE NOT NULL,
+  first_order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  first_order_channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  total_orders INTEGER NOT NULL,
+  total_revenue NUMERIC(18, 2) NOT NULL,
+  avg_order_value NUMERIC(18, 2) NOT NULL,
+  recency_days INTEGER NOT NULL,
+  ltv_to_date NUMERIC(18, 2) NOT NULL,
+  ltv_window NUMERIC(18, 2) NOT NULL,
+  is_churned SMALLINT NOT NULL,
+  rfm_recency SMALLINT,
+  rfm_frequency SMALLINT,
+  rfm_monetary SMALLINT,
+  rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (customer_key)
+);
+CREATE INDEX ix_dim_customers_first ON dim_customers (first_order_date);
+
+CREATE TABLE IF NOT EXISTS dim_products (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sku VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  brand VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  current_price NUMERIC(18, 2),
+  cost_price NUMERIC(18, 2),
+  stock INTEGER,
+  abc_class VARCHAR(1) COLLATE utf8mb4_bin,
+  updated_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS dim_campaigns (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  campaign_name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  adset_name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ad_name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  funnel_stage VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS fct_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  external_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  number VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_paid SMALLINT NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  paid_at DATETIME(6),
+  cancelled_at DATETIME(6),
+  delivered_at DATETIME(6),
+  cancel_reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  order_date DATE NOT NULL,
+  paid_date DATE,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  subtotal NUMERIC(18, 2) NOT NULL,
+  discount NUMERIC(18, 2) NOT NULL,
+  shipping NUMERIC(18, 2) NOT NULL,
+  tax NUMERIC(18, 2) NOT NULL,
+  total NUMERIC(18, 2) NOT NULL,
+  paid NUMERIC(18, 2) NOT NULL,
+  refunded NUMERIC(18, 2) NOT NULL,
+  payment_method VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  installments SMALLINT NOT NULL,
+  coupon VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  items INTEGER NOT NULL,
+  city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  marketplace VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_test SMALLINT NOT NULL,
+  utm_source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  utm_medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  utm_campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  utm_content VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  utm_term VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  gclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  gbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  wbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
+  is_new_customer SMALLINT NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key)
+);
+CREATE INDEX ix_fct_orders_customer ON fct_orders (customer_key, paid_date);
+CREATE INDEX ix_fct_orders_order_date ON fct_orders (order_date);
+CREATE INDEX ix_fct_orders_paid_date ON fct_orders (paid_date);
+CREATE UNIQUE INDEX ux_fct_orders_external ON fct_orders (platform, external_id);
+
+CREATE TABLE IF NOT EXISTS fct_order_items (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  line SMALLINT NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  variant_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sku VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  quantity INTEGER NOT NULL,
+  unit_price NUMERIC(18, 2) NOT NULL,
+  full_unit_price NUMERIC(18, 2) NOT NULL,
+  discount NUMERIC(18, 2) NOT NULL,
+  total NUMERIC(18, 2) NOT NULL,
+  unit_cost NUMERIC(18, 2),
+  PRIMARY KEY (order_key, line)
+);
+CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
+
+CREATE TABLE IF NOT EXISTS fct_payments (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sequence SMALLINT NOT NULL,
+  method VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  installments SMALLINT NOT NULL,
+  amount NUMERIC(18, 2) NOT NULL,
+  status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  paid_at DATETIME(6),
+  PRIMARY KEY (order_key, sequence)
+);
+
+CREATE TABLE IF NOT EXISTS fct_refunds (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  refund_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  refund_date DATE NOT NULL,
+  amount NUMERIC(18, 2) NOT NULL,
+  reason VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key, refund_id)
+);
+CREATE INDEX ix_fct_refunds_date ON fct_refunds (refund_date);
+
+CREATE TABLE IF NOT EXISTS fct_order_status (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key, updated_at)
+);
+
+CREATE TABLE IF NOT EXISTS fct_order_aliases (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  kind VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  alias CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (order_key, kind)
+);
+CREATE INDEX ix_fct_order_aliases_alias ON fct_order_aliases (alias);
+
+CREATE TABLE IF NOT EXISTS fct_ad_spend (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  level VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  timezone VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  impressions BIGINT NOT NULL,
+  reach BIGINT NOT NULL,
+  clicks BIGINT NOT NULL,
+  spend NUMERIC(18, 2) NOT NULL,
+  conversions NUMERIC(18, 6) NOT NULL,
+  conversion_value NUMERIC(18, 2) NOT NULL,
+  pulled_at DATETIME(6) NOT NULL,
+  is_provisional SMALLINT NOT NULL,
+  PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id)
+);
+CREATE INDEX ix_fct_ad_spend_day ON fct_ad_spend (day);
+
+CREATE TABLE IF NOT EXISTS fct_ad_clicks (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  click_id VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, click_id)
+);
+
+CREATE TABLE IF NOT EXISTS fct_sessions (
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  channel_group VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sessions BIGINT NOT NULL,
+  engaged_sessions BIGINT NOT NULL,
+  users BIGINT NOT NULL,
+  new_users BIGINT NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (property_id, day, source, medium, campaign)
+);
+
+CREATE TABLE IF NOT EXISTS stg_touches (
+  touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  occurred_at DATETIME(6),
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  content VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  term VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  channel_group VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  gclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  gbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  wbraid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  fbclid VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  msclkid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  landing_page VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (touch_key)
+);
+CREATE INDEX ix_stg_touches_day ON stg_touches (origin, day);
+CREATE INDEX ix_stg_touches_order ON stg_touches (order_ref);
+
+CREATE TABLE IF NOT EXISTS fct_touchpoints (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  position SMALLINT NOT NULL,
+  occurred_at DATETIME(6),
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  is_direct SMALLINT NOT NULL,
+  PRIMARY KEY (order_key, position)
+);
+
+CREATE TABLE IF NOT EXISTS fct_attribution (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  position SMALLINT NOT NULL,
+  order_date DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  weight NUMERIC(18, 8) NOT NULL,
+  attributed_revenue NUMERIC(18, 2) NOT NULL,
+  is_new_customer SMALLINT NOT NULL,
+  PRIMARY KEY (order_key, model, position)
+);
+CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
+
+CREATE TABLE IF NOT EXISTS agg_daily_sales (
+  day DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  orders INTEGER NOT NULL,
+  new_customers INTEGER NOT NULL,
+  items INTEGER NOT NULL,
+  gross_revenue NUMERIC(18, 2) NOT NULL,
+  refunds NUMERIC(18, 2) NOT NULL,
+  discounts NUMERIC(18, 2) NOT NULL,
+  shipping NUMERIC(18, 2) NOT NULL,
+  PRIMARY KEY (day, channel)
+);
+
+CREATE TABLE IF NOT EXISTS conversion_identifiers (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  identifiers LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key, destination)
+);
+
+CREATE TABLE IF NOT EXISTS conversion_outbox (
+  outbox_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  action VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  revision SMALLINT NOT NULL,
+  event_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  occurred_at DATETIME(6) NOT NULL,
+  value NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  attempts SMALLINT NOT NULL,
+  claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  claimed_at DATETIME(6),
+  next_attempt_at DATETIME(6),
+  sent_at DATETIME(6),
+  settled_at DATETIME(6),
+  request_id VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  error_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  error_code VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  error_message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (outbox_key)
+);
+CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+
+CREATE VIEW rpt_campaign_performance AS
+SELECT
+    t.day AS day,
+    t.model AS model,
+    t.platform AS platform,
+    t.campaign_id AS campaign_id,
+    n.campaign_name AS campaign_name,
+    n.funnel_stage AS funnel_stage,
+    SUM(t.impressions) AS impressions,
+    SUM(t.clicks) AS clicks,
+    SUM(t.spend) AS spend,
+    SUM(t.platform_conversions) AS platform_conversions,
+    SUM(t.platform_value) AS platform_value,
+    SUM(t.orders) AS orders,
+    SUM(t.attributed_revenue) AS attributed_revenue,
+    SUM(t.new_customers) AS new_customers,
+    CASE WHEN SUM(t.clicks) > 0 THEN ROUND(1.0 * SUM(t.spend) / SUM(t.clicks), 6) END AS cpc,
+    CASE WHEN SUM(t.spend) > 0 THEN ROUND(1.0 * SUM(t.attributed_revenue) / SUM(t.spend), 6) END AS roas,
+    CASE WHEN SUM(t.spend) > 0 THEN ROUND(1.0 * SUM(t.platform_value) / SUM(t.spend), 6) END AS platform_roas,
+    CASE WHEN SUM(t.new_customers) > 0 THEN ROUND(1.0 * SUM(t.spend) / SUM(t.new_customers), 6) END AS cac
+FROM (
+    SELECT
+        a.order_date AS day, a.model AS model, a.platform AS platform, a.campaign_id AS campaign_id,
+        0 AS impressions, 0 AS clicks, 0.00 AS spend, 0.0 AS platform_conversions, 0.00 AS platform_value,
+        a.weight AS orders, a.attributed_revenue AS attributed_revenue,
+        CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END AS new_customers
+    FROM fct_attribution a
+    WHERE a.platform <> ''
+    UNION ALL
+    SELECT
+        s.day, m.model, s.platform, s.campaign_id, s.impressions, s.clicks, s.spend, s.conversions,
+        s.conversion_value, 0.0, 0.00, 0.0
+    FROM fct_ad_spend s
+    CROSS JOIN (SELECT DISTINCT model FROM fct_attribution) m
+) t
+LEFT JOIN (
+    SELECT platform, campaign_id, MAX(campaign_name) AS campaign_name, MAX(funnel_stage) AS funnel_stage
+    FROM dim_campaigns
+    GROUP BY platform, campaign_id
+) n ON n.platform = t.platform AND n.campaign_id = t.campaign_id
+GROUP BY t.day, t.model, t.platform, t.campaign_id, n.campaign_name, n.funnel_stage;
+
+CREATE VIEW rpt_channel_performance AS
+SELECT
+    t.day AS day,
+    t.model AS model,
+    t.channel AS channel,
+    c.name_pt AS name_pt,
+    c.name_en AS name_en,
+    c.name_es AS name_es,
+    c.is_paid AS is_paid,
+    c.sort_order AS sort_order,
+    SUM(t.attributed_revenue) AS attributed_revenue,
+    SUM(t.orders) AS orders,
+    SUM(t.new_customers) AS new_customers,
+    SUM(t.impressions) AS impressions,
+    SUM(t.clicks) AS clicks,
+    SUM(t.spend) AS spend,
+    CASE WHEN SUM(t.spend) > 0 THEN ROUND(1.0 * SUM(t.attributed_revenue) / SUM(t.spend), 6) END AS roas,
+    CASE WHEN SUM(t.new_customers) > 0 THEN ROUND(1.0 * SUM(t.spend) / SUM(t.new_customers), 6) END AS cac
+FROM (
+    SELECT
+        a.order_date AS day, a.model AS model, a.channel AS channel,
+        a.attributed_revenue AS attributed_revenue, a.weight AS orders,
+        CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END AS new_customers,
+        0 AS impressions, 0 AS clicks, 0.00 AS spend
+    FROM fct_attribution a
+    UNION ALL
+    SELECT s.day, m.model, s.platform, 0.00, 0.0, 0.0, s.impressions, s.clicks, s.spend
+    FROM fct_ad_spend s
+    CROSS JOIN (SELECT DISTINCT model FROM fct_attribution) m
+) t
+LEFT JOIN dim_channels c ON c.channel = t.channel
+GROUP BY t.day, t.model, t.channel, c.name_pt, c.name_en, c.name_es, c.is_paid, c.sort_order;
+
+CREATE VIEW rpt_conversion_delivery AS
+SELECT
+    x.destination AS destination,
+    COALESCE(o.paid_date, o.order_date) AS day,
+    x.action AS action,
+    x.state AS state,
+    x.reason AS reason,
+    x.currency AS currency,
+    COUNT(*) AS conversions,
+    SUM(x.value) AS value,
+    SUM(x.attempts) AS attempts
+FROM conversion_outbox x
+LEFT JOIN fct_orders o ON o.order_key = x.order_key
+GROUP BY x.destination, COALESCE(o.paid_date, o.order_date), x.action, x.state, x.reason, x.currency;
+
+CREATE VIEW rpt_customer_segments AS
+SELECT
+    COALESCE(c.rfm_segment, '') AS rfm_segment,
+    c.first_order_channel AS first_order_channel,
+    MAX(c.as_of) AS as_of,
+    COUNT(*) AS customers,
+    SUM(c.is_churned) AS churned,
+    SUM(c.total_orders) AS total_orders,
+    SUM(c.total_revenue) AS total_revenue,
+    SUM(c.ltv_window) AS ltv_window,
+    ROUND(1.0 * SUM(c.total_revenue) / COUNT(*), 6) AS revenue_per_customer,
+    ROUND(1.0 * SUM(c.total_orders) / COUNT(*), 6) AS orders_per_customer
+FROM dim_customers c
+GROUP BY COALESCE(c.rfm_segment, ''), c.first_order_channel;
+
+CREATE VIEW rpt_daily_performance AS
+SELECT
+    t.day AS day,
+    d.week_start AS week_start,
+    d.month_start AS month_start,
+    d.is_holiday AS is_holiday,
+    d.is_black_friday AS is_black_friday,
+    SUM(t.gross_revenue) AS gross_revenue,
+    SUM(t.refunds) AS refunds,
+    SUM(t.gross_revenue) - SUM(t.refunds) AS net_revenue,
+    SUM(t.orders) AS orders,
+    SUM(t.new_customers) AS new_customers,
+    SUM(t.items) AS items,
+    SUM(t.discounts) AS discounts,
+    SUM(t.shipping) AS shipping,
+    SUM(t.paid_revenue) AS paid_revenue,
+    SUM(t.impressions) AS impressions,
+    SUM(t.clicks) AS clicks,
+    SUM(t.spend) AS spend,
+    CASE WHEN SUM(t.orders) > 0 THEN ROUND(1.0 * SUM(t.gross_revenue) / SUM(t.orders), 6) END AS aov,
+    CASE WHEN SUM(t.spend) > 0 THEN ROUND(1.0 * SUM(t.paid_revenue) / SUM(t.spend), 6) END AS roas,
+    CASE WHEN SUM(t.spend) > 0 THEN ROUND(1.0 * SUM(t.gross_revenue) / SUM(t.spend), 6) END AS mer,
+    CASE WHEN SUM(t.new_customers) > 0 THEN ROUND(1.0 * SUM(t.spend) / SUM(t.new_customers), 6) END AS cac
+FROM (
+    SELECT
+        o.paid_date AS day, o.paid AS gross_revenue, 0.00 AS refunds, 1 AS orders,
+        o.is_new_customer AS new_customers, o.items AS items, o.discount AS discounts, o.shipping AS shipping,
+        CASE WHEN c.is_paid = 1 THEN o.paid ELSE 0.00 END AS paid_revenue,
+        0 AS impressions, 0 AS clicks, 0.00 AS spend
+    FROM fct_orders o
+    LEFT JOIN fct_touchpoints p ON p.order_key = o.order_key AND NOT EXISTS (
+        SELECT 1 FROM fct_touchpoints later
+        WHERE later.order_key = p.order_key AND later.position > p.position
+    )
+    LEFT JOIN dim_channels c ON c.channel = p.channel
+    WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
+    UNION ALL
+    SELECT r.refund_date, 0.00, r.amount, 0, 0, 0, 0.00, 0.00, 0.00, 0, 0, 0.00
+    FROM fct_refunds r
+    JOIN fct_orders o ON o.order_key = r.order_key AND o.is_paid = 1
+    UNION ALL
+    SELECT s.day, 0.00, 0.00, 0, 0, 0, 0.00, 0.00, 0.00, s.impressions, s.clicks, s.spend
+    FROM fct_ad_spend s
+) t
+LEFT JOIN dim_dates d ON d.day = t.day
+GROUP BY t.day, d.week_start, d.month_start, d.is_holiday, d.is_black_friday;
+
+CREATE VIEW rpt_data_freshness AS
+SELECT
+    x.stream AS stream,
+    s.complete_until AS complete_until,
+    s.source_updated_at AS source_updated_at,
+    s.moved_at AS moved_at,
+    s.run_id AS run_id,
+    COALESCE(q.quarantined, 0) AS quarantined,
+    q.last_quarantined AS last_quarantined,
+    COALESCE(n.notices, 0) AS notices,
+    n.last_notice AS last_notice
+FROM (
+    SELECT stream FROM sync_state
+    UNION
+    SELECT stream FROM quarantine
+    UNION
+    SELECT stream FROM data_notices
+) x
+LEFT JOIN sync_state s ON s.stream = x.stream
+LEFT JOIN (
+    SELECT stream, COUNT(DISTINCT record_key) AS quarantined, MAX(last_seen) AS last_quarantined
+    FROM quarantine
+    GROUP BY stream
+) q ON q.stream = x.stream
+LEFT JOIN (
+    SELECT stream, COUNT(*) AS notices, MAX(noticed_at) AS last_notice FROM data_notices GROUP BY stream
+) n ON n.stream = x.stream;
+
+CREATE VIEW rpt_ltv_cohort AS
+WITH paid AS (
+    SELECT
+        o.customer_key, o.paid, d.month_index, d.month_start,
+        ROW_NUMBER() OVER (PARTITION BY o.customer_key ORDER BY o.paid_date, o.paid_at, o.order_key) AS nth
+    FROM fct_orders o
+    JOIN dim_dates d ON d.day = o.paid_date
+    WHERE o.is_paid = 1
+),
+cohorts AS (
+    SELECT customer_key, month_index AS cohort_index, month_start AS cohort_month FROM paid WHERE nth = 1
+),
+sizes AS (
+    SELECT cohort_index, cohort_month, COUNT(*) AS customers FROM cohorts GROUP BY cohort_index, cohort_month
+),
+events AS (
+    SELECT customer_key, month_index, paid AS amount, 1 AS orders, CASE WHEN nth = 2 THEN 1 ELSE 0 END AS seconds
+    FROM paid
+    UNION ALL
+    SELECT o.customer_key, d.month_index, 0.00 - r.amount, 0, 0
+    FROM fct_refunds r
+    JOIN fct_orders o ON o.order_key = r.order_key AND o.is_paid = 1
+    JOIN dim_dates d ON d.day = r.refund_date
+),
+months AS (
+    SELECT
+        c.cohort_index, e.month_index, SUM(e.amount) AS revenue, SUM(e.orders) AS orders, SUM(e.seconds) AS seconds,
+        COUNT(DISTINCT CASE WHEN e.orders = 1 THEN e.customer_key END) AS active_customers
+    FROM events e
+    JOIN cohorts c ON c.customer_key = e.customer_key
+    GROUP BY c.cohort_index, e.month_index
+),
+cells AS (
+    SELECT
+        s.cohort_month, s.cohort_index, s.customers, calendar.month_index,
+        CASE WHEN calendar.month_index < bounds.last_index THEN 1 ELSE 0 END AS is_complete,
+        COALESCE(m.active_customers, 0) AS active_customers,
+        COALESCE(m.orders, 0) AS orders,
+        COALESCE(m.revenue, 0.00) AS revenue,
+        SUM(COALESCE(m.revenue, 0.00)) OVER (PARTITION BY s.cohort_index ORDER BY calendar.month_index) AS cumulative,
+        SUM(COALESCE(m.seconds, 0)) OVER (PARTITION BY s.cohort_index ORDER BY calendar.month_index) AS repeated
+    FROM sizes s
+    CROSS JOIN (SELECT MAX(month_index) AS last_index FROM events) bounds
+    JOIN (SELECT DISTINCT month_index FROM dim_dates) calendar
+        ON calendar.month_index >= s.cohort_index AND calendar.month_index <= bounds.last_index
+    LEFT JOIN months m ON m.cohort_index = s.cohort_index AND m.month_index = calendar.month_index
+),
+spent AS (
+    SELECT d.month_index, SUM(a.spend) AS spend
+    FROM fct_ad_spend a
+    JOIN dim_dates d ON d.day = a.day
+    GROUP BY d.month_index
+)
+SELECT
+    x.cohort_month AS cohort_month,
+    x.month_index - x.cohort_index AS month,
+    x.is_complete AS is_complete,
+    x.customers AS customers,
+    x.active_customers AS active_customers,
+    x.orders AS orders,
+    x.revenue AS revenue,
+    x.cumulative AS cumulative_revenue,
+    x.repeated AS repeat_customers,
+    COALESCE(p.spend, 0.00) AS spend,
+    ROUND(1.0 * x.active_customers / x.customers, 6) AS retention,
+    ROUND(1.0 * x.repeated / x.customers, 6) AS repeat_rate,
+    ROUND(1.0 * x.cumulative / x.customers, 6) AS cumulative_revenue_per_customer,
+    CASE WHEN p.spend > 0 THEN ROUND(1.0 * p.spend / x.customers, 6) END AS cac,
+    CASE WHEN p.spend > 0 THEN CASE WHEN x.cumulative >= p.spend THEN 1 ELSE 0 END END AS paid_back
+FROM cells x
+LEFT JOIN spent p ON p.month_index = x.cohort_index;
+
+CREATE VIEW rpt_notices AS
+SELECT
+    n.noticed_at AS noticed_at,
+    n.run_id AS run_id,
+    n.stream AS stream,
+    n.code AS code,
+    n.message AS message,
+    n.row_count AS row_count,
+    n.amount AS amount
+FROM data_notices n;
+
+CREATE VIEW rpt_orders_by_status AS
+SELECT
+    o.order_date AS day,
+    o.status AS status,
+    o.payment_status AS payment_status,
+    o.is_test AS is_test,
+    COUNT(*) AS orders,
+    SUM(o.total) AS total,
+    SUM(o.paid) AS paid,
+    SUM(o.refunded) AS refunded
+FROM fct_orders o
+GROUP BY o.order_date, o.status, o.payment_status, o.is_test;
+
+CREATE VIEW rpt_payments AS
+SELECT
+    o.order_date AS day,
+    p.method AS method,
+    p.installments AS installments,
+    p.status AS status,
+    COUNT(*) AS payments,
+    COUNT(DISTINCT p.order_key) AS orders,
+    SUM(p.amount) AS amount
+FROM fct_payments p
+JOIN fct_orders o ON o.order_key = p.order_key
+WHERE o.is_test = 0
+GROUP BY o.order_date, p.method, p.installments, p.status;
+
+CREATE VIEW rpt_product_performance AS
+SELECT
+    o.paid_date AS day,
+    i.platform AS platform,
+    i.product_id AS product_id,
+    COALESCE(MAX(p.sku), MAX(i.sku)) AS sku,
+    COALESCE(MAX(p.name), MAX(i.name)) AS name,
+    COALESCE(MAX(p.category), MAX(i.category)) AS category,
+    COALESCE(MAX(p.abc_class), '') AS abc_class,
+    COUNT(DISTINCT i.order_key) AS orders,
+    SUM(i.quantity) AS units,
+    SUM(i.total) AS revenue,
+    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+FROM fct_order_items i
+JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+GROUP BY o.paid_date, i.platform, i.product_id;
+
+CREATE VIEW rpt_reconciliation AS
+SELECT
+    t.day AS day,
+    SUM(t.placed_orders) AS placed_orders,
+    SUM(t.placed_value) AS placed_value,
+    SUM(t.store_orders) AS store_orders,
+    SUM(t.store_revenue) AS store_revenue,
+    SUM(t.ga4_orders) AS ga4_orders,
+    SUM(t.ga4_revenue) AS ga4_revenue,
+    SUM(CASE WHEN t.platform = 'meta' THEN t.conversions ELSE 0.0 END) AS meta_conversions,
+    SUM(CASE WHEN t.platform = 'meta' THEN t.value ELSE 0.00 END) AS meta_value,
+    SUM(CASE WHEN t.platform = 'google' THEN t.conversions ELSE 0.0 END) AS google_conversions,
+    SUM(CASE WHEN t.platform = 'google' THEN t.value ELSE 0.00 END) AS google_value,
+    SUM(CASE WHEN t.platform = 'tiktok' THEN t.conversions ELSE 0.0 END) AS tiktok_conversions,
+    SUM(CASE WHEN t.platform = 'tiktok' THEN t.value ELSE 0.00 END) AS tiktok_value,
+    CASE WHEN SUM(t.placed_orders) > 0 THEN ROUND(1.0 * SUM(t.ga4_orders) / SUM(t.placed_orders), 6) END AS ga4_coverage,
+    CASE WHEN SUM(t.store_revenue) > 0 THEN ROUND(1.0 * SUM(t.value) / SUM(t.store_revenue), 6) END AS platform_claims
+FROM (
+    SELECT
+        o.order_date AS day, 1 AS placed_orders, o.total AS placed_value, 0 AS store_orders, 0.00 AS store_revenue,
+        0 AS ga4_orders, 0.00 AS ga4_revenue, '' AS platform, 0.0 AS conversions, 0.00 AS value
+    FROM fct_orders o
+    WHERE o.is_test = 0
+    UNION ALL
+    SELECT o.paid_date, 0, 0.00, 1, o.paid, 0, 0.00, '', 0.0, 0.00
+    FROM fct_orders o
+    WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
+    UNION ALL
+    SELECT g.day, 0, 0.00, 0, 0.00, COUNT(DISTINCT g.order_ref), 0.00, '', 0.0, 0.00
+    FROM stg_touches g
+    WHERE g.origin = 'ga4' AND g.order_ref <> ''
+    GROUP BY g.day
+    UNION ALL
+    SELECT s.day, 0, 0.00, 0, 0.00, 0, s.revenue, '', 0.0, 0.00
+    FROM fct_sessions s
+    UNION ALL
+    SELECT a.day, 0, 0.00, 0, 0.00, 0, 0.00, a.platform, a.conversions, a.conversion_value
+    FROM fct_ad_spend a
+) t
+GROUP BY t.day;
+
+CREATE VIEW rpt_traffic AS
+SELECT
+    s.day AS day,
+    s.source AS source,
+    s.medium AS medium,
+    s.campaign AS campaign,
+    MAX(s.channel_group) AS channel_group,
+    SUM(s.sessions) AS sessions,
+    SUM(s.engaged_sessions) AS engaged_sessions,
+    SUM(s.new_users) AS new_users,
+    SUM(s.revenue) AS revenue,
+    CASE WHEN SUM(s.sessions) > 0 THEN ROUND(1.0 * SUM(s.engaged_sessions) / SUM(s.sessions), 6) END AS engagement_rate
+FROM fct_sessions s
+GROUP BY s.day, s.source, s.medium, s.campaign;
+
+CREATE VIEW rpt_transactions AS
+SELECT
+    o.platform AS platform,
+    o.external_id AS external_id,
+    o.number AS number,
+    o.created_at AS created_at,
+    o.order_date AS order_date,
+    o.paid_at AS paid_at,
+    o.paid_date AS paid_date,
+    o.status AS status,
+    o.payment_status AS payment_status,
+    o.fulfilment_status AS fulfilment_status,
+    o.is_paid AS is_paid,
+    o.is_test AS is_test,
+    o.is_new_customer AS is_new_customer,
+    o.currency AS currency,
+    o.subtotal AS subtotal,
+    o.discount AS discount,
+    o.shipping AS shipping,
+    o.tax AS tax,
+    o.total AS total,
+    o.paid AS paid,
+    o.refunded AS refunded,
+    o.paid - o.refunded AS net,
+    o.payment_method AS payment_method,
+    o.installments AS installments,
+    o.coupon AS coupon,
+    o.items AS items,
+    o.state AS state,
+    o.country AS country,
+    o.marketplace AS marketplace,
+    COALESCE(p.position, 0) AS touches,
+    COALESCE(p.channel, 'unattributed') AS channel,
+    COALESCE(p.source, '') AS source,
+    COALESCE(p.medium, '') AS medium,
+    COALESCE(p.campaign, '') AS campaign
+FROM fct_orders o
+LEFT JOIN fct_touchpoints p ON p.order_key = o.order_key AND NOT EXISTS (
+    SELECT 1 FROM fct_touchpoints later
+    WHERE later.order_key = p.order_key AND later.position > p.position
+);

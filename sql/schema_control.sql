@@ -1,0 +1,54 @@
+-- Schema of the control database: cortex_control.
+-- Written from cortex/warehouse/tables.py and sql/views/ by `python -m cortex.warehouse.schema`; do not edit.
+-- It says what the schema is. What makes one is sql/migrations/, replayed by `cortex onboard`.
+
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  version VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  applied_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (version)
+);
+
+CREATE TABLE IF NOT EXISTS runs (
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  tenant VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  pipeline VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  since DATE NOT NULL,
+  until DATE NOT NULL,
+  status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  started_at DATETIME(6) NOT NULL,
+  ended_at DATETIME(6),
+  exit_code SMALLINT NOT NULL,
+  config_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  host VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (run_id)
+);
+CREATE INDEX ix_runs_tenant ON runs (tenant, started_at);
+
+CREATE TABLE IF NOT EXISTS run_steps (
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  step VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  position SMALLINT NOT NULL,
+  status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  attempt SMALLINT NOT NULL,
+  started_at DATETIME(6),
+  ended_at DATETIME(6),
+  row_count BIGINT NOT NULL,
+  summary VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  error_code VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  error_message VARCHAR(500) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (run_id, step)
+);
+
+CREATE TABLE IF NOT EXISTS leases (
+  name VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  owner VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  host VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  acquired_at DATETIME(6) NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  epoch BIGINT NOT NULL,
+  PRIMARY KEY (name)
+);

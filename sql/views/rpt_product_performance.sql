@@ -1,0 +1,30 @@
+-- title: Products
+-- grain: day, platform, product_id
+-- columns:
+--   day          date   Local day of payment.
+--   platform     text   Store platform.
+--   product_id   text   The platform's id.
+--   sku          text   SKU as last seen in the catalogue, else as last sold.
+--   name         text   Name as last seen in the catalogue, else as last sold.
+--   category     text   First category level.
+--   abc_class    text   A, B or C by revenue; empty before the weekly run.
+--   orders       count  Paid orders with the product.
+--   units        count  Units in them.
+--   revenue      money  Line totals: order discounts, freight and refunds are not shared out to lines.
+--   cost         money  Units x unit cost; empty while any of the lines has no known cost.
+SELECT
+    o.paid_date AS day,
+    i.platform AS platform,
+    i.product_id AS product_id,
+    COALESCE(MAX(p.sku), MAX(i.sku)) AS sku,
+    COALESCE(MAX(p.name), MAX(i.name)) AS name,
+    COALESCE(MAX(p.category), MAX(i.category)) AS category,
+    COALESCE(MAX(p.abc_class), '') AS abc_class,
+    COUNT(DISTINCT i.order_key) AS orders,
+    SUM(i.quantity) AS units,
+    SUM(i.total) AS revenue,
+    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+FROM fct_order_items i
+JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+GROUP BY o.paid_date, i.platform, i.product_id

@@ -1,0 +1,77 @@
+-- title: Orders, one by one
+-- grain: platform, external_id
+-- columns:
+--   platform           text     Store platform.
+--   external_id        text     The platform's order id.
+--   number             text     Number shown to the buyer.
+--   created_at         instant  Placed.
+--   order_date         date     Local day of that.
+--   paid_at            instant  Paid.
+--   paid_date          date     Local day of that.
+--   status             text     open, closed, cancelled.
+--   payment_status     text     pending, authorized, paid, partially_refunded, refunded, voided, abandoned, unknown.
+--   fulfilment_status  text     As the platform says.
+--   is_paid            flag     1 when the order counts as revenue.
+--   is_test            flag     1 for test orders.
+--   is_new_customer    flag     1 when it won its buyer.
+--   currency           text     ISO 4217.
+--   subtotal           money    Sum of lines.
+--   discount           money    Discounts on the order.
+--   shipping           money    Freight charged.
+--   tax                money    Tax charged on top.
+--   total              money    Asked of the buyer.
+--   paid               money    Paid by the buyer.
+--   refunded           money    Given back so far.
+--   net                money    paid - refunded.
+--   payment_method     text     Method of the largest payment.
+--   installments       count    Of the largest payment.
+--   coupon             text     Coupon code.
+--   items              count    Units.
+--   state              text     UF.
+--   country            text     ISO 3166.
+--   marketplace        text     Marketplace the order was imported from.
+--   touches            count    Touches known before it.
+--   channel            text     Channel of the last touch; unattributed without one.
+--   source             text     Source of the last touch.
+--   medium             text     Medium of the last touch.
+--   campaign           text     Campaign of the last touch, as tagged.
+SELECT
+    o.platform AS platform,
+    o.external_id AS external_id,
+    o.number AS number,
+    o.created_at AS created_at,
+    o.order_date AS order_date,
+    o.paid_at AS paid_at,
+    o.paid_date AS paid_date,
+    o.status AS status,
+    o.payment_status AS payment_status,
+    o.fulfilment_status AS fulfilment_status,
+    o.is_paid AS is_paid,
+    o.is_test AS is_test,
+    o.is_new_customer AS is_new_customer,
+    o.currency AS currency,
+    o.subtotal AS subtotal,
+    o.discount AS discount,
+    o.shipping AS shipping,
+    o.tax AS tax,
+    o.total AS total,
+    o.paid AS paid,
+    o.refunded AS refunded,
+    o.paid - o.refunded AS net,
+    o.payment_method AS payment_method,
+    o.installments AS installments,
+    o.coupon AS coupon,
+    o.items AS items,
+    o.state AS state,
+    o.country AS country,
+    o.marketplace AS marketplace,
+    COALESCE(p.position, 0) AS touches,
+    COALESCE(p.channel, 'unattributed') AS channel,
+    COALESCE(p.source, '') AS source,
+    COALESCE(p.medium, '') AS medium,
+    COALESCE(p.campaign, '') AS campaign
+FROM fct_orders o
+LEFT JOIN fct_touchpoints p ON p.order_key = o.order_key AND NOT EXISTS (
+    SELECT 1 FROM fct_touchpoints later
+    WHERE later.order_key = p.order_key AND later.position > p.position
+)
