@@ -1,0 +1,234 @@
+"""Reporting: the figures of a report, read from the rpt_ views alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from cortex.clock import Window
+from cortex.errors import DatabaseError
+from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report
+
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+    from cortex.warehouse import Warehouse
+
+Row = Mapping[str, Any]
+ZERO = Decimal(0)
+MONTHS = 13
+"""Cohort columns shown: the first month and the twelve after it."""
+ARRIVED = ("accepted", "processed", "duplicate")
+
+DAILY = "SELECT * FROM rpt_daily_performance WHERE day >= :since AND day < :until ORDER BY day"
+CHANNELS = """
+    SELECT model, channel, MIN(sort_order) AS sort_order, SUM(attributed_revenue) AS attributed_revenue,
+           SUM(orders) AS orders, SUM(new_customers) AS new_customers, SUM(spend) AS spend
+    FROM rpt_channel_performance WHERE day >= :since AND day < :until GROUP BY model, channel
+"""
+CLAIMS = """
+    SELECT platform, SUM(platform_value) AS platform_value FROM rpt_campaign_performance
+    WHERE day >= :since AND day < :until AND model = :model GROUP BY platform
+"""
+DELIVERIES = """
+    SELECT destination, state, reason, SUM(conversions) AS conversions, SUM(value) AS value FROM rpt_conversion_delivery
+    WHERE day >= :since AND day < :until AND action = 'purchase'
+    GROUP BY destination, state, reason ORDER BY destination, state, reason
+"""
+PRODUCTS = """
+    SELECT MIN(name) AS name, SUM(units) AS units, SUM(revenue) AS revenue FROM rpt_product_performance
+    WHERE day >= :since AND day < :until GROUP BY platform, product_id ORDER BY revenue DESC, name LIMIT 10
+"""
+
+
+def last_day(warehouse: Warehouse) -> date:
+    """The last day whose orders are whole. Raises DatabaseError when nothing has been loaded."""
+    read = warehouse.rows(
+        "SELECT MIN(complete_until) AS complete_until FROM rpt_data_freshness WHERE stream = 'store.orders'"
+    )
+    if read and read[0]["complete_until"]:
+        until: date = read[0]["complete_until"]
+        return until - timedelta(days=1)
+    newest = warehouse.rows("SELECT MAX(day) AS day FROM rpt_daily_performance")[0]["day"]
+    if newest is None:
+        raise DatabaseError(
+            "CTX-5020", f"Client {warehouse.code} has no data yet.", fix=f"cortex backfill {warehouse.code} --days 90"
+        )
+    day: date = newest
+    return day
+
+
+def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetime, lang: str) -> Report:
+    """Everything the report shows of a window (tenant-local days) beside the window of the same length before it."""
+    before = Window(window.since - timedelta(days=window.days), window.since)
+    days = {row["day"]: row for row in _between(warehouse, DAILY, window)}
+    past = {row["day"]: row for row in _between(warehouse, DAILY, before)}
+    claims = warehouse.rows(CLAIMS, since=window.since, until=window.until, model=tenant.analytics.models[0])
+    return Report(
+        client=tenant.name,
+        currency=tenant.currency,
+        lang=lang,
+        since=window.since,
+        last=window.last,
+        before_since=before.since,
+        before_last=before.last,
+        made_at=now,
+        data_until=last_day(warehouse),
+        timezone=tenant.timezone.key,
+        figures=_figures(window, days, past),
+        days=_days(window, days, past) if days else (),
+        channels=_channels(_between(warehouse, CHANNELS, window), claims, tenant.analytics.models[0]),
+        models=tenant.analytics.models,
+        cohorts=_cohorts(warehouse),
+        deliveries=[
+            Delivery(row["destination"], row["state"], _short(row["reason"]), row["conversions"], row["value"])
+            for row in _between(warehouse, DELIVERIES, window)
+        ],
+        products=[Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window)],
+        notices=_notices(warehouse),
+        pretended=bool(os.environ.get("CORTEX_NOW")),
+    )
+
+
+def headline(warehouse: Warehouse) -> dict[str, Any]:
+    """The figures the demo ends with, over everything loaded."""
+    got = warehouse.rows(
+        "SELECT SUM(orders) AS orders, SUM(net_revenue) AS net_revenue, SUM(gross_revenue) AS gross_revenue,"
+        " SUM(spend) AS spend FROM rpt_daily_performance"
+    )[0]
+    customers = warehouse.rows("SELECT SUM(customers) AS customers FROM rpt_customer_segments")[0]["customers"] or 0
+    delivered = warehouse.rows(
+        "SELECT destination, SUM(conversions) AS conversions FROM rpt_conversion_delivery WHERE state IN :states GROUP BY destination",
+        states=list(ARRIVED),
+    )
+    spend, gross = got["spend"] or ZERO, got["gross_revenue"] or ZERO
+    return {
+        "orders": got["orders"] or 0,
+        "revenue": got["net_revenue"] or ZERO,
+        "customers": customers,
+        "spend": spend,
+        "mer": gross / spend if spend else None,
+        "delivered": {row["destination"]: row["conversions"] for row in delivered},
+    }
+
+
+def _between(warehouse: Warehouse, sql: str, window: Window) -> list[dict[str, Any]]:
+    return warehouse.rows(sql, since=window.since, until=window.until)
+
+
+def _figures(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) -> list[Figure]:
+    now, then = _Sums(days), _Sums(past)
+    each = [days.get(day) for day in window.each_day()]
+
+    def series(column: str) -> list[float]:
+        return [float(row[column] or 0) if row else 0.0 for row in each]
+
+    def figure(
+        key: str, of: Callable[[_Sums], Decimal | None], kind: Any, better: Any, line: str, why: str = "no_orders"
+    ) -> Figure:
+        return Figure(key, of(now), of(then), kind, better, series(line), why)
+
+    return [
+        figure("revenue", lambda sums: sums["net_revenue"], "money", "up", "net_revenue"),
+        figure("orders", lambda sums: sums["orders"], "count", "up", "orders"),
+        figure("aov", lambda sums: sums.ratio("gross_revenue", "orders"), "money", "up", "aov"),
+        figure("new_customers", lambda sums: sums["new_customers"], "count", "up", "new_customers"),
+        figure("spend", lambda sums: sums["spend"], "money", "neither", "spend"),
+        figure("roas", lambda sums: sums.ratio("paid_revenue", "spend"), "ratio", "up", "roas", "no_spend"),
+        figure(
+            "cac",
+            lambda sums: sums.ratio("spend", "new_customers") if sums["spend"] else None,
+            "money",
+            "down",
+            "cac",
+            "no_spend",
+        ),
+        figure("mer", lambda sums: sums.ratio("gross_revenue", "spend"), "ratio", "up", "mer", "no_spend"),
+    ]
+
+
+class _Sums:
+    """Sums of a period's days; rates are ratios of sums, never means of daily rates."""
+
+    def __init__(self, days: Mapping[date, Row]) -> None:
+        self._days = list(days.values())
+
+    def __getitem__(self, column: str) -> Decimal:
+        return sum((Decimal(row[column] or 0) for row in self._days), ZERO)
+
+    def ratio(self, over: str, under: str) -> Decimal | None:
+        return self[over] / self[under] if self[under] else None
+
+
+def _days(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) -> list[Day]:
+    shift = timedelta(days=window.days)
+    known = bool(past)
+    rows = []
+    for day in window.each_day():
+        row, before = days.get(day), past.get(day - shift)
+        rows.append(
+            Day(
+                day,
+                row["net_revenue"] if row else ZERO,
+                (before["net_revenue"] if before else ZERO) if known else None,
+                row["orders"] if row else 0,
+                row["spend"] if row else None,
+            )
+        )
+    return rows
+
+
+def _channels(rows: Sequence[Row], claims: Sequence[Row], first: str) -> list[Channel]:
+    """Channels by what the tenant's first model credits them with, largest first; unattributed last."""
+    claimed = {row["platform"]: row["platform_value"] for row in claims}
+    by_channel: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_channel.setdefault(row["channel"], {})[row["model"]] = row
+    found = [
+        Channel(
+            channel=channel,
+            revenue={model: row["attributed_revenue"] for model, row in models.items()},
+            orders=Decimal(str(models[first]["orders"])) if first in models else ZERO,
+            new_customers=Decimal(str(models[first]["new_customers"])) if first in models else ZERO,
+            spend=next((row["spend"] for row in models.values() if row["spend"]), None),
+            claimed=claimed.get(channel),
+        )
+        for channel, models in by_channel.items()
+    ]
+    return sorted(found, key=lambda row: (row.channel == "unattributed", -row.revenue.get(first, ZERO), row.channel))
+
+
+def _cohorts(warehouse: Warehouse) -> list[Cohort]:
+    """The last cohorts; a month that has not ended is None, not a number that will change."""
+    rows = warehouse.rows("SELECT * FROM rpt_ltv_cohort ORDER BY cohort_month, month")
+    by_month: dict[date, list[Row]] = {}
+    for row in rows:
+        by_month.setdefault(row["cohort_month"], []).append(row)
+    recent = sorted(by_month)[-MONTHS:]
+    return [
+        Cohort(
+            month=month,
+            customers=by_month[month][0]["customers"],
+            repeat=Decimal(str(by_month[month][-1]["repeat_rate"] or 0)),
+            ltv=[
+                Decimal(str(row["cumulative_revenue_per_customer"])) if row["is_complete"] else None
+                for row in by_month[month][:MONTHS]
+            ],
+        )
+        for month in recent
+    ]
+
+
+def _notices(warehouse: Warehouse) -> list[str]:
+    rows = warehouse.rows(
+        "SELECT stream, message, MAX(noticed_at) AS noticed_at FROM rpt_notices GROUP BY stream, message"
+    )
+    newest = sorted(rows, key=lambda row: row["noticed_at"], reverse=True)[:8]
+    return [f"{row['stream']}: {row['message']}" for row in newest]
+
+
+def _short(reason: str) -> str:
+    """`window: click 90 d` is the same reason as any other window here."""
+    return reason.partition(":")[0]
