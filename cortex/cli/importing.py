@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -121,7 +122,7 @@ def olist(
     )
 
 
-def _totals(shell: Shell, client: str) -> list[tuple[str, int, object]]:
+def _totals(shell: Shell, client: str) -> list[tuple[str, int, Decimal]]:
     from cortex.warehouse import Warehouse
 
     wanted = {
@@ -134,4 +135,4 @@ def _totals(shell: Shell, client: str) -> list[tuple[str, int, object]]:
     }
     with Warehouse.open(shell.database, client, shell.workspace.state) as warehouse:
         rows = {name: warehouse.rows(sql)[0] for name, sql in wanted.items()}
-    return [(name, row["n"], row["total"] or 0) for name, row in rows.items()]
+    return [(name, row["n"], row["total"] or Decimal(0)) for name, row in rows.items()]

@@ -238,14 +238,14 @@ def _answer(
     again = [f"cortex {command} {code}" for code in broken]
     codes = ", ".join(broken)
     if not any(not result.failed for result in results):
-        error: CortexError = CortexError("CTX-9002", f"Every client failed: {codes}.", fix=again[0])
+        failure: CortexError = CortexError("CTX-9002", f"Every client failed: {codes}.", fix=again[0])
     else:
-        error = PartialFailure(
+        failure = PartialFailure(
             "CTX-9003", f"{len(broken)} of {len(results) + len(failures)} clients failed: {codes}.", fix=again[0]
         )
-    shell.complain(error)
-    data += [{"client": code, "error": error_facts(failure)} for code, failure in failures.items()]
-    return Answer(data=data, warnings=warnings, error=error, next=again)
+    shell.complain(failure)
+    data += [{"client": code, "error": error_facts(each)} for code, each in failures.items()]
+    return Answer(data=data, warnings=warnings, error=failure, next=again)
 
 
 def _overview(shell: Shell, results: Sequence[RunResult]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cortex import plugins
@@ -39,13 +40,13 @@ def store(tenant: Tenant) -> Iterator[Step]:
 def ads(tenant: Tenant) -> Iterator[Step]:
     """Spend and clicks, one step per enabled platform."""
     for kind in tenant.ads:
-        yield Step(f"ads.{kind}", lambda run, kind=kind: spend(run, kind))  # type: ignore[misc]
+        yield Step(f"ads.{kind}", partial(spend, kind=kind))
 
 
 def traffic(tenant: Tenant) -> Iterator[Step]:
     """Sessions and touches, one step per enabled source."""
     for kind in tenant.traffic:
-        yield Step(f"traffic.{kind}", lambda run, kind=kind: visits(run, kind))  # type: ignore[misc]
+        yield Step(f"traffic.{kind}", partial(visits, kind=kind))
 
 
 def orders(run: Run) -> Outcome:
@@ -60,11 +61,11 @@ def orders(run: Run) -> Outcome:
     zone = run.tenant.timezone
     new = changed = total = 0
     value = Decimal(0)
-    newest = None
+    newest: datetime | None = None
     for batch in _batches(shop.orders(window), run.tenant.etl.batch_size):
         landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
         identifiers = sealing.seal(run, batch)
-        loaded = run.warehouse.atomically(lambda tx, rows=landed, sealed=identifiers: _write(tx, rows, sealed))
+        loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
         new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
         value += sum((row["paid"] for row in landed.orders), Decimal(0))
         newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
@@ -126,13 +127,13 @@ def products(run: Run) -> Outcome:
     total = 0
     for batch in _batches(listed, run.tenant.etl.batch_size):
         rows = {(item.platform, item.product_id): _product_row(item, run) for item in batch}
-        run.warehouse.atomically(
-            lambda tx, rows=rows: tx.upsert(
-                tables.dim_products, list(rows.values()), keep=("abc_class",), quiet=("updated_at",)
-            )
-        )
+        run.warehouse.atomically(partial(_write_products, rows=list(rows.values())))
         total += len(rows)
     return Outcome(total, f"{total} products")
+
+
+def _write_products(tx: Transaction, rows: Sequence[landing.Row]) -> Loaded:
+    return tx.upsert(tables.dim_products, rows, keep=("abc_class",), quiet=("updated_at",))
 
 
 def _product_row(item: Product, run: Run) -> landing.Row:
@@ -297,11 +298,11 @@ def _reread(run: Run, stream: str, daily: int, weekly: int) -> Window:
     return Window(since, run.window.until)
 
 
-def _move(run: Run, stream: str, window: Window, newest: object) -> None:
+def _move(run: Run, stream: str, window: Window, newest: datetime | None) -> None:
     run.warehouse.atomically(lambda tx: _move_in(tx, run, stream, window, newest))
 
 
-def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: object = None) -> None:
+def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: datetime | None = None) -> None:
     """The cursor goes forward only, and only over ground that was read: a gap stays before it."""
     cursor = tx.cursor(stream)
     known = cursor["complete_until"] if cursor else None

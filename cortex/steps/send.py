@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cortex import conversions as rules
@@ -33,7 +34,7 @@ POLLED = """
 def conversions(tenant: Tenant) -> Iterator[Step]:
     """One step per enabled destination: one that is down does not hold up the other."""
     for kind in tenant.destinations:
-        yield Step(f"conversions.{kind}", lambda run, kind=kind: deliver(run, kind), needs=("conversions.queue",))  # type: ignore[misc]
+        yield Step(f"conversions.{kind}", partial(deliver, kind=kind), needs=("conversions.queue",))
 
 
 def deliver(run: Run, kind: str) -> Outcome:
@@ -211,7 +212,7 @@ def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
             )
             outcomes.append(_row(run, row, outcome, receipt, sent_at=row["sent_at"]))
             fates[outcome.state] += 1
-        run.warehouse.atomically(lambda tx, outcomes=outcomes: outbox.record(tx, outcomes))
+        run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
     return fates
 
 
