@@ -126,7 +126,10 @@ class Shell:
         """An error as people read it: code and sentence, every problem, the fix, where to read more."""
         if self.json:
             return
-        write = lambda line: print(REDACTOR.clean(line), file=self.err, flush=True)  # noqa: E731
+
+        def write(line: str) -> None:
+            print(REDACTOR.clean(line), file=self.err, flush=True)
+
         write(f"{error.code} {error.message}")
         for problem in getattr(error, "problems", ()):
             write(f"  {problem}")
