@@ -17,7 +17,9 @@ from cortex.records import Conversion
 _FBC = re.compile(r"fb\.\d\.\d{10,16}\.\S{1,500}")
 _FBP = re.compile(r"fb\.\d\.\d{10,16}\.\d{1,24}(?:\.[A-Za-z0-9_-]{2,8})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.[0-9A-Za-z]{8})?")
-_PRIVATE = [ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
+_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(r"\.".join([_OCTET] * 4))
+_UNIQUE_LOCAL = ipaddress.IPv6Network("fc00::/7")
 
 TOO_THIN = (
     frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
@@ -134,13 +136,16 @@ def ip_address(text: str) -> str:
         first = first[1:].partition("]")[0]
     elif first.count(":") == 1:
         first = first.partition(":")[0]
+    if octets := _IPV4.fullmatch(first):
+        one, two = int(octets[1]), int(octets[2])
+        near = one in {0, 10, 127} or one >= 224 or (one, two) in {(192, 168), (169, 254)}
+        return "" if near or (one == 172 and 16 <= two <= 31) else first
     try:
-        address = ipaddress.ip_address(first)
+        address = ipaddress.IPv6Address(first.partition("%")[0])
     except ValueError:
         return ""
-    if address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast:
-        return ""
-    return "" if any(address in network for network in _PRIVATE) else str(address)
+    near = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
+    return "" if near or address in _UNIQUE_LOCAL else str(address)
 
 
 def page(url: str) -> str:
@@ -162,4 +167,9 @@ def thin(conversion: Conversion) -> str:
 
 def clear_identity(conversion: Conversion) -> bool:
     """Whether something that should be a digest is none: the last door before the network."""
-    return not all(_DIGEST.fullmatch(value) for values in conversion.identifiers.values() for value in values)
+    digest = _DIGEST.fullmatch
+    for values in conversion.identifiers.values():
+        for value in values:
+            if not digest(value):
+                return True
+    return False

@@ -6,20 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import msgspec
 from pydantic import Field, field_validator
 
+from cortex import google
 from cortex.destinations import Destination, _google_events, _google_reasons
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import ConfigError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
-from cortex.settings import PlatformSection, SecretName
+from cortex.settings import Access, PlatformSection, SecretName
 
-SCOPES = ("https://www.googleapis.com/auth/datamanager",)
 AHEAD = timedelta(minutes=1)
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
@@ -63,9 +63,7 @@ class GoogleEc(Destination):
                 raise ValueError("must be ten digits, such as 123-456-7890")
             return digits
 
-    secrets: ClassVar[tuple[SecretName, ...]] = (
-        SecretName("GOOGLE_CREDENTIALS", "JSON of a service account or an authorised user with the scope datamanager"),
-    )
+    secrets: ClassVar[tuple[SecretName, ...]] = (google.CREDENTIALS,)
     docs: ClassVar[str] = "platforms/google-data-manager"
     identifiers: ClassVar[IdentifierRules] = IdentifierRules(
         fields=(
@@ -82,6 +80,11 @@ class GoogleEc(Destination):
     click_ids: ClassVar[tuple[str, ...]] = ("gclid", "gbraid", "wbraid")
     dedup: ClassVar[timedelta | None] = None
     restates: ClassVar[bool] = True
+
+    def __init__(self, config: PlatformSection, access: Access) -> None:
+        super().__init__(config, access)
+        self._credentials: Any = None
+        """Made at the first call: they hold the token until it runs out."""
 
     @property
     def settings(self) -> Config:
@@ -175,9 +178,9 @@ class GoogleEc(Destination):
         return self.settings.customer_id
 
     def _client(self) -> Client:
-        from cortex.google import bearer
-
-        token = bearer(self.access.secret(self.secrets[0]).reveal(), SCOPES)()
+        if self._credentials is None:
+            self._credentials = google.credentials(self.access.secret(google.CREDENTIALS), [google.DATA_MANAGER])
+        token = google.bearer(self._credentials)
         return Client(
             "Google",
             self.settings.api_url or "https://datamanager.googleapis.com",

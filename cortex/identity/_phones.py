@@ -164,4 +164,4 @@ def _argentina(number: str, *, known: bool) -> tuple[str, ...]:
 
 def _filler(subscriber: str) -> bool:
     """99999-9999 and its like: typed to get past a form."""
-    return len(set(subscriber)) <= 1
+    return subscriber == subscriber[:1] * len(subscriber)

@@ -33,7 +33,6 @@ _NO_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "QO", "ZZ"}
 """Groups and placeholders of CLDR that look like ISO 3166 codes."""
 
 
-@lru_cache(maxsize=4096)  # places are no personal data by themselves, and few: worth remembering
 def state_reading(text: str, country: str) -> tuple[str, str]:
     """(code, name as written) of a state in lower case; the code is empty where the country has no table.
 

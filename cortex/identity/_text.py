@@ -32,6 +32,7 @@ class _Kept(dict[int, int | str | None]):
 _VISIBLE = _Kept(("C",), spaces=True)
 _WORDS = _Kept(("C", "P", "S"), spaces=True)
 _LETTERS = _Kept(("C", "P", "S"), spaces=False)
+_UNMARKED = _Kept(("Mn",), spaces=True)
 
 
 def clean(value: str) -> str:
@@ -63,8 +64,7 @@ def folded(text: str) -> str:
     """Without accents: `sãopaulo` is `saopaulo`."""
     if text.isascii():
         return text
-    plain = "".join(mark for mark in unicodedata.normalize("NFD", text) if unicodedata.category(mark) != "Mn")
-    return unicodedata.normalize("NFC", plain)
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).translate(_UNMARKED))
 
 
 def unique(*readings: str) -> tuple[str, ...]:

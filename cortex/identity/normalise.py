@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import lru_cache, wraps
+from functools import wraps
 
 from cortex.identity._phones import phone_readings
 from cortex.identity._places import UF_CODES, country_iso, state_reading
@@ -154,11 +154,6 @@ def city_plain(value: str, country: str) -> tuple[str, ...]:
     Meta's page forbids "special characters" and does not say whether ã is one: its own browser library drops the
     letter. A list of readings is legal, so all three are sent.
     """
-    return _city(value, country)
-
-
-@lru_cache(maxsize=8192)  # cities are few and no personal data by themselves
-def _city(value: str, country: str) -> tuple[str, ...]:
     if country in {"BR", ""} and (found := _UF_AFTER_CITY.match(value)) and found[2].lower() in UF_CODES:
         value = found[1]
     city = letters(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from cortex.identity._places import country_iso
@@ -54,16 +54,10 @@ def identify(person: Person, rules: IdentifierRules, country: str = "BR") -> dic
     """
     at = country_iso(person.country) or country
     found: dict[str, list[str]] = {}
-    for key, fact, rule, hashed, variants in _compiled(rules):
+    for key, fact, read, rule in _compiled(rules):
         value = getattr(person, fact)
-        if not value:
-            continue
-        readings = rule(value, at)
-        if not readings:
-            continue
-        if not variants:
-            readings = readings[:1]
-        found[key] = [digest(reading) for reading in readings] if hashed else list(readings)
+        if value and (written := read(rule, value, at)):
+            found[key] = list(written)
     return found
 
 
@@ -84,7 +78,35 @@ def _first(readings: tuple[str, ...]) -> str:
     return readings[0] if readings else ""
 
 
+_Reading = tuple[Rule, bool, bool]
+"""A rule, whether its readings are hashed, and whether all of them are taken."""
+
+
+def _write(reading: _Reading, value: str, country: str) -> tuple[str, ...]:
+    rule, hashed, variants = reading
+    readings = rule(value, country)
+    if not variants:
+        readings = readings[:1]
+    return tuple(map(digest, readings)) if hashed else readings
+
+
+_write_place = lru_cache(maxsize=8192)(_write)
+"""Cities, states and countries are few and nobody's in particular: their digests are worth remembering. Names, e-mails
+and phones are forgotten with the order."""
+PLACES = frozenset({"city", "state", "country"})
+
+
 @lru_cache(maxsize=64)
-def _compiled(rules: IdentifierRules) -> tuple[tuple[str, str, Rule, bool, bool], ...]:
+def _compiled(
+    rules: IdentifierRules,
+) -> tuple[tuple[str, str, Callable[[_Reading, str, str], tuple[str, ...]], _Reading], ...]:
     """Rules with their functions looked up once. Raises KeyError for a rule this room does not know."""
-    return tuple((field.key, field.fact, RULES[field.rule], field.hashed, field.variants) for field in rules.fields)
+    return tuple(
+        (
+            field.key,
+            field.fact,
+            _write_place if field.fact in PLACES else _write,
+            (RULES[field.rule], field.hashed, field.variants),
+        )
+        for field in rules.fields
+    )
