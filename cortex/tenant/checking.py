@@ -77,8 +77,11 @@ def section(
     try:
         value = model.model_validate_json(json.dumps(_plain(own, model)), strict=True)
     except ValidationError as failure:
-        for found in failure.errors(include_url=False, include_input=False):
-            if not (optional and found["type"] == "missing"):
+        errors = failure.errors(include_url=False, include_input=False)
+        wrong_items = {found["loc"][:-1] for found in errors}
+        for found in errors:
+            follows = found["type"] == "too_short" and found["loc"] in wrong_items  # its wrong items were not counted
+            if not (follows or (optional and found["type"] == "missing")):
                 _tell(report, model, path, entry, own, found, elsewhere or {})
         return None
     _remember(report, path, own, inherited or {})
@@ -231,7 +234,7 @@ def _words(
             return "does not have the right form", _form(owner, trail, str(context.get("pattern", "")))
         case "value_error":
             return str(context.get("error", "is not valid")), ""
-    return found["msg"].removeprefix("Input ").removeprefix("Value error, "), ""
+    return re.sub(r"^\w+ (should .*?)( after validation.*)?$", r"\1", found["msg"]), ""
 
 
 def _meant(key: str, fields: Mapping[str, Any], elsewhere: Mapping[str, str], path: str) -> str:

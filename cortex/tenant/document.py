@@ -109,16 +109,17 @@ def read_bytes(path: Path, shown: str) -> bytes:
     except OSError as failure:
         what = "is a symbolic link" if path.is_symlink() else f"cannot be read ({failure.strerror})"
         raise refusal(shown, 1, 1, what, "Client files are plain files of the workspace.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise refusal(shown, 1, 1, "is not a regular file")
     with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-            raise refusal(shown, 1, 1, "is not a regular file")
         content = handle.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise refusal(shown, 1, 1, f"is larger than {MAX_BYTES // 1024} KiB", "A client file is a page or two.")
     return content
 
 
-def parse(content: bytes, shown: str) -> Document:
+def parse(content: bytes, shown: str, loader: Any = _LOADER) -> Document:
     """Turn bytes into a Document. Raises ConfigError CTX-3002 with the line for anything but plain, small YAML."""
     text = _text(content, shown)
     lines = _LINE_END.split(text)
@@ -127,7 +128,7 @@ def parse(content: bytes, shown: str) -> Document:
             raise refusal(shown, at, 1, "a YAML directive", "Client files are plain keys and values.")
     builder = _Builder(shown)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(text, Loader=loader):
             builder.take(event)
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark

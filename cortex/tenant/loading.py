@@ -98,7 +98,7 @@ class _Reader:
         hunt.through(document)
         self.report = checking.Report(self.file, document, list(document.problems))
         self._unknown_blocks(document.root)
-        client, shop = self._own(Client, "client"), self._shop()
+        client, shop = self._client(), self._shop()
         self._same_code(document.root)
         blocks = {block: self._platforms_of(block) for block in ROOMS if block != STORE}
         etl, analytics = self._own(Etl, "etl"), self._own(Analytics, "analytics_config")
@@ -150,6 +150,12 @@ class _Reader:
         root = self.report.document.root
         return root.entries.get(name) or Entry(1, 1, Scalar("", True, 1, 1))
 
+    def _client(self) -> Client | None:
+        if "client" not in self.report.document.root.entries:
+            self.report.add(1, 1, "client", "is missing", "Every client has a name, a code and a timezone.")
+            return None
+        return self._own(Client, "client")
+
     def _own(self, model: type[S], name: str) -> S | None:
         return checking.section(self.report, model, name, self._entry(name), elsewhere=_HOMES)
 
@@ -179,8 +185,8 @@ class _Reader:
             self.report.add(entry.line, entry.column, STORE, text, "Every client has a shop.")
             return None
         if not isinstance(platform, Scalar) or platform.value is None:
-            hint = f"Available: {', '.join(available)}."
-            self.report.add(entry.line, entry.column, f"{STORE}.platform", "is missing", hint)
+            at, text = (platform, "must be the name of a platform") if platform else (entry, "is missing")
+            self.report.add(at.line, at.column, f"{STORE}.platform", text, f"Available: {', '.join(available)}.")
             return None
         if platform.text not in available:
             hint = _available(platform.text, available)

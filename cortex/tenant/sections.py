@@ -18,6 +18,9 @@ _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\
 _SLACK = re.compile(r"#[^\s#@<>,]{1,80}|[CG][A-Z0-9]{8,20}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 
+_NO_ZONES = {"localtime", "posixrules", "Factory"}
+"""Names that some machines offer and others do not."""
+
 
 def _one_line(text: str) -> str:
     if not text.isprintable():
@@ -27,7 +30,7 @@ def _one_line(text: str) -> str:
 
 def _zone(name: str) -> str:
     """A zone of the IANA database. `right/` zones count leap seconds and would shift every day."""
-    if _ZONE.fullmatch(name) and not name.startswith(("right/", "posix/")) and name not in {"localtime", "posixrules"}:
+    if _ZONE.fullmatch(name) and not name.startswith(("right/", "posix/")) and name not in _NO_ZONES:
         try:
             zoneinfo.ZoneInfo(name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -43,7 +46,7 @@ def _nearest_zone(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name[:80]).encode("ascii", "ignore").decode().lower().replace(" ", "_")
     if plain in {"brt", "brst", "brasilia", "gmt-3", "utc-3", "utc-03:00", "gmt-03:00", "-03:00", "brazil", "brasil"}:
         return "America/Sao_Paulo"
-    zones = {zone.lower(): zone for zone in sorted(zoneinfo.available_timezones())}
+    zones = {zone.lower(): zone for zone in sorted(zoneinfo.available_timezones() - _NO_ZONES)}
     cities = {zone.rpartition("/")[2]: full for zone, full in zones.items()}
     for known in (zones, cities):
         near = difflib.get_close_matches(plain, known, n=1, cutoff=0.75)

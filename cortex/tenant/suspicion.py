@@ -10,6 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+SHORTEST = 10
+"""No credential worth the name is shorter."""
+
+# Lookbehinds keep the search linear in lines of any length.
 # (shape, what it is, the credential it usually stands for)
 _SHAPES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), what, name)
@@ -28,9 +32,13 @@ _SHAPES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"\bA(?:KIA|SIA)[A-Z0-9]{16}\b", "a cloud access key", ""),
         (r"\bgh[pousr]_[A-Za-z0-9]{20,}", "a code host token", ""),
         (r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{10,}", "a payment key", ""),
-        (r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", "a signed token (JWT)", ""),
+        (r"(?<![\w.-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", "a signed token (JWT)", ""),
         (r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}", "a bearer token", ""),
-        (r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"']*:[^\s/@\"']+@", "an address with a password in it", "DATABASE_URL"),
+        (
+            r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"']*:[^\s/@\"']+@",
+            "an address with a password in it",
+            "DATABASE_URL",
+        ),
         (
             r"(?i)[?&](?:access_token|token|api_key|key|secret|password)=[^&\s\"']{6,}",
             "an address with a token in it",
@@ -40,8 +48,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 )
 
 _NAMES = re.compile(
-    r"(?i)(?:^|[_.-])(?:\w*token\w*|\w*secret\w*|password|passwd|pwd|senha|segredo|chave|key|apikey|credentials?|"
-    r"credenciais|auth|authorization|bearer)(?:$|[_.-])|token|secret|password|senha|api_?key|private_?key"
+    r"(?i)token|secret|password|senha|api_?key|private_?key|credentia|credencia|"
+    r"(?:^|[_.-])(?:key|chave|pwd|passwd|segredo|auth|authorization|bearer)(?:$|[_.-])"
 )
 _WORD = re.compile(r"[A-Za-z0-9+=_-]{32,}")
 _WHOLE = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
@@ -49,6 +57,8 @@ _WHOLE = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 
 def shapes(line: str) -> Iterator[tuple[int, str, str, str]]:
     """Credentials recognisable by their form: (column from 0, the text, what it is, the credential's name)."""
+    if len(line) < SHORTEST:
+        return
     for pattern, what, name in _SHAPES:
         for match in pattern.finditer(line):
             yield match.start(), match[0], what, name
