@@ -15,6 +15,7 @@ from cortex.sandbox.faults import Faults
 from cortex.sandbox.ga4 import Ga4StandIn
 from cortex.sandbox.market import Market
 from cortex.sandbox.meta import MetaStandIn
+from cortex.sandbox.nuvemshop import NuvemshopStandIn
 from cortex.sandbox.oauth import OAuth
 from cortex.sandbox.received import Call, Delivery, Received, Refusal
 from cortex.sandbox.server import Front, HttpServer, Route
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cortex.sandbox.google_ads import GoogleAdsStandIn
-    from cortex.sandbox.nuvemshop import NuvemshopStandIn
 
 __all__ = ["Call", "Delivery", "Faults", "Received", "Refusal", "Running", "serve"]
 
@@ -86,8 +86,6 @@ def serve(
     this. Port 0 takes a free one. Raises UsageError for an address that is not of this machine alone: the tokens are
     public and the shoppers look real. Raises OSError when a port is taken.
     """
-    from cortex.sandbox.nuvemshop import NuvemshopStandIn
-
     _only_here(host)
     present = clock or standing(market.now)
     received, failing = Received(), faults or Faults()
@@ -114,9 +112,7 @@ def serve(
     if google:
         from cortex.sandbox.google_ads import GoogleAdsStandIn
 
-        ads = GoogleAdsStandIn(
-            market, oauth, clock=present, received=received, faults=failing, rate_scale=rate_scale
-        )
+        ads = GoogleAdsStandIn(market, oauth, clock=present, received=received, faults=failing, rate_scale=rate_scale)
         try:
             grpc_url = f"grpc://{host}:{ads.start(host, grpc_port)}"
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -133,7 +134,7 @@ class DataManagerStandIn:
         found = []
         for position, destination in enumerate(destinations):
             account = self._account(destination, grant)
-            if destination.account_id and account is None:
+            if account is None and re.fullmatch(r"\d{10}", destination.account_id):
                 raise Refused(
                     "PERMISSION_DENIED",
                     "The caller does not have permission to the operating account.",

@@ -65,6 +65,18 @@ class Faults:
         with self._lock:
             self._queue.extend([(prefix, kind)] * times)
 
+    @property
+    def waiting(self) -> int:
+        """How many faults asked for by `once` have not struck yet."""
+        with self._lock:
+            return len(self._queue)
+
+    def clear(self) -> None:
+        """No more faults: neither those asked for by `once` nor the mix."""
+        with self._lock:
+            self._queue.clear()
+            self.mix.clear()
+
     def draw(self, path: str) -> str:
         """The fault of this request, or an empty string. Each call is one request."""
         with self._lock:

@@ -117,7 +117,8 @@ class GoogleAdsStandIn:
             except AdsRefused as refusal:
                 status = refusal.status
                 self._received.called(_call(request, _number(grpc, status), fault))
-                context.set_trailing_metadata(messages.failure(refusal, request_id))
+                if status != "UNAVAILABLE":  # a broken transport has no words of Google Ads
+                    context.set_trailing_metadata(messages.failure(refusal, request_id))
                 context.abort(getattr(grpc.StatusCode, status), refusal.message)
             self._received.called(_call(request, _number(grpc, status), fault))
             context.set_trailing_metadata((("request-id", request_id),))

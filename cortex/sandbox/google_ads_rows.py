@@ -140,7 +140,7 @@ def check(query: Query, version: int) -> None:
                     "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE", f"{name} does not go with {query.resource}."
                 )
         elif name not in known or (name == GONE_IN_V26 and version >= 26):
-            if any(name in fields for fields in RESOURCES.values()):
+            if name not in known and any(name in fields for fields in RESOURCES.values()):
                 raise QueryRefused("PROHIBITED_FIELD_IN_SELECT_CLAUSE", f"{name} cannot be used with {query.resource}.")
             raise QueryRefused("UNRECOGNIZED_FIELD", f"Unrecognized field in the query: '{name}'.")
     for name, _ in query.order:

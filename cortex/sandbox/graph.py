@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -110,3 +112,57 @@ def selected(node: dict[str, Any], fields: Any, kind: str) -> dict[str, Any]:
         if name not in node:
             raise bad_parameter(f"Tried accessing nonexisting field ({name}) on node type ({kind})")
     return {name: node[name] for name in dict.fromkeys([*names, "id"])}
+
+
+def digest(key: tuple[Any, ...]) -> str:
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:12]
+
+
+def cursor(question: str, offset: int, gap: bool) -> str:
+    return base64.urlsafe_b64encode(f"{question}:{offset}:{int(gap)}".encode()).decode().rstrip("=")
+
+
+def position(after: Any, question: str) -> tuple[int, bool]:
+    """Where a cursor points. A cursor of another question is refused."""
+    if after is None:
+        return 0, False
+    try:
+        text = base64.urlsafe_b64decode(str(after) + "=" * (-len(str(after)) % 4)).decode()
+        owner, offset, gap = text.split(":")
+        if owner == question:
+            return int(offset), gap == "1"
+    except (binascii.Error, ValueError):
+        pass
+    raise bad_parameter("Invalid cursor.")
+
+
+def next_page(request: Request, version: str, node: str, values: dict[str, Any]) -> str:
+    """The address of the next page. It holds the access token, as Meta's does: not for logs."""
+    host = request.headers.get("Host", "127.0.0.1")
+    flat = {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode() for name, value in values.items()
+    }
+    return f"http://{host}/{version}/{node}/insights?{urlencode(flat)}"
+
+
+def usage_headers(account: str, account_percent: int, app_percent: int, *, minutes: int) -> dict[str, str]:
+    tier = "development_access"
+    use = {
+        "type": "ads_insights",
+        "call_count": account_percent,
+        "total_cputime": account_percent // 2,
+        "total_time": account_percent // 2,
+        "estimated_time_to_regain_access": minutes,
+        "ads_api_access_tier": tier,
+    }
+    headers = {
+        "X-Business-Use-Case-Usage": {account: [use]},
+        "X-FB-Ads-Insights-Throttle": {
+            "app_id_util_pct": app_percent,
+            "acc_id_util_pct": account_percent,
+            "ads_api_access_tier": tier,
+        },
+        "X-App-Usage": {"call_count": app_percent, "total_cputime": 0, "total_time": 0},
+        "X-Ad-Account-Usage": {"acc_id_util_pct": account_percent, "reset_time_duration": minutes * 60},
+    }
+    return {name: msgspec.json.encode(value).decode() for name, value in headers.items()}

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from cortex.clock import Clock, local_day
 from cortex.sandbox import capi, insights
-from cortex.sandbox.graph import GraphError, bad_parameter, parameters, selected, structure, trace_id, unknown_object
+from cortex.sandbox.graph import (
+    GraphError,
+    bad_parameter,
+    cursor,
+    digest,
+    next_page,
+    parameters,
+    position,
+    selected,
+    structure,
+    trace_id,
+    unknown_object,
+    usage_headers,
+)
 from cortex.sandbox.market import Market, MetaAccount, Shop
 from cortex.sandbox.quota import Quota
 from cortex.sandbox.received import Delivery, Received, Refusal
@@ -94,7 +102,7 @@ class MetaStandIn:
         self._requests = 0
         self._throttles = 0
         self._jobs: dict[str, _Job] = {}
-        self._seen: dict[tuple[str, str, str], Any] = {}
+        self._seen: dict[tuple[str, str, str], datetime] = {}
         self._answers: OrderedDict[tuple[Any, ...], list[dict[str, Any]]] = OrderedDict()
         accounts = [shop.meta for shop in market.shops if shop.meta is not None]
         # Hourly budgets: Limited tier for an account (600 + 400 per active ad); the app's is shared by every tenant.
@@ -125,7 +133,7 @@ class MetaStandIn:
             (80000, 2446079, "There have been too many calls to this ad-account."),
             (17, 2446079, "User request limit reached"),
         )[turn]
-        headers = _usage("0", 100, 100 if code == 4 else 12, minutes=1)
+        headers = usage_headers("0", 100, 100 if code == 4 else 12, minutes=1)
         return GraphError(code, f"(#{code}) {message}", subcode=subcode, transient=True, headers=headers).response(
             trace_id(0)
         )
@@ -210,21 +218,23 @@ class MetaStandIn:
             )
         key = (account.account_id, query, self._today(account))
         answer = self._remembered(key, lambda: insights.rows(account, query, days))
-        page = self._page(answer, limit, values.get("after"), _digest(key))
+        page = self._page(answer, limit, values.get("after"), digest(key))
         if "next" in page.get("paging", {}):
             after = page["paging"]["cursors"]["after"]
-            page["paging"]["next"] = _next(request, version, node, {**values, "access_token": token, "after": after})
+            page["paging"]["next"] = next_page(
+                request, version, node, {**values, "access_token": token, "after": after}
+            )
         return Response.of_json(200, page, headers)
 
-    def _page(self, answer: list[dict[str, Any]], limit: int, after: Any, digest: str) -> dict[str, Any]:
+    def _page(self, answer: list[dict[str, Any]], limit: int, after: Any, question: str) -> dict[str, Any]:
         """One page. In long lists the second page is empty and has a next one, as Meta's sometimes are."""
-        offset, gap_passed = _position(after, digest)
+        offset, gap_passed = position(after, question)
         gap = len(answer) > max(limit, self._gap_after) and offset == limit and not gap_passed
         data = [] if gap else answer[offset : offset + limit]
         if not answer:
             return {"data": []}
         following = offset if gap else offset + limit
-        cursors = {"before": _cursor(digest, offset, gap_passed), "after": _cursor(digest, following, gap)}
+        cursors = {"before": cursor(question, offset, gap_passed), "after": cursor(question, following, gap)}
         paging: dict[str, Any] = {"cursors": cursors}
         if following < len(answer):
             paging["next"] = ""
@@ -248,7 +258,7 @@ class MetaStandIn:
         budget = self._budgets[account.account_id]
         number = account.account_id.removeprefix("act_")
         waits = budget.spend(), self._app.spend()
-        headers = _usage(number, budget.percent(), self._app.percent(), minutes=-int(-max(waits) // 60))
+        headers = usage_headers(number, budget.percent(), self._app.percent(), minutes=-int(-max(waits) // 60))
         if waits[1]:
             raise GraphError(4, "(#4) Application request limit reached", subcode=1504022, headers=headers)
         if waits[0]:
@@ -334,9 +344,7 @@ class MetaStandIn:
         events: list[Any] = []
         try:
             events = _events_of(values)
-            now = self._clock()
-            for event in events:
-                capi.check(event, now)
+            _check(events, self._clock())
         except (capi.Invalid, GraphError) as refusal:
             error = _invalid(refusal) if isinstance(refusal, capi.Invalid) else refusal
             code = f"{error.code}/{error.subcode}" if error.subcode else str(error.code)
@@ -418,60 +426,6 @@ def _limit(value: Any) -> int:
     return int(value)
 
 
-def _digest(key: tuple[Any, ...]) -> str:
-    return hashlib.sha256(repr(key).encode()).hexdigest()[:12]
-
-
-def _cursor(digest: str, offset: int, gap: bool) -> str:
-    return base64.urlsafe_b64encode(f"{digest}:{offset}:{int(gap)}".encode()).decode().rstrip("=")
-
-
-def _position(after: Any, digest: str) -> tuple[int, bool]:
-    """Where a cursor points. A cursor of another question is refused."""
-    if after is None:
-        return 0, False
-    try:
-        text = base64.urlsafe_b64decode(str(after) + "=" * (-len(str(after)) % 4)).decode()
-        owner, offset, gap = text.split(":")
-        if owner == digest:
-            return int(offset), gap == "1"
-    except (binascii.Error, ValueError):
-        pass
-    raise bad_parameter("Invalid cursor.")
-
-
-def _next(request: Request, version: str, node: str, values: dict[str, Any]) -> str:
-    """The address of the next page. It holds the access token, as Meta's does: not for logs."""
-    host = request.headers.get("Host", "127.0.0.1")
-    flat = {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode() for name, value in values.items()
-    }
-    return f"http://{host}/{version}/{node}/insights?{urlencode(flat)}"
-
-
-def _usage(account: str, account_percent: int, app_percent: int, *, minutes: int) -> dict[str, str]:
-    tier = "development_access"
-    use = {
-        "type": "ads_insights",
-        "call_count": account_percent,
-        "total_cputime": account_percent // 2,
-        "total_time": account_percent // 2,
-        "estimated_time_to_regain_access": minutes,
-        "ads_api_access_tier": tier,
-    }
-    headers = {
-        "X-Business-Use-Case-Usage": {account: [use]},
-        "X-FB-Ads-Insights-Throttle": {
-            "app_id_util_pct": app_percent,
-            "acc_id_util_pct": account_percent,
-            "ads_api_access_tier": tier,
-        },
-        "X-App-Usage": {"call_count": app_percent, "total_cputime": 0, "total_time": 0},
-        "X-Ad-Account-Usage": {"acc_id_util_pct": account_percent, "reset_time_duration": minutes * 60},
-    }
-    return {name: msgspec.json.encode(value).decode() for name, value in headers.items()}
-
-
 def _events_of(values: dict[str, Any]) -> list[Any]:
     """The events of a request: a JSON list, or, as the vendor's SDK posts it, a form field with a list of JSON texts."""
     for name in values.keys() - EVENT_PARAMETERS:
@@ -479,10 +433,15 @@ def _events_of(values: dict[str, Any]) -> list[Any]:
     events = structure(values.get("data"), "data")
     if not isinstance(events, list) or not events:
         raise bad_parameter("The parameter data is required: a list of events.")
-    events = [structure(event, "data") for event in events]
+    return [structure(event, "data") if isinstance(event, str) and event[:1] == "{" else event for event in events]
+
+
+def _check(events: list[Any], now: datetime) -> None:
+    """Raises capi.Invalid or GraphError for the first event that is not as it should be."""
     if len(events) > capi.LARGEST_BATCH:
         raise bad_parameter(f"data holds {len(events)} events; at most {capi.LARGEST_BATCH} are taken.")
-    return events
+    for event in events:
+        capi.check(event, now)
 
 
 def _invalid(refusal: capi.Invalid) -> GraphError:
