@@ -77,6 +77,8 @@ def configure(*, fmt: str = "console", verbose: bool = False, quiet: bool = Fals
     root.setLevel(max(level, logging.WARNING))  # of libraries only what is wrong
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A line for each failed attempt, past the redactor; what matters of it is raised as a named error.
+    logging.getLogger("google.ads").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     sys.excepthook = print_masked
 

@@ -41,6 +41,21 @@ def remainders(
             yield left
 
 
+def beyond(totals: list[AdSpend], ads: list[AdSpend], campaigns: Callable[[], list[AdSpend]]) -> list[AdSpend]:
+    """What an account spent beyond its ads: by campaign as far as campaigns tell, the rest in a row without one.
+
+    totals: the account's own row per day. campaigns: asked only when a day does not add up.
+    """
+    if next(remainders(totals, ads, _day), None) is None:
+        return []
+    found = list(remainders(campaigns(), ads, lambda row: (row.day, row.campaign_id)))
+    return [*found, *remainders(totals, [*ads, *found], _day)]
+
+
+def _day(row: AdSpend) -> object:
+    return row.day
+
+
 def _matters(left: AdSpend, rounded: int) -> bool:
     return bool(
         left.spend

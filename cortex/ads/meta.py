@@ -14,7 +14,7 @@ from pydantic import field_validator
 
 from cortex.ads import AdPlatform
 from cortex.ads._graph import LIMITS, Graph, TooMuch
-from cortex.ads._remainder import remainders
+from cortex.ads._remainder import beyond
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError, Transient
 from cortex.http import persist
@@ -308,25 +308,23 @@ class Meta(AdPlatform):
             self.access.sleep(pause)
         raise Transient("CTX-4111", "Meta did not finish a report within an hour.")
 
-    def _beyond(self, piece: Window, ads: list[AdSpend]) -> Iterator[AdSpend]:
-        """What the account spent on days of the piece beyond its ads: by campaign as far as campaigns tell, the rest
-        in a row without one."""
-        totals = [self._record(row, "campaign") for row in self._rows(piece, "account")]
-        if not any(remainders(totals, ads, lambda row: row.day)):
-            return
-        campaigns = [self._record(row, "campaign") for row in self._rows(piece, "campaign")]
-        found = list(remainders(campaigns, ads, lambda row: (row.day, row.campaign_id)))
-        found += remainders(totals, [*ads, *found], lambda row: row.day)
-        yield from found
-        self.access.notice(
-            Notice(
-                code="spend-without-ad",
-                stream="ads.meta",
-                message=f"Between {piece.since} and {piece.last} Meta lists spend without its ads (deleted ones).",
-                count=len(found),
-                value=sum((row.spend for row in found), Decimal(0)),
-            )
+    def _beyond(self, piece: Window, ads: list[AdSpend]) -> list[AdSpend]:
+        found = beyond(
+            [self._record(row, "campaign") for row in self._rows(piece, "account")],
+            ads,
+            lambda: [self._record(row, "campaign") for row in self._rows(piece, "campaign")],
         )
+        if found:
+            self.access.notice(
+                Notice(
+                    code="spend-without-ad",
+                    stream="ads.meta",
+                    message=f"Between {piece.since} and {piece.last} Meta lists spend without its ads (deleted ones).",
+                    count=len(found),
+                    value=sum((row.spend for row in found), Decimal(0)),
+                )
+            )
+        return found
 
     def _record(self, row: Row, level: Literal["ad", "campaign"]) -> AdSpend:
         currency = row.account_currency or self._account.currency
