@@ -137,7 +137,7 @@ class Shop:
     """Nuvemshop's wire shape, complete, personal data included, any order; each as its last change leaves it."""
     changes: dict[str, list[Change]] = field(default_factory=dict)
     """By order id, oldest first. The first one is the order's creation; an order without any never changed."""
-    scopes: frozenset[str] = frozenset({"read_products", "read_orders", "read_customers"})
+    scopes: tuple[str, ...] = ("read_products", "read_orders", "read_customers")
     """What the store token may read."""
     products: list[dict[str, Any]] = field(default_factory=list)
     meta: MetaAccount | None = None

@@ -44,7 +44,7 @@ from cortex.sandbox.places import BY_UF
 from cortex.sandbox.plans import ZONE, ShopPlan, open_shop, stream
 from cortex.sandbox.sales import KIT
 from cortex.sandbox.shoppers import Traffic, wander
-from cortex.sandbox.world import arrive, report
+from cortex.sandbox.world import arrive, report, uncollected
 
 DAY = 86400
 LOOKERS = 14
@@ -70,7 +70,11 @@ def olist_market(folder: Path, *, now: datetime, seed: int = 1, code: str = "oli
 
     The same arguments give the same market. Raises UsageError when a file is missing.
     """
-    tables = _read(folder)
+    with uncollected():
+        return Market(now.astimezone(UTC), [_shop(_read(folder), seed, code)])
+
+
+def _shop(tables: Tables, seed: int, code: str) -> Shop:
     shop = open_shop(ShopPlan(code, "Olist (pedidos de 2016 a 2018)"), seed)
     placed = [instant(order["order_purchase_timestamp"]) for order in tables.orders]
     traffic, occasions = _traffic(np.random.default_rng(seed), placed)
@@ -92,7 +96,7 @@ def olist_market(folder: Path, *, now: datetime, seed: int = 1, code: str = "oli
         totals[occasion] = sale.charged
     until = datetime.fromtimestamp(placed[-1], UTC)
     report(stream(seed, code, "reports"), shop, arrivals, ads, totals, order_ids, since, until)
-    return Market(now.astimezone(UTC), [shop])
+    return shop
 
 
 def instant(wall: str) -> int:

@@ -101,19 +101,30 @@ def price_for(goods: list[Good], baskets: Baskets, average: int) -> None:
 
 
 def storefront_sales(
-    plan: ShopPlan, seed: int, arrivals: Arrivals, occasions: Ints, baskets: Baskets, goods: list[Good], domain: str
+    plan: ShopPlan,
+    seed: int,
+    arrivals: Arrivals,
+    occasions: Ints,
+    baskets: Baskets,
+    goods: list[Good],
+    domain: str,
+    start: datetime,
 ) -> list[Placed]:
-    """The orders of shoppers who bought, oldest first."""
+    """The orders of shoppers who bought, oldest first; of those before `start` the ones on which money moved since."""
     rng = stream(seed, plan.code, "checkouts")
     persons = np.unique(arrivals.traffic.person[occasions])
     draws = stream(seed, plan.code, "people").integers(0, 2**63, (len(persons), PERSON_DRAWS), dtype=np.uint64)
     people = invent(draws, [f"{person:x}" for person in persons.tolist()])
     row_of = np.searchsorted(persons, arrivals.traffic.person[occasions]).tolist()
     kit = (rng.random(len(occasions)) < KIT).tolist()
+    since = start.timestamp()
     placed = []
     for i, occasion in enumerate(occasions.tolist()):
         sale = _sale(baskets, i, int(arrivals.traffic.at[occasion]), people[row_of[i]], goods)
         sale.customer_id = 30_000_000 + int(persons[row_of[i]])
+        events = fate(sale, baskets.fate[i].tolist(), domain)
+        if sale.at < since and not any(at >= since and "payment_status" in fields for at, fields in events):
+            continue
         visits = arrivals.of(occasion)
         luck = baskets.luck[i]
         if luck[3] < 0.97:  # some browsers hide where they come from
@@ -123,7 +134,7 @@ def storefront_sales(
         sale.ip = browser_ip(int(luck[4] * 2**40))
         if kit[i]:
             sale.extra = kit_attributes(rng, visits, sale.at)
-        placed.append(Placed(sale, fate(sale, baskets.fate[i].tolist(), domain), occasion))
+        placed.append(Placed(sale, events, occasion))
     return placed
 
 
@@ -241,20 +252,9 @@ def _trial(sale: Sale, plan: ShopPlan) -> Placed:
     return Placed(sale, events)
 
 
-MONEY = frozenset({"paid_at", "payment_status"})
-
-
-def register(shop: Shop, placed: list[Placed], seed: int, first_id: int, start: datetime) -> dict[int, str]:
-    """Number the sales by time and put them into the shop; returns the order id of each occasion.
-
-    Sales from before `start` come in only when money moved on them from then on.
-    """
+def register(shop: Shop, placed: list[Placed], seed: int, first_id: int) -> dict[int, str]:
+    """Number the sales by time and put them into the shop; returns the order id of each occasion."""
     rng = stream(seed, shop.code, "register")
-    since = start.timestamp()
-    placed = [
-        item for item in placed
-        if item.sale.at >= since or any(at >= since and MONEY & fields.keys() for at, fields in item.events)
-    ]  # fmt: skip
     placed.sort(key=lambda item: (item.sale.at, item.occasion))
     guests = (rng.random(len(placed)) < GUEST).tolist()
     tokens = rng.bytes(20 * len(placed)).hex()
