@@ -156,7 +156,7 @@ class GoogleAdsStandIn:
         try:
             query = gaql.parse(request.query)
             google_ads_rows.check(query, messages.version)
-            rows = self._rows(query, account, managed, request.customer_id)
+            rows = self._rows(query, account, managed)
         except gaql.QueryRefused as refusal:
             raise AdsRefused("INVALID_ARGUMENT", refusal.family, refusal.reason, refusal.message) from None
         batches = [rows[at : at + self._batch_rows] for at in range(0, len(rows), self._batch_rows)] or [[]]
@@ -177,8 +177,8 @@ class GoogleAdsStandIn:
 
     def _account(
         self, customer: str, metadata: dict[str, Any], grant: Grant
-    ) -> tuple[GoogleAccount | None, list[GoogleAccount]]:
-        """The account asked for, or None and its children when it is the manager the caller came through.
+    ) -> tuple[GoogleAccount, list[GoogleAccount]]:
+        """The account asked for, and the children it has when it is the manager the caller came through.
 
         Any ten digits that are no account of the market are a manager of what the token reaches.
         """
@@ -204,8 +204,8 @@ class GoogleAdsStandIn:
             for account in reached:
                 if account.customer_id == customer:
                     return account, []
-            if customer not in every and login == customer:
-                return None, reached
+            if customer not in every and login == customer and reached:
+                return GoogleAccount(customer, "", "Agency", reached[0].currency, reached[0].timezone), reached
         raise AdsRefused(
             "PERMISSION_DENIED",
             "authorization_error",
@@ -214,15 +214,12 @@ class GoogleAdsStandIn:
         )
 
     def _rows(
-        self, query: gaql.Query, account: GoogleAccount | None, managed: Sequence[GoogleAccount], customer: str
+        self, query: gaql.Query, account: GoogleAccount, managed: Sequence[GoogleAccount]
     ) -> list[dict[str, Any]]:
         if query.resource == "customer_client":
-            children = managed if account is None else [account]
-            return google_ads_rows.client_rows(children, query, f"customers/{customer}")
-        if account is None:
-            raise gaql.QueryRefused(
-                "REQUESTED_METRICS_FOR_MANAGER", "Metrics cannot be requested for a manager account."
-            )
+            return google_ads_rows.client_rows(account, managed, query)
+        if managed:
+            return google_ads_rows.manager_rows(account, query)
         return google_ads_rows.rows(account, query, local_day(self._clock(), ZoneInfo(account.timezone)))
 
 

@@ -26,6 +26,7 @@ class Place:
 
     account: GoogleAccount
     item: Any = None
+    manager: bool = False
 
     @property
     def customer(self) -> str:
@@ -40,7 +41,7 @@ CUSTOMER: dict[str, Read] = {
     "customer.descriptive_name": lambda p: p.account.name,
     "customer.currency_code": lambda p: p.account.currency,
     "customer.time_zone": lambda p: p.account.timezone,
-    "customer.manager": lambda _: False,
+    "customer.manager": lambda p: p.manager,
     "customer.test_account": lambda _: False,
     "customer.auto_tagging_enabled": lambda _: True,
     "customer.status": lambda _: "ENABLED",
@@ -86,7 +87,7 @@ CLIENT: dict[str, Read] = {
     "customer_client.currency_code": lambda p: p.account.currency,
     "customer_client.time_zone": lambda p: p.account.timezone,
     "customer_client.level": lambda p: int(p.item != p.customer),
-    "customer_client.manager": lambda _: False,
+    "customer_client.manager": lambda p: p.manager,
     "customer_client.hidden": lambda _: False,
     "customer_client.test_account": lambda _: False,
     "customer_client.status": lambda _: "ENABLED",
@@ -225,10 +226,23 @@ def rows(account: GoogleAccount, query: Query, today: date) -> list[dict[str, An
     return found[: query.limit]
 
 
-def client_rows(accounts: Iterable[GoogleAccount], query: Query, manager: str) -> list[dict[str, Any]]:
-    """customer_client as seen from `manager` (a resource name): itself at level 0 or its children at level 1."""
+def manager_rows(account: GoogleAccount, query: Query) -> list[dict[str, Any]]:
+    """What a manager account says about itself; figures it has none."""
+    named = [*query.select, *(condition.field for condition in query.where)]
+    if query.resource != "customer" or any(name in METRICS or name in SEGMENTS for name in named):
+        raise QueryRefused("REQUESTED_METRICS_FOR_MANAGER", "Metrics cannot be requested for a manager account.")
+    place = Place(account, manager=True)
+    if not all(_holds(c, CUSTOMER[c.field](place)) for c in query.where):
+        return []
+    return [{name: CUSTOMER[name](place) for name in _with_names(list(query.select), query.resource)}]
+
+
+def client_rows(account: GoogleAccount, children: Iterable[GoogleAccount], query: Query) -> list[dict[str, Any]]:
+    """customer_client as seen from `account`: itself at level 0, and its children at level 1 when it is a manager."""
     plain = _with_names(list(query.select), query.resource)
-    places = [Place(account, manager) for account in accounts]
+    below = list(children)
+    seen_from = f"customers/{account.customer_id}"
+    places = [Place(account, seen_from, manager=bool(below)), *(Place(child, seen_from) for child in below)]
     kept = [place for place in places if all(_holds(c, CLIENT[c.field](place)) for c in query.where)]
     return [{name: CLIENT[name](place) for name in plain} for place in kept][: query.limit]
 

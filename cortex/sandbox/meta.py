@@ -19,6 +19,7 @@ from cortex.sandbox.graph import (
     bad_parameter,
     cursor,
     digest,
+    listed,
     next_page,
     parameters,
     position,
@@ -45,6 +46,30 @@ REMEMBERED_ANSWERS = 64
 
 STEPS = (("Job Not Started", 0), ("Job Started", 0), ("Job Running", 40), ("Job Running", 100), ("Job Completed", 100))
 """What successive polls of a report show. 100 % without Completed is not done."""
+
+WHY_IT_FAILED = {
+    "error_code": 2,
+    "error_subcode": 1504038,
+    "error_message": "The report ran too long.",
+    "error_user_title": "Report failed",
+    "error_user_msg": "Ask for fewer days or fewer fields.",
+}
+"""Since v25 a failed report says why."""
+
+RUN_FIELDS = frozenset(
+    {
+        "id",
+        "account_id",
+        "time_ref",
+        "time_completed",
+        "date_start",
+        "date_stop",
+        "async_status",
+        "async_percent_completion",
+        "is_running",
+        *WHY_IT_FAILED,
+    }
+)
 
 EVENT_PARAMETERS = frozenset(
     [
@@ -178,7 +203,11 @@ class MetaStandIn:
             person = {"id": str(int(hashlib.sha256(token.encode()).hexdigest()[:12], 16)), "name": "Cortex system user"}
             return Response.of_json(200, selected(person, values.get("fields", "name"), "User"))
         if node in self._jobs:
-            return self._poll(node, token)
+            run = self._poll(node, token)
+            for name in listed(values.get("fields")):
+                if name not in RUN_FIELDS:
+                    raise bad_parameter(f"Tried accessing nonexisting field ({name}) on node type (AdReportRun)")
+            return Response.of_json(200, run)
         for shop in shops:
             account = shop.meta
             if account is not None and node == account.pixel_id:
@@ -289,7 +318,7 @@ class MetaStandIn:
         if job.token != token:
             raise unknown_object(number)
 
-    def _poll(self, number: str, token: str) -> Response:
+    def _poll(self, number: str, token: str) -> dict[str, Any]:
         job = self._jobs[number]
         self._own(job, number, token)
         with self._lock:
@@ -304,22 +333,9 @@ class MetaStandIn:
             "date_stop": job.query.until.isoformat(),
         }
         if job.fails and percent > 0:
-            # Since v25 a failed report says why.
-            return Response.of_json(
-                200,
-                run
-                | {
-                    "async_status": "Job Failed",
-                    "async_percent_completion": percent,
-                    "error_code": 2,
-                    "error_subcode": 1504038,
-                    "error_message": "The report ran too long.",
-                    "error_user_title": "Report failed",
-                    "error_user_msg": "Ask for fewer days or fewer fields.",
-                },
-            )
+            return run | {"async_status": "Job Failed", "async_percent_completion": percent} | WHY_IT_FAILED
         done = {"time_completed": now} if status == "Job Completed" else {}
-        return Response.of_json(200, run | done | {"async_status": status, "async_percent_completion": percent})
+        return run | done | {"async_status": status, "async_percent_completion": percent}
 
     def _finished(self, job: _Job, token: str) -> MetaAccount:
         """The account of a report that may be read. The first read after completion fails: the edge lags behind."""

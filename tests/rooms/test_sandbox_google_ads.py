@@ -335,7 +335,10 @@ def test_a_token_for_analytics_does_not_open_ads(running: Running) -> None:
 def test_a_manager_lists_what_the_token_reaches_and_has_no_metrics(running: Running) -> None:
     asked = Service(running, bearer(running), login="9999999999")
     rows = asked.rows("SELECT customer_client.id, customer_client.level FROM customer_client", "9999999999")
-    assert [(row.customer_client.id, row.customer_client.level) for row in rows] == [(int(CUSTOMER), 1)]
+    levels = [(row.customer_client.id, row.customer_client.level) for row in rows]
+    assert levels == [(9_999_999_999, 0), (int(CUSTOMER), 1)]
+    itself = asked.rows("SELECT customer.id, customer.manager FROM customer LIMIT 1", "9999999999")
+    assert [(row.customer.id, row.customer.manager) for row in itself] == [(9_999_999_999, True)]
     failure = asked.failure(f"SELECT metrics.clicks FROM customer WHERE {WEEK}", "9999999999")
     assert only_error(failure).error_code.query_error.name == "REQUESTED_METRICS_FOR_MANAGER"
     own = asked.rows("SELECT customer_client.level FROM customer_client")
