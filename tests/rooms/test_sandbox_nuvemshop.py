@@ -209,6 +209,14 @@ def test_windows_find_exactly_the_orders_inside(api: NuvemshopStandIn, shop: Sho
         assert wanted
 
 
+def test_both_ends_of_a_window_belong_to_it(api: NuvemshopStandIn, shop: Shop) -> None:
+    order = shop.orders_at(NOW)[40]
+    for name in ("created_at", "updated_at"):
+        moment = order[name].replace("+0000", "Z")
+        found = every(api, shop, f"orders?{name}_min={moment}&{name}_max={moment}")
+        assert order["id"] in {o["id"] for o in found}
+
+
 def test_an_instant_without_offset_is_taken_as_utc() -> None:
     assert instant("x", "2026-11-20T00:00:00") == instant("x", "2026-11-20T00:00:00Z")
     assert instant("x", "2026-11-20T00:00:00-03:00") == instant("x", "2026-11-20T03:00:00Z")
@@ -314,6 +322,18 @@ def test_a_boleto_paid_tomorrow_is_pending_today(market: Market, shop: Shop) -> 
     assert (after["payment_status"], after["total_paid"]) == ("paid", after["total"])
     assert after["updated_at"] == after["paid_at"] == f"{paid_at:%Y-%m-%dT%H:%M:%S}+0000"
     assert before["updated_at"] < after["updated_at"]
+
+
+def test_an_order_that_never_changed_exists_from_its_creation() -> None:
+    shop = build(now=NOW, days=10, shops=[ShopPlan("x", orders=40)]).shops[0]
+    order = shop.orders_at(NOW)[5]
+    order["created_at"], order["updated_at"] = "2026-11-18T10:00:00+0000", "2026-11-19T10:00:00+0000"
+    shop.orders, shop.changes = [order], {}
+    seen = []
+    for day in (17, 18, 20):
+        api = NuvemshopStandIn(Market(NOW, [shop]), standing(datetime(2026, 11, day, 12, tzinfo=UTC)), rate=FAST)
+        seen.append(len(every(api, shop, "orders")))
+    assert seen == [0, 1, 1]
 
 
 def test_an_amended_order_is_found_again(market: Market) -> None:

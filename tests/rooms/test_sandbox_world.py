@@ -195,6 +195,10 @@ def test_visits_are_told_by_link_and_by_kit(orders: list[dict]) -> None:
             link = parse_qs(urlsplit(order["landing_url"]).query)
             assert link.get("utm_source", [""])[0] in {"", last["source"][0]}
             assert urlsplit(order["landing_url"]).path == last["lp"][0]
+    ids = {f"ctx_{name}" for name in ("gclid", "gbraid", "wbraid", "fbclid", "ttclid")}
+    for order in kit:
+        in_touches = parse_qs(order["extra"]["ctx_first"]).keys() | parse_qs(order["extra"]["ctx_last"]).keys()
+        assert {f"ctx_{name}" for name in in_touches} & ids <= order["extra"].keys()
     clicks = Counter(name for order in kit for name in order["extra"])
     assert min(clicks[name] for name in ("ctx_gclid", "ctx_gbraid", "ctx_wbraid", "ctx_fbclid", "ctx_ttclid")) > 0
 
@@ -309,6 +313,20 @@ def test_ga4_hears_of_most_orders_only(shop: Shop, orders: list[dict]) -> None:
         for r in shop.ga4.sessions
     ]
     assert len(keys) == len(set(keys))
+
+
+def test_ga4_credits_the_last_visit_that_was_not_direct(shop: Shop, orders: list[dict]) -> None:
+    source = {row.transaction_id: row.source for row in shop.ga4.orders}
+    came_back = [
+        str(order["id"])
+        for order in orders
+        if "source=%28direct%29" in order["extra"].get("ctx_last", "")
+        if "source=%28direct%29" not in order["extra"]["ctx_first"]
+    ]
+    heard = [source[order_id] for order_id in came_back if order_id in source]
+    assert heard
+    assert "(direct)" not in heard
+    assert "(direct)" in source.values()
 
 
 def test_orders_have_a_history(shop: Shop) -> None:
