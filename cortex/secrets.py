@@ -281,4 +281,5 @@ def _create_once(file: Path, value: str) -> None:
             fix="Make the folder writable, or set the key in the environment.",
         ) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
