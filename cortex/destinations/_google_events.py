@@ -19,6 +19,7 @@ MOST_IDENTIFIERS = 10
 CUSTOMER_TYPES = {"new": "NEW", "returning": "RETURNING"}
 HASHED = ("email_address", "phone_number", "given_name", "family_name")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_CLICK = re.compile(r"[A-Za-z0-9_-]{10,512}")
 _REGION = re.compile(r"[A-Z]{2}")
 _POSTAL = re.compile(r"[0-9A-Za-z][0-9A-Za-z -]{1,15}")
 
@@ -101,10 +102,13 @@ def event(conversion: Conversion) -> Event:
 
 
 def click_id(clicks: Clicks) -> dict[str, str]:
-    """One click id, the most exact there is: gclid, then wbraid (web clicks), then gbraid (clicks tied to apps)."""
+    """One click id, the most exact there is: gclid, then wbraid (web clicks), then gbraid (clicks tied to apps).
+
+    What is no click id (a tester's gclid=test) is left out: it would cost the event, which may match otherwise.
+    """
     for name in ("gclid", "wbraid", "gbraid"):
         value: str = getattr(clicks, name)
-        if value:
+        if _CLICK.fullmatch(value):
             return {name: value}
     return {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +13,9 @@ from msgspec import UNSET, Struct, UnsetType
 from cortex.money import amount
 from cortex.records import Conversion
 
-_FBC = re.compile(r"fb\.\d\.\d{10,16}\.\S{1,500}")
-_FBP = re.compile(r"fb\.\d\.\d{10,16}\.\d{1,24}(?:\.[A-Za-z0-9_-]{2,8})?")
+# The fifth segment, of 2 or 8 characters, is what Meta's Parameter Builder appends.
+_FBC = re.compile(r"fb\.\d\.(\d{13})\.[A-Za-z0-9_-]{1,500}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?")
+_FBP = re.compile(r"fb\.\d\.\d{13}\.\d{1,24}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?")
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.[0-9A-Za-z]{8})?")
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(r"\.".join([_OCTET] * 4))
@@ -116,17 +116,14 @@ def user_data(conversion: Conversion) -> dict[str, Any]:
 def fbc(conversion: Conversion) -> str:
     """The click id as the browser stored it, else built from a bare fbclid (index 1: built on a server).
 
-    Its time is when the click id was first seen; all we know of a bare one is the order's time. Case matters.
+    Its time is when the click id was first seen; all we know of a bare one is the order's time. Case matters. One
+    that is malformed, or later than the order, is left out: it matches nobody and would cost the event.
     """
-    stored, bare = conversion.clicks.fbc, conversion.clicks.fbclid
-    if stored:
-        return stored if _FBC.fullmatch(stored) else ""
-    built = f"fb.1.{_milliseconds(conversion.occurred_at)}.{bare}" if bare else ""
-    return built if _FBC.fullmatch(built) else ""
-
-
-def _milliseconds(instant: datetime) -> int:
-    return int(instant.timestamp() * 1000)
+    ordered = int(conversion.occurred_at.timestamp() * 1000)
+    bare = conversion.clicks.fbclid
+    value = conversion.clicks.fbc or (f"fb.1.{ordered}.{bare}" if bare else "")
+    parts = _FBC.fullmatch(value)
+    return value if parts and int(parts[1]) <= ordered else ""
 
 
 def ip_address(text: str) -> str:

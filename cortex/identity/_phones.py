@@ -73,8 +73,11 @@ def _read(text: str, country: str) -> tuple[str, ...]:
     digits = _NOT_DIGITS.sub("", text)
     if not 8 <= len(digits) <= 18:
         return ()
-    if text.lstrip(" (").startswith("+") or digits.startswith("00"):
-        return _international(_NOT_DIGITS.sub("", _TRUNK_IN_BRACKETS.sub("", text)).lstrip("0"))
+    plus = text.lstrip(" (").startswith("+")
+    if plus or digits.startswith("00"):
+        # 00 may also be an area code somebody did not want to tell: then what follows is too short.
+        number = _NOT_DIGITS.sub("", _TRUNK_IN_BRACKETS.sub("", text)).lstrip("0")
+        return _international(number) if plus or len(number) >= 10 else ()
     return _local(text, digits, country) or _without_plus(digits)
 
 
@@ -91,7 +94,7 @@ def _international(number: str) -> tuple[str, ...]:
             national = number[len(plan.code) :]
             if plan.trunk == "0":
                 national = national.lstrip("0")
-            return (plan.code + national,) if len(national) in plan.lengths else ()
+            return (plan.code + national,) if _possible(plan, national) else ()
     return (number,)
 
 
@@ -105,20 +108,29 @@ def _local(text: str, digits: str, country: str) -> tuple[str, ...]:
     if plan is None:
         return ()
     national = digits.removeprefix(plan.trunk) if plan.trunk else digits
-    return (plan.code + national,) if len(national) in plan.lengths and not _filler(national) else ()
+    return (plan.code + national,) if _possible(plan, national) else ()
 
 
 def _without_plus(digits: str) -> tuple[str, ...]:
-    """An international number whose plus sign was lost: only where code and length fit a plan."""
+    """An international number whose plus sign was lost: only where code and length fit a plan, never ten digits."""
+    if len(digits) < 11:
+        return ()
     if digits.startswith("55") and (found := _brazil(digits[2:])):
         return found
     if digits.startswith("54") and len(digits) in {12, 13}:
         return _argentina(digits[2:], known=True)
     for plan in PLANS.values():
         national = digits.removeprefix(plan.code)
-        if national != digits and len(national) in plan.lengths and not _filler(national):
+        if national != digits and _possible(plan, national):
             return (digits,)
     return ()
+
+
+def _possible(plan: Plan, national: str) -> bool:
+    """Whether a national number can exist: its length, and in North America no area or exchange begins with 0 or 1."""
+    if len(national) not in plan.lengths or _filler(national):
+        return False
+    return plan.code != "1" or (national[0] > "1" and national[3] > "1")
 
 
 def _brazil_local(digits: str) -> tuple[str, ...]:
