@@ -5,8 +5,8 @@ A recording is a list of exchanges, usually `tests/recorded/<room>/<kind>/exchan
     [{"request":  {"method": "GET", "path": "/v1/orders", "query": {"page": "1"}, "headers": {"X-Token": "…"}},
       "response": {"status": 200, "headers": {"X-Total-Count": "2"}, "json": […]}}]
 
-A request is answered by the first exchange whose method, path (`*` as in file names), query and headers it has; what
-the exchange does not name does not matter. A response's body is one of `json`, `text`, `file` (beside the recording)
+A request is answered by the first exchange whose method, path (`*` as in file names), query and headers it has, and
+whose `contains` (a list of texts) is all in its body; what the exchange does not name does not matter. A response's body is one of `json`, `text`, `file` (beside the recording)
 or `files` (JSON files that become one JSON list). `{base}` in bodies and header values becomes the server's own URL.
 A request nobody recorded is answered 501 and kept in `unmatched`.
 """
@@ -96,6 +96,7 @@ def _matches(wanted: Mapping[str, Any], request: Received) -> bool:
         and wanted.get("query", {}).items() <= request.query.items()
         and {name.lower(): value for name, value in wanted.get("headers", {}).items()}.items()
         <= request.headers.items()
+        and all(text.encode() in request.body for text in wanted.get("contains", ()))
     )
 
 
