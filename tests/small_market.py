@@ -84,9 +84,9 @@ def days_before(count: int, last: date = TODAY) -> list[date]:
 
 def shop(code: str, number: int, days: int = 10) -> Shop:
     """Shop `number`: accounts act_1…, customer 100000000…, property 50…, all with tokens of their own."""
-    meta = MetaAccount(f"act_{number}00", f"{number}77", f"{code} ads", "BRL", ZONE)
+    meta = MetaAccount(f"act_{number}00", f"{number}777777", f"{code} ads", "BRL", ZONE)
     meta.days = [ad_day(day, ad) for day in days_before(days) for ad in (1, 2, 3, 4)]
-    google = GoogleAccount(f"{number}000000000", f"{number}555", f"{code} google", "BRL", ZONE)
+    google = GoogleAccount(f"{number}000000000", f"{number}555555", f"{code} google", "BRL", ZONE)
     google.days = [ad_day(day, ad, channel=SEARCH) for day in days_before(days) for ad in (1, 3)]
     google.days += [performance_max(day) for day in days_before(days)]
     gclid = GCLID if number == 1 else OTHER_GCLID
@@ -160,7 +160,9 @@ def conversion(order_id: str, *, age: timedelta = timedelta(hours=1), **changes:
     return {name: value for name, value in (event | changes).items() if value is not None}
 
 
-def ingest(*events: dict[str, Any], customer: str = "1000000000", action: str = "1555", **more: Any) -> dict[str, Any]:
+def ingest(
+    *events: dict[str, Any], customer: str = "1000000000", action: str = "1555555", **more: Any
+) -> dict[str, Any]:
     destination = {
         "operatingAccount": {"accountType": "GOOGLE_ADS", "accountId": customer},
         "productDestinationId": action,

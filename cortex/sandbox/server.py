@@ -23,6 +23,8 @@ MAX_CONNECTIONS = 256
 IDLE_SECONDS = 30.0
 LARGEST_BODY = 64 * 1024 * 1024
 WORTH_COMPRESSING = 256
+PAGING = frozenset({"page", "after", "before", "offset", "cursor", "page_token"})
+"""Parameters that tell pages of one list apart, whatever the platform."""
 
 Route = tuple[re.Pattern[str], str, StandIn]
 """Which paths, the platform's name in the record, and who answers."""
@@ -40,7 +42,7 @@ class Front:
         self.faults = faults
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._previous: dict[tuple[str, str], Response] = {}
+        self._previous: dict[tuple[str, ...], Response] = {}
 
     def answer(self, request: Request) -> tuple[Response | None, str]:
         """The response (None: destroy the connection) and the transport fault to apply while it is written."""
@@ -91,10 +93,11 @@ class Front:
                     self._previous.pop(next(iter(self._previous)))
 
 
-def _list_of(request: Request) -> tuple[str, str]:
-    """Pages of one list share path and credential."""
+def _list_of(request: Request) -> tuple[str, ...]:
+    """What pages of one list share: path, credential, and every parameter that does not say which page."""
     credential = request.headers.get("Authorization") or request.headers.get("Authentication", "")
-    return request.path, credential or request.param("access_token")
+    question = (f"{name}={value}" for name, value in sorted(request.query) if name not in PAGING)
+    return (request.path, credential, *question)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -94,10 +94,10 @@ def test_a_good_request_is_taken_and_processed_later(running: Running) -> None:
     ]
     done = status(running, request_id)[0]
     assert done["eventsIngestionStatus"] == {"recordCount": "2"}
-    assert done["destination"]["productDestinationId"] == "1555"
+    assert done["destination"]["productDestinationId"] == "1555555"
     assert "errorInfo" not in done
     assert running.received.orders("data_manager") == {"A1": Decimal("199.9"), "A2": Decimal("199.9")}
-    assert running.received.deliveries()[0].destination == "1000000000/1555"
+    assert running.received.deliveries()[0].destination == "1000000000/1555555"
 
 
 def user(*identifiers: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def test_destinations_are_judged_too(running: Running) -> None:
 
 
 def test_another_shops_account_and_a_wrong_scope_are_denied(running: Running) -> None:
-    foreign = send(running, ingest(conversion("X"), customer="2000000000", action="2555"))
+    foreign = send(running, ingest(conversion("X"), customer="2000000000", action="2555555"))
     assert (foreign.status_code, foreign.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
     url = f"{running.http_url}/v1/events:ingest"
     narrow = headers(running, scope="https://www.googleapis.com/auth/adwords")

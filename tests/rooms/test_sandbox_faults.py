@@ -198,8 +198,15 @@ def test_a_page_of_another_caller_never_comes(running: Running) -> None:
     mine = fetch(running, "/v26.0/me?fields=name").json()
     other = {"Authorization": "Bearer meta-token-2"}
     running.faults.once("/v", "dup_page")
-    answer = requests.get(f"{running.http_url}/v26.0/me?fields=name,id", headers=other, timeout=5).json()
+    answer = requests.get(f"{running.http_url}/v26.0/me?fields=name", headers=other, timeout=5).json()
     assert answer["id"] != mine["id"]
+
+
+def test_nor_does_a_page_of_another_question(running: Running) -> None:
+    fetch(running)
+    running.faults.once("/v", "dup_page")
+    campaigns = fetch(running, "/v26.0/act_100/insights?level=campaign&fields=campaign_id").json()
+    assert all("campaign_id" in row for row in campaigns["data"])
 
 
 def test_rows_vanish_only_where_a_total_betrays_it() -> None:
@@ -223,16 +230,16 @@ def test_rows_vanish_only_where_a_total_betrays_it() -> None:
 )
 def test_some_faults_strike_after_the_event_was_taken(running: Running, kind: str, counted: int) -> None:
     running.received.clear()
-    running.faults.once("/v26.0/177/events", kind)
+    running.faults.once("/v26.0/1777777/events", kind)
     body = {"data": [purchase(f"L-{kind}")]}
     try:
-        answer = requests.post(f"{running.http_url}/v26.0/177/events", json=body, headers=META, timeout=5)
+        answer = requests.post(f"{running.http_url}/v26.0/1777777/events", json=body, headers=META, timeout=5)
         assert answer.status_code >= 400
     except requests.exceptions.RequestException:
         assert kind in ("lost_after_commit", "reset_mid", "reset")
     assert len(running.received.counted("meta")) == counted
     assert [call.fault for call in running.received.calls("meta")] == [kind]
-    again = requests.post(f"{running.http_url}/v26.0/177/events", json=body, headers=META, timeout=5)
+    again = requests.post(f"{running.http_url}/v26.0/1777777/events", json=body, headers=META, timeout=5)
     assert again.status_code == 200
     assert len(running.received.counted("meta")) == 1
 

@@ -74,7 +74,7 @@ def error(response: requests.Response) -> tuple[int, int, int]:
     return response.status_code, body["code"], body.get("error_subcode", 0)
 
 
-def send(running: Running, *events: Any, pixel: str = "177", **more: Any) -> requests.Response:
+def send(running: Running, *events: Any, pixel: str = "1777777", **more: Any) -> requests.Response:
     body = {"data": list(events)} | more
     return requests.post(f"{running.http_url}/v26.0/{pixel}/events", json=body, headers=AUTH, timeout=10)
 
@@ -89,7 +89,7 @@ def test_the_sdk_reads_account_and_pixel(running: Running) -> None:
     api = sdk(running, secret="s" * 32)
     account = AdAccount("act_100", api=api).api_get(fields=["name", "currency", "timezone_name"])
     assert (account["name"], account["currency"], account["timezone_name"]) == ("alfa ads", "BRL", "America/Sao_Paulo")
-    assert AdsPixel("177", api=api).api_get(fields=["name"])["name"] == "Alfa pixel"
+    assert AdsPixel("1777777", api=api).api_get(fields=["name"])["name"] == "Alfa pixel"
     assert set(get(running, "me").json()) == {"id", "name"}
 
 
@@ -112,7 +112,7 @@ def test_a_wrong_token_is_190_and_another_shops_account_is_not_told_apart_from_p
     assert bad.json()["error"]["type"] == "OAuthException"
     assert error(get(running, "act_200")) == (403, 200, 0)
     assert error(get(running, "act_999")) == (400, 100, 33)
-    assert error(get(running, "277")) == (400, 100, 33)
+    assert error(get(running, "2777777")) == (400, 100, 33)
 
 
 @pytest.mark.parametrize(("version", "status"), [("v22.0", 400), ("v23.0", 200), ("v26.0", 200), ("v27.0", 400)])
@@ -351,7 +351,7 @@ def test_headers_tell_how_full_the_budget_is_and_full_is_80000() -> None:
 def test_the_sdks_event_request_is_taken_in_its_double_encoding(running: Running) -> None:
     from facebook_business.adobjects.adspixel import AdsPixel
 
-    answer = AdsPixel("177", api=sdk(running)).create_event(params={"data": [json.dumps(purchase("A1"))]})
+    answer = AdsPixel("1777777", api=sdk(running)).create_event(params={"data": [json.dumps(purchase("A1"))]})
     assert answer["events_received"] == 1
     assert running.received.orders("meta") == {"A1": Decimal("199.9")}
 
@@ -472,11 +472,13 @@ def test_the_first_of_two_counts_within_48_hours_and_both_count_after(running: R
 def test_another_name_another_pixel_and_no_id_are_never_duplicates(running: Running) -> None:
     send(running, purchase("E1"), purchase("E1", event_name="AddToCart"))
     requests.post(
-        f"{running.http_url}/v26.0/277/events?access_token=meta-token-2", json={"data": [purchase("E1")]}, timeout=10
+        f"{running.http_url}/v26.0/2777777/events?access_token=meta-token-2",
+        json={"data": [purchase("E1")]},
+        timeout=10,
     )
     send(running, without("event_id"), without("event_id"))
     assert {delivery.outcome for delivery in running.received.deliveries("meta")} == {"counted"}
-    assert len(running.received.counted("meta", "177")) == 4
+    assert len(running.received.counted("meta", "1777777")) == 4
 
 
 def test_test_events_are_counted_like_real_ones(running: Running) -> None:
@@ -486,7 +488,7 @@ def test_test_events_are_counted_like_real_ones(running: Running) -> None:
 
 
 def test_another_shops_pixel_takes_nothing(running: Running) -> None:
-    assert error(send(running, purchase("F1"), pixel="277")) == (400, 100, 33)
+    assert error(send(running, purchase("F1"), pixel="2777777")) == (400, 100, 33)
     assert running.received.deliveries("meta") == []
 
 

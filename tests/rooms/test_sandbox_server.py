@@ -193,7 +193,7 @@ def test_malformed_requests_are_turned_down_and_the_server_lives_on(running: Run
 def test_a_caller_that_hangs_up_mid_request_is_forgotten(running: Running) -> None:
     running.received.clear()
     with socket.create_connection(address(running), timeout=5) as raw:
-        raw.sendall(b"POST /v26.0/177/events HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        raw.sendall(b"POST /v26.0/1777777/events HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
     assert requests.get(f"{running.http_url}/sandbox/health", timeout=5).ok
     assert running.received.calls() == []
 
@@ -283,7 +283,7 @@ def test_a_service_account_reaches_the_shops_its_name_says(
 
     session = AuthorizedSession(service_account(running, private_key, name))
     found = []
-    for customer, action in (("1000000000", "1555"), ("2000000000", "2555")):
+    for customer, action in (("1000000000", "1555555"), ("2000000000", "2555555")):
         body = ingest(conversion(f"S-{name}"), customer=customer, action=action)
         found.append(session.post(f"{running.http_url}/v1/events:ingest", json=body, timeout=5).status_code)
     session.close()
@@ -312,9 +312,11 @@ def test_the_record_tells_what_each_platform_got_and_how_often(running: Running)
     running.received.clear()
     meta = {"Authorization": "Bearer meta-token-1"}
     for _ in range(2):
-        requests.post(f"{running.http_url}/v26.0/177/events", json={"data": [purchase("Z1")]}, headers=meta, timeout=5)
+        requests.post(
+            f"{running.http_url}/v26.0/1777777/events", json={"data": [purchase("Z1")]}, headers=meta, timeout=5
+        )
     refused = {"data": [purchase("Z2", event_name="")]}
-    requests.post(f"{running.http_url}/v26.0/177/events", json=refused, headers=meta, timeout=5)
+    requests.post(f"{running.http_url}/v26.0/1777777/events", json=refused, headers=meta, timeout=5)
     google = {"Authorization": f"Bearer {token(running).json()['access_token']}"}
     body = ingest(conversion("Z1"), conversion("Z9", consent={"adUserData": "CONSENT_DENIED"}))
     requests.post(f"{running.http_url}/v1/events:ingest", json=body, headers=google, timeout=5)
