@@ -1,9 +1,10 @@
 """Reading Nuvemshop's lists whole: windows small enough for the cap, pages that hold still, totals that agree.
 
 A list is always sorted by creation, newest first, whatever it is filtered by (api-docs issue 22), and no query may
-find more than 10,000 records (changelog 2025-11-06). So a span of time is cut until it fits, its upper end lies in
-the past, and its pages are read from the last to the second: a record that changes meanwhile leaves the span, what
-stood after it moves up, and moves onto a page that is still to be read. Nothing that stays can be missed.
+find more than 10,000 records (changelog 2025-11-06). So a span of time is cut until it fits, and its pages are read
+from the last to the second: a record that changes meanwhile leaves the span, what stood after it moves up, and moves
+onto a page that is still to be read. Nothing that stays can be missed. The last minutes, into which records may still
+come because two clocks never agree, are a span of their own that must hold still.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ CAP = 10_000
 SPAN = 5_000
 """Records read as one span: far enough from the cap, and few enough to be held until their total is confirmed."""
 SECOND = timedelta(seconds=1)
+SKEW = timedelta(minutes=15)
+"""How far this machine's clock may be ahead of the platform's."""
 MOST_CUTS = 64
 MOST_RESTARTS = 40
 """Cuts because a list would not hold still. Each halves a span; a span of one page cannot move at all."""
@@ -65,6 +68,7 @@ class Listing(Generic[T]):
     page: Page[T]
     since_field: str
     until_field: str
+    now: datetime
     confirm_empty: Callable[[], object]
     """Called when the platform answers 404 without saying that the list is empty; raises when the shop is not there."""
 
@@ -73,7 +77,7 @@ class Listing(Generic[T]):
 
         Raises the platform's named error, or Transient CTX-4409 when the list never holds still.
         """
-        waiting: list[Span] = [(since.replace(microsecond=0), until.replace(microsecond=0))]
+        waiting = self._settled_and_not((since.replace(microsecond=0), until.replace(microsecond=0)))
         restarts = 0
         while waiting:
             span = waiting.pop()
@@ -89,9 +93,14 @@ class Listing(Generic[T]):
                     ) from None
                 waiting += _cut(span, 2)
 
+    def _settled_and_not(self, span: Span) -> list[Span]:
+        edge = (self.now - SKEW).replace(microsecond=0)
+        return [(span[0], edge), (edge, span[1])] if span[0] < edge < span[1] else [span]
+
     def _read(self, span: Span, filters: Mapping[str, str]) -> list[T | BadRecord]:
         first = self._fetch(span, filters, 1)
         divisible = span[1] - span[0] > SECOND
+        settled = span[1] <= self.now - SKEW
         if first.total > (SPAN if divisible else CAP):
             if not divisible:
                 raise TooMany("CTX-4410", f"More than {CAP} records of {self.path} changed in one second.")
@@ -100,7 +109,7 @@ class Listing(Generic[T]):
         total = first.total
         for number in range(math.ceil(first.total / PER_PAGE), 1, -1):
             seen = self._fetch(span, filters, number)
-            if seen.total > total or (seen.records and _key(seen.records[0], number, 0) in found):
+            if seen.total > total or (seen.total < total and not settled):
                 raise _Moved
             total = seen.total
             found |= {_key(record, number, i): record for i, record in enumerate(seen.records)}

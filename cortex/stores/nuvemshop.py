@@ -85,7 +85,8 @@ class Nuvemshop(Store):
         read belongs to the next run, which is why runs read some days again (`etl.lookback_days`).
         """
         since, until = window.bounds(self.access.timezone)
-        until = min(until, self.access.clock())
+        now = self.access.clock()
+        until = min(until, now)
         if since >= until:
             return
         oddities = Oddities("Nuvemshop")
@@ -96,6 +97,7 @@ class Nuvemshop(Store):
                 wire.Page(wire.Order, STREAM),
                 "updated_at_min",
                 "updated_at_max",
+                now,
                 lambda: self._shop(client),
             )
             shown: set[str] = set()
@@ -126,9 +128,10 @@ class Nuvemshop(Store):
                 wire.Page(wire.Product, "store.products"),
                 "created_at_min",
                 "created_at_max",
+                self.access.clock(),
                 lambda: shop,
             )
-            for told in listing.between(BEGINNING, self.access.clock()):
+            for told in listing.between(BEGINNING, listing.now):
                 try:
                     if isinstance(told, BadRecord):
                         raise told

@@ -223,7 +223,9 @@ class Olist(Store):
         order = dict(zip(names[0], row, strict=True))
         del order["customer_id"]
         items = [dict(zip(names[1][1:], item[1:], strict=True)) for item in self._tables.items.get(row[0], ())]
-        payments = [dict(zip(names[2][1:], payment[1:], strict=True)) for payment in self._tables.payments.get(row[0], ())]
+        payments = [
+            dict(zip(names[2][1:], payment[1:], strict=True)) for payment in self._tables.payments.get(row[0], ())
+        ]
         return msgspec.json.encode({**order, "items": items, "payments": payments})
 
 

@@ -138,10 +138,31 @@ def test_orders_that_come_in_while_it_is_read_hide_no_other(seed: int) -> None:
     assert set(range(1, 1_001)) <= seen
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_orders_that_come_and_go_at_once_hide_no_other(seed: int) -> None:
+    """With a clock ahead, one comes in for each that leaves: the total stands still and everything moves down."""
+    dice = random.Random(seed)
+    today = Window(date(2026, 3, 10), date(2026, 3, 11))
+    shop = Shop([order(n, NOON - timedelta(minutes=4, seconds=n % 200)) for n in range(1, 1_001)])
+    moved: set[int] = set()
+
+    def live(request: int) -> None:
+        if request < 60:
+            some = dice.sample(shop.orders[:1_000], 3)
+            for one in some:
+                one["updated_at"] = stamp(NOON + timedelta(minutes=20))
+                moved.add(one["id"])
+            shop.orders.extend(order(5_000 + 10 * request + i, NOON + timedelta(seconds=request)) for i in range(2))
+
+    shop.before = live
+    seen = {int(one) for one in read(shop, today, now=NOON + timedelta(minutes=10))}
+    assert set(range(1, 1_001)) - moved <= seen
+
+
 def test_the_upper_end_is_never_in_the_future() -> None:
     shop = Shop(spread(3))
     read(shop, Window(date(2026, 3, 1), date(2026, 4, 1)))
-    assert {query["updated_at_max"] for _, query in shop.asked} == {"2026-03-10T12:00:00+00:00"}
+    assert max(query["updated_at_max"] for _, query in shop.asked) == "2026-03-10T12:00:00+00:00"
 
 
 def test_a_window_that_has_not_begun_asks_nothing() -> None:
@@ -221,6 +242,39 @@ def test_a_fault_that_stays_is_a_named_error_and_no_order_comes(fault: str) -> N
     with FaultyServer(shop) as server, pytest.raises(Transient):
         seen.extend(nuvemshop(server.url).orders(MARCH))
     assert not seen
+
+
+def test_a_page_that_repeats_records_of_another_is_not_taken() -> None:
+    """As long as it should be and beginning with a new record: only the total gives it away."""
+
+    def overlapping(_path: str, query: dict[str, str], right: bytes) -> list[Step] | None:
+        page = json.loads(right.split(b"\r\n\r\n", 1)[1])
+        if query.get("page") == "1" or len(page) < 200:
+            firsts.append(page)
+            return None
+        return [reply(200, json.dumps(page[:100] + firsts[-1][:100]).encode(), X_Total_Count="1000")]
+
+    firsts: list[list[Any]] = []
+    created = datetime(2026, 3, 5, tzinfo=UTC)
+    shop = Shop([order(n, created) for n in range(1, 1_001)], fault=overlapping)
+    with FaultyServer(shop) as server, pytest.raises(Transient) as caught:
+        list(nuvemshop(server.url).orders(MARCH))
+    assert caught.value.code == "CTX-4409"
+
+
+@pytest.mark.parametrize("fault", ["short", "empty"])
+def test_a_page_cut_short_once_costs_one_request(fault: str) -> None:
+    struck: list[int] = []
+
+    def once(_path: str, query: dict[str, str], right: bytes) -> list[Step] | None:
+        if query.get("page") != "3" or struck:
+            return None
+        struck.append(1)
+        return LIST_FAULTS[fault](right, right.split(b"\r\n\r\n", 1)[1])
+
+    shop = Shop(spread(900), fault=once)
+    assert len(read(shop)) == 900
+    assert len(shop.asked) == 5 + 1 + 3
 
 
 # What the platform answers -------------------------------------------------------------------------------------------
@@ -641,12 +695,8 @@ def test_the_catalogue() -> None:
         {"id": 41003, "name": {"pt": ""}, "variants": [{"id": 4, "price": "nove"}]},
     ]
     told: list[Any] = []
-    shop = Shop(
-        [],
-        fault=lambda path, _query, _right: (
-            None if path.endswith("/store") else [reply(200, json.dumps(listed).encode(), X_Total_Count="3")]
-        ),
-    )
+    page = reply(200, json.dumps(listed).encode(), X_Total_Count="3")
+    shop = Shop([], fault=lambda _path, query, _right: [page] if query.get("created_at_min", "3") < "2011" else None)
     with FaultyServer(shop) as server:
         shirt, mug = nuvemshop(server.url, told).products()
     assert (shirt.name, shirt.category, shirt.brand, shirt.stock) == ("Camiseta", "Roupas", "Marca", 10)
