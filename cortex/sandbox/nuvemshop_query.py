@@ -10,6 +10,8 @@ from typing import Any
 
 STATUSES = ("any", "open", "closed", "cancelled")
 PAYMENTS = ("any", "pending", "authorized", "paid", "abandoned", "refunded", "voided")
+SHOWN_BY_ANY = ("pending", "authorized", "paid")
+"""What the order page says `payment_status=any`, the default, means: the others must be asked for by name."""
 SHIPPINGS = ("any", "unpacked", "unfulfilled", "fulfilled")
 CHANNELS = ("any", "form", "store", "api", "meli")
 SORTS = ("user", "created-at-ascending", "created-at-descending", "best-selling", "alpha-ascending", "name-ascending",

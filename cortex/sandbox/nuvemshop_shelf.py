@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cortex.sandbox.market import Shop
-from cortex.sandbox.nuvemshop_query import Query
+from cortex.sandbox.nuvemshop_query import SHOWN_BY_ANY, Query
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -132,23 +132,7 @@ class Shelf:
 
     def _orders(self, query: Query, now: int) -> Sequence[int]:
         state, versions = self._at(now)
-        mask, version = state.visible.copy(), state.version
-        for name, when in (("created_at", versions.created), ("updated_at", versions.at[version])):
-            if f"{name}_min" in query.times:
-                mask &= when >= query.times[f"{name}_min"]
-            if f"{name}_max" in query.times:
-                mask &= when <= query.times[f"{name}_max"]
-        for name in STATES:
-            if query.words.get(name, "any") != "any":
-                mask &= versions.words[name][version] == query.words[name]
-        if query.words.get("channels", "any") != "any":
-            mask &= versions.storefront == query.words["channels"]
-        if "since_id" in query.numbers:
-            mask &= versions.ids > query.numbers["since_id"]
-        if "total_min" in query.numbers:
-            mask &= versions.total[version] >= query.numbers["total_min"]
-        if "total_max" in query.numbers:
-            mask &= versions.total[version] <= query.numbers["total_max"]
+        mask = state.visible & _fits(query, versions, state.version)
         found = np.flatnonzero(mask).tolist()
         if query.customers is not None:
             found = [i for i in found if versions.orders[i]["customer"]["id"] in query.customers]
@@ -222,6 +206,27 @@ def _look(versions: Versions, now: int, revision: int) -> Now:
     # An order that never changed exists from its creation, though its only version may be dated later.
     visible = (versions.created <= now) & ((past > 0) | (np.diff(versions.starts) == 1))
     return Now(now, revision, visible, versions.starts[:-1] + np.maximum(past, 1) - 1)
+
+
+def _fits(query: Query, versions: Versions, version: Ints) -> Bools:
+    """Which orders, each in the given version, the query asks for as far as arrays can tell."""
+    mask = np.ones(len(version), dtype=np.bool_)
+    total = versions.total[version]
+    bounds = query.times | query.numbers
+    for name, values in (("created_at", versions.created), ("updated_at", versions.at[version]), ("total", total)):
+        mask &= values >= bounds.get(f"{name}_min", -np.inf)
+        mask &= values <= bounds.get(f"{name}_max", np.inf)
+    mask &= versions.ids > query.numbers.get("since_id", -1)
+    for name in STATES:
+        word = query.words.get(name, "any")
+        if word != "any":
+            mask &= versions.words[name][version] == word
+        elif name == "payment_status":
+            mask &= np.isin(versions.words[name][version], SHOWN_BY_ANY)
+    channel = query.words.get("channels", "any")
+    if channel != "any":
+        mask &= versions.storefront == channel
+    return mask
 
 
 def _mentions(order: dict[str, Any], text: str) -> bool:

@@ -56,6 +56,13 @@ def every(api: NuvemshopStandIn, shop: Shop, target: str) -> list[dict[str, Any]
     return found
 
 
+def whole(api: NuvemshopStandIn, shop: Shop, target: str) -> list[dict[str, Any]]:
+    """The same for orders, with those that `payment_status=any` does not show."""
+    more = "&" if "?" in target else "?"
+    states = ("any", "refunded", "voided", "abandoned")
+    return [order for state in states for order in every(api, shop, f"{target}{more}payment_status={state}")]
+
+
 # --- who may ask -----------------------------------------------------------------------------------------------------
 
 
@@ -174,7 +181,7 @@ def test_what_is_not_understood_is_422(api: NuvemshopStandIn, shop: Shop, query:
 
 def test_more_than_ten_thousand_results_are_refused() -> None:
     template = build(now=NOW, days=10, shops=[ShopPlan("x", orders=40)]).shops[0]
-    base = template.orders_at(NOW)[0]
+    base = next(order for order in template.orders_at(NOW) if order["payment_status"] == "paid")
     start = datetime(2026, 1, 1, tzinfo=UTC)
     template.changes.clear()
     template.orders = [
@@ -201,7 +208,7 @@ def test_orders_come_newest_first_whatever_was_asked(api: NuvemshopStandIn, shop
 def test_windows_find_exactly_the_orders_inside(api: NuvemshopStandIn, shop: Shop) -> None:
     low, high = datetime(2026, 11, 10, 3, tzinfo=UTC), datetime(2026, 11, 14, 3, tzinfo=UTC)
     for name in ("created_at", "updated_at"):
-        found = every(
+        found = whole(
             api, shop, f"orders?per_page=200&{name}_min={low:%Y-%m-%dT%H:%M:%SZ}&{name}_max={high:%Y-%m-%dT%H:%M:%SZ}"
         )
         wanted = {o["id"] for o in shop.orders_at(NOW) if low <= datetime.fromisoformat(o[name]) <= high}
@@ -213,7 +220,7 @@ def test_both_ends_of_a_window_belong_to_it(api: NuvemshopStandIn, shop: Shop) -
     order = shop.orders_at(NOW)[40]
     for name in ("created_at", "updated_at"):
         moment = order[name].replace("+0000", "Z")
-        found = every(api, shop, f"orders?{name}_min={moment}&{name}_max={moment}")
+        found = whole(api, shop, f"orders?{name}_min={moment}&{name}_max={moment}")
         assert order["id"] in {o["id"] for o in found}
 
 
@@ -245,6 +252,13 @@ def test_filters_find_what_they_say(api: NuvemshopStandIn, shop: Shop) -> None:
         found = {order["id"] for order in every(api, shop, f"orders?per_page=200&{query}")}
         assert found == {order["id"] for order in known if fits(order)}, query
         assert found, query
+
+
+def test_any_payment_status_is_not_every(api: NuvemshopStandIn, shop: Shop) -> None:
+    for query in ("orders?per_page=200", "orders?per_page=200&payment_status=any&status=any"):
+        shown = {order["payment_status"] for order in every(api, shop, query)}
+        assert shown <= {"pending", "authorized", "paid"}
+    assert {order["payment_status"] for order in shop.orders_at(NOW)} > shown
 
 
 def test_fields_are_cut_to_those_asked_for(api: NuvemshopStandIn, shop: Shop) -> None:
@@ -296,7 +310,7 @@ def test_orders_are_as_they_are_at_the_platforms_present(market: Market, shop: S
     moments = [NOW - timedelta(days=12), NOW, NOW + timedelta(days=30)]
     for moment in moments:
         api = NuvemshopStandIn(market, standing(moment), rate=FAST)
-        found = {order["id"]: order for order in every(api, shop, "orders?per_page=200")}
+        found = {order["id"]: order for order in whole(api, shop, "orders?per_page=200")}
         assert found == {order["id"]: order for order in shop.orders_at(moment)}
         stamp = f"{moment:%Y-%m-%dT%H:%M:%S}+0000"
         assert all(order["created_at"] <= stamp and order["updated_at"] <= stamp for order in found.values())
@@ -332,7 +346,7 @@ def test_an_order_that_never_changed_exists_from_its_creation() -> None:
     seen = []
     for day in (17, 18, 20):
         api = NuvemshopStandIn(Market(NOW, [shop]), standing(datetime(2026, 11, day, 12, tzinfo=UTC)), rate=FAST)
-        seen.append(len(every(api, shop, "orders")))
+        seen.append(len(whole(api, shop, "orders")))
     assert seen == [0, 1, 1]
 
 
@@ -345,7 +359,8 @@ def test_an_amended_order_is_found_again(market: Market) -> None:
     old = min(shop.orders_at(NOW), key=lambda order: order["created_at"])
     shop.amend(old["id"], NOW + timedelta(minutes=1), {"payment_status": "refunded"})
     clock[0] = NOW + timedelta(minutes=2)
-    assert old["id"] in {o["id"] for o in every(api, shop, window) if o["payment_status"] == "refunded"}
+    assert get(api, shop, window).status == 404
+    assert old["id"] in {o["id"] for o in every(api, shop, f"{window}&payment_status=refunded")}
 
 
 # --- the bucket ------------------------------------------------------------------------------------------------------
