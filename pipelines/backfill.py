@@ -7,6 +7,7 @@ lookback = False
 chunk_days = 7
 chunks = (pull.store, pull.ads, pull.traffic)
 steps = (
+    pull.catalogue,
     value.people,
     credit.everything,
     value.customers,

@@ -4,6 +4,7 @@ from cortex.steps import credit, pull, queue, refresh, send, value
 
 steps = (
     pull.store,
+    pull.catalogue,
     pull.ads,
     pull.traffic,
     value.people,

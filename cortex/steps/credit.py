@@ -70,8 +70,10 @@ def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
     money = paid.filter(pl.col("order_key").is_in(keys)).sort("order_key")["net"].to_numpy()
     facts = paid.select("order_key", "is_new_customer", order_date="paid_date")
     named = points.select("order_key", "position", "channel", "platform", "campaign_id", "adset_id", "ad_id")
+    # Every other room asks for the last click's channel, whatever models the client looks at.
+    models = tuple(dict.fromkeys(("last_click", *run.tenant.analytics.models)))
     credited = []
-    for model in run.tenant.analytics.models:
+    for model in models:
         shares = plugins.module("attribution", model).model(journeys)
         credited.append(
             named.with_columns(
@@ -80,8 +82,9 @@ def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
                 attributed_revenue=pl.Series(credit(journeys, shares, money), dtype=pl.Int64),
             )
         )
-    rows = pl.concat([*credited, _unattributed(paid, keys, run.tenant.analytics.models)], how="diagonal_relaxed")
-    rows = from_cents(rows.join(facts, on="order_key"), "attributed_revenue")
+    rows = pl.concat([*credited, _unattributed(paid, keys, models)], how="diagonal_relaxed")
+    # A touch without credit is in fct_touchpoints already; here it would only multiply joins.
+    rows = from_cents(rows.filter(pl.col("weight") > 0).join(facts, on="order_key"), "attributed_revenue")
     touch_rows = points.drop("hours_before").to_dicts()
     credit_rows = rows.to_dicts()
     every = paid["order_key"].to_list()
@@ -102,7 +105,7 @@ def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
             "orders": len(every),
             "touches": len(points),
             "attributed_orders": len(keys),
-            "models": list(run.tenant.analytics.models),
+            "models": list(models),
         },
     )
 

@@ -29,11 +29,14 @@ PROVISIONAL = timedelta(hours=3)
 """Ad platforms keep counting a day for some hours after its end in the account's zone."""
 
 
-def store(tenant: Tenant) -> Iterator[Step]:
-    """Orders by change time and, where the platform offers them, products."""
-    kind = tenant.ecommerce.kind
+def store(_tenant: Tenant) -> Iterator[Step]:
+    """Orders by change time."""
     yield Step("store.orders", orders)
-    if hasattr(plugins.adapter("stores", kind, Store), "products"):
+
+
+def catalogue(tenant: Tenant) -> Iterator[Step]:
+    """Products as they stand, where the platform offers them."""
+    if hasattr(plugins.adapter("stores", tenant.ecommerce.kind, Store), "products"):
         yield Step("store.products", products)
 
 

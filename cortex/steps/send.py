@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,19 @@ from cortex.destinations import Destination
 from cortex.errors import CredentialError, PolicyRefusal, Transient
 from cortex.records import Conversion, Receipt
 from cortex.run import Outcome, Run, Step
-from cortex.warehouse import outbox, tables
+from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
 
 ORDERS = "SELECT * FROM fct_orders WHERE order_key IN :keys"
 ITEMS = "SELECT order_key, line, product_id, quantity, unit_price FROM fct_order_items WHERE order_key IN :keys"
-ABANDONED = """
-    SELECT outbox_key, attempts, sent_at, claimed_at FROM conversion_outbox
-    WHERE destination = :destination AND state = 'claimed'
+HELD = """
+    SELECT b.state, b.reason, COUNT(*) AS n, SUM(b.value) AS value
+    FROM conversion_outbox b JOIN fct_orders o ON o.order_key = b.order_key
+    WHERE b.destination = :destination AND b.state IN ('gated', 'expired')
+      AND o.paid_date >= :since AND o.paid_date < :until
+    GROUP BY b.state, b.reason ORDER BY b.state, b.reason
 """
 POLLED = """
     SELECT outbox_key, event_id, order_ref, request_id, claim_id, attempts, sent_at FROM conversion_outbox
@@ -50,30 +54,26 @@ def deliver(run: Run, kind: str) -> Outcome:
             fix=f"Add privacy.consent.mode (opt_in or opt_out) to tenants/{run.tenant.code}.yaml, as the client instructs.",
         )
     destination = run.adapter("destinations", kind, Destination, run.tenant.destinations[kind])
-    lost = _give_up_abandoned(run, kind, destination)
+    lost = _resolve_abandoned(run, kind, destination)
     fates: Counter[str] = Counter()
     value = Decimal(0)
-    number = 0
-    # What nobody answered comes first: it may be resent only while the platform still deduplicates it.
-    for was in ("unknown", "planned"):
-        while True:
-            number += 1
-            claimed = outbox.claim(
-                run.warehouse, kind, destination.batch, f"{run.run_id}-{number}", run.now(), state=was
-            )
-            if not claimed:
-                break
-            sent, worth = _batch(run, kind, destination, claimed, was)
-            fates += sent
-            value += worth
-            run.progress(sum(fates.values()))
+    while claimed := outbox.claim(run.warehouse, kind, destination.batch, _claim_id(run, fates), run.now()):
+        sent, worth = _batch(run, kind, destination, claimed)
+        fates += sent
+        value += worth
+        run.progress(sum(fates.values()))
     polled = _settle(run, kind, destination)
     run.warehouse.atomically(lambda tx: outbox.purge_identifiers(tx, run.now()))
     return _outcome(run, kind, fates, polled, value, lost)
 
 
+def _claim_id(run: Run, fates: Counter[str]) -> str:
+    """Different for every claim of a run: each one moves at least one row on."""
+    return f"{run.run_id}-{sum(fates.values())}"
+
+
 def _batch(
-    run: Run, kind: str, destination: Destination, claimed: Sequence[dict[str, Any]], was: str
+    run: Run, kind: str, destination: Destination, claimed: Sequence[dict[str, Any]]
 ) -> tuple[Counter[str], Decimal]:
     batch = _conversions(run, kind, claimed)
     digest = hashlib.sha256(destination.body(batch)).hexdigest()
@@ -81,20 +81,20 @@ def _batch(
     try:
         receipts = destination.send(batch)
     except (CredentialError, Transient) as failure:
-        _give_back(run, claimed, was, failure)
+        _give_back(run, claimed, failure)
         raise
     outcomes = []
     value = Decimal(0)
     for row, made, receipt in zip(claimed, batch, receipts, strict=True):
         # Of a delivery nobody answered the first call's time counts: the platform's deduplication began with it.
-        first = row["sent_at"] if was == "unknown" and row["sent_at"] else sent_at
+        first = row["sent_at"] if row["was"] == "unknown" and row["sent_at"] else sent_at
         outcome = rules.after(
-            receipt, attempts=row["attempts"], now=sent_at, was=was, sent_at=first, dedup=destination.dedup
+            receipt, attempts=row["attempts"], now=sent_at, was=row["was"], sent_at=first, dedup=destination.dedup
         )
         outcomes.append(_row(run, row, outcome, receipt, sent_at=first, digest=digest))
         if outcome.state in rules.DELIVERED:
             value += made.value
-    run.warehouse.atomically(lambda tx: outbox.record(tx, outcomes))
+    run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
     return Counter(row["state"] for row in outcomes), value
 
 
@@ -109,7 +109,7 @@ def _conversions(run: Run, kind: str, claimed: Sequence[dict[str, Any]]) -> list
             orders[row["order_key"]],
             tenant=run.tenant.code,
             destination=kind,
-            sealed=rules.Sealed(**row["identifiers"]),
+            sealed=rules.read_sealed(row["identifiers"]),
             items=items[row["order_key"]],
             action=row["action"],
             revision=row["revision"],
@@ -139,13 +139,13 @@ def _row(
     return settled if digest is None else {**settled, "payload_sha256": digest}
 
 
-def _give_back(run: Run, claimed: Sequence[dict[str, Any]], was: str, failure: CredentialError | Transient) -> None:
+def _give_back(run: Run, claimed: Sequence[dict[str, Any]], failure: CredentialError | Transient) -> None:
     """Nothing of the batch was tried: the rows are as they were."""
     rows = [
         {
             "outbox_key": row["outbox_key"],
             "claim_id": row["claim_id"],
-            "state": was,
+            "state": row["was"],
             "attempts": row["attempts"] - 1,
             "next_attempt_at": run.now(),
             "error_class": "auth" if isinstance(failure, CredentialError) else "transient",
@@ -154,38 +154,36 @@ def _give_back(run: Run, claimed: Sequence[dict[str, Any]], was: str, failure: C
         }
         for row in claimed
     ]
-    run.warehouse.atomically(lambda tx: outbox.record(tx, rows))
+    run.warehouse.atomically(partial(outbox.record, outcomes=rows))
 
 
-def _give_up_abandoned(run: Run, kind: str, destination: Destination) -> int:
-    """Claims without a receipt become unknown: this run holds the client's lease, so whoever claimed them is gone."""
+def _resolve_abandoned(run: Run, kind: str, destination: Destination) -> int:
+    """Claims without a receipt are unknown: this run holds the client's lease, so whoever claimed them is gone.
+
+    They are due at once while the platform still deduplicates; after that they are held for a person.
+    """
     now = run.now()
     rows = []
-    for row in run.warehouse.rows(ABANDONED, destination=kind):
-        first = row["sent_at"] or row["claimed_at"] or now
+    for row in outbox.stale(run.warehouse, kind, now + timedelta(seconds=1)):
         outcome = rules.after(
-            rules.LOST, attempts=row["attempts"], now=first, was="claimed", sent_at=first, dedup=destination.dedup
+            rules.LOST,
+            attempts=row["attempts"],
+            now=now,
+            was="claimed",
+            sent_at=row["sent_at"],
+            dedup=destination.dedup,
         )
         rows.append(
             {
                 "outbox_key": row["outbox_key"],
+                "claim_id": row["claim_id"],
                 "state": outcome.state,
-                "sent_at": first,
-                # Due at once: whether it arrived is best asked while the platform still remembers.
-                "next_attempt_at": now
-                if outcome.next_attempt_at is not None and _remembered(first, now, destination)
-                else None,
+                "next_attempt_at": now if outcome.next_attempt_at is not None else None,
                 **rules.told(rules.LOST),
             }
         )
-    run.warehouse.atomically(
-        lambda tx: tx.assign(tables.conversion_outbox, "outbox_key", rows, only={"state": ["claimed"]})
-    )
+    run.warehouse.atomically(partial(outbox.record, outcomes=rows))
     return len(rows)
-
-
-def _remembered(first: Any, now: Any, destination: Destination) -> bool:
-    return destination.dedup is None or bool(now <= first + destination.dedup)
 
 
 def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
@@ -219,12 +217,7 @@ def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
 def _outcome(run: Run, kind: str, fates: Counter[str], polled: Counter[str], value: Decimal, lost: int) -> Outcome:
     done = sum(count for state, count in fates.items() if state in rules.DELIVERED)
     parts = [f"{done} accepted"]
-    held = run.warehouse.rows(
-        "SELECT state, reason, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
-        " WHERE destination = :destination AND state IN ('gated', 'expired') AND run_id = :run_id GROUP BY state, reason",
-        destination=kind,
-        run_id=run.run_id,
-    )
+    held = run.warehouse.rows(HELD, destination=kind, since=run.window.since, until=run.window.until)
     skipped = sum(row["n"] for row in held)
     parts.append(f"{skipped} skipped by rule")
     parts.append(f"{fates['rejected'] + fates['dead']} rejected")
