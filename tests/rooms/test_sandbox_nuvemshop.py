@@ -249,7 +249,8 @@ def test_filters_find_what_they_say(api: NuvemshopStandIn, shop: Shop) -> None:
         ("q=EXAMPLE.ORG", lambda o: "example.org" in o["contact_email"].lower()),
         (f"customer_ids={known[3]['customer']['id']}", lambda o: o["customer"]["id"] == known[3]["customer"]["id"]),
     ):
-        found = {order["id"] for order in every(api, shop, f"orders?per_page=200&{query}")}
+        ask = every if "payment_status" in query else whole
+        found = {order["id"] for order in ask(api, shop, f"orders?per_page=200&{query}")}
         assert found == {order["id"] for order in known if fits(order)}, query
         assert found, query
 
