@@ -6,9 +6,10 @@ A recording is a list of exchanges, usually `tests/recorded/<room>/<kind>/exchan
       "response": {"status": 200, "headers": {"X-Total-Count": "2"}, "json": […]}}]
 
 A request is answered by the first exchange whose method, path (`*` as in file names), query and headers it has, and
-whose `contains` (a list of texts) is all in its body; what the exchange does not name does not matter. A response's body is one of `json`, `text`, `file` (beside the recording)
-or `files` (JSON files that become one JSON list). `{base}` in bodies and header values becomes the server's own URL.
-A request nobody recorded is answered 501 and kept in `unmatched`.
+whose `contains` (a list of texts) is all in its body; what the exchange does not name does not matter. A response's
+body is one of `json`, `text`, `file` (beside the recording) or `files` (JSON files that become one JSON list).
+`{base}` in bodies and header values becomes the server's own URL. A request nobody recorded is answered 501 and kept
+in `unmatched`.
 """
 
 from __future__ import annotations
