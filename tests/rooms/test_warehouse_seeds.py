@@ -1,0 +1,86 @@
+"""What every schema starts with: channels and a calendar that knows Brazil."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+
+from cortex.warehouse import Warehouse, tables
+from cortex.warehouse.seed import black_friday, calendar, channels, easter, holidays, seeds
+from tests.rooms.warehouse_rows import everything
+
+
+@pytest.mark.parametrize(
+    ("year", "month", "day"),
+    [(2015, 4, 5), (2016, 3, 27), (2019, 4, 21), (2024, 3, 31), (2025, 4, 20), (2026, 4, 5), (2035, 3, 25)],
+)
+def test_easter(year: int, month: int, day: int):
+    assert easter(year) == date(year, month, day)
+
+
+def test_easter_is_a_sunday_between_its_limits():
+    for year in range(1900, 2100):
+        assert easter(year).weekday() == 6
+        assert date(year, 3, 22) <= easter(year) <= date(year, 4, 25)
+
+
+@pytest.mark.parametrize(
+    ("year", "day"),
+    [(2015, 27), (2018, 23), (2019, 29), (2020, 27), (2022, 25), (2023, 24), (2024, 29), (2025, 28), (2026, 27), (2029, 23)]
+)  # fmt: skip
+def test_black_friday_follows_the_fourth_thursday(year: int, day: int):
+    # In 2018, 2024 and 2029 the fourth Friday of November is another day than this.
+    assert black_friday(year) == date(year, 11, day)
+    assert black_friday(year).weekday() == 4
+
+
+def test_holidays_of_2026():
+    assert sorted(holidays(2026)) == [
+        date(2026, 1, 1), date(2026, 4, 3), date(2026, 4, 21), date(2026, 5, 1), date(2026, 9, 7), date(2026, 10, 12),
+        date(2026, 11, 2), date(2026, 11, 15), date(2026, 11, 20), date(2026, 12, 25),
+    ]  # fmt: skip
+    carnival, corpus_christi = easter(2026) - timedelta(days=47), easter(2026) + timedelta(days=60)
+    assert carnival not in holidays(2026)
+    assert corpus_christi not in holidays(2026)
+
+
+def test_consciousness_day_is_national_since_2024():
+    assert date(2023, 11, 20) not in holidays(2023)
+    assert "Consciência Negra" in holidays(2024)[date(2024, 11, 20)]
+
+
+def test_the_calendar_is_whole_and_agrees_with_iso_8601():
+    rows = calendar()
+    assert [rows[0]["day"], rows[-1]["day"]] == [date(2015, 1, 1), date(2035, 12, 31)]
+    assert len(rows) == len({row["date_key"] for row in rows}) == (date(2036, 1, 1) - date(2015, 1, 1)).days
+    by_day = {row["day"]: row for row in rows}
+    new_year = by_day[date(2021, 1, 1)]
+    assert (new_year["iso_year"], new_year["iso_week"], new_year["week_start"]) == (2020, 53, date(2020, 12, 28))
+    assert by_day[date(2026, 3, 1)]["month_index"] - by_day[date(2025, 12, 31)]["month_index"] == 3
+    assert {row["weekday"] for row in rows if row["day"] == row["week_start"]} == {1}
+    assert by_day[date(2026, 11, 27)]["is_black_friday"] == 1
+    assert by_day[date(2026, 9, 7)] | {"week_start": None} == {
+        "date_key": 20260907, "day": date(2026, 9, 7), "year": 2026, "quarter": 3, "month": 9,
+        "month_start": date(2026, 9, 1), "week_start": None, "iso_year": 2026, "iso_week": 37, "weekday": 1,
+        "month_index": 320, "is_holiday": 1, "holiday": "Independência do Brasil", "is_black_friday": 0,
+    }  # fmt: skip
+
+
+def test_channels_are_named_in_three_languages_in_one_order():
+    found = {row["channel"]: row for row in channels()}
+    assert list(found) == [row["channel"] for row in sorted(channels(), key=lambda row: row["sort_order"])]
+    assert set(found) == {
+        "meta", "google", "tiktok", "bing", "organic", "direct", "email", "referral", "social", "marketplace",
+        "whatsapp", "affiliate", "sms", "other", "unattributed",
+    }  # fmt: skip
+    assert len({row["sort_order"] for row in found.values()}) == len(found)
+    assert {name for name, row in found.items() if row["is_paid"]} == {"meta", "google", "tiktok", "bing", "affiliate"}
+    assert found["organic"]["name_pt"] == "Busca orgânica"
+    assert all(row[f"name_{lang}"] for row in found.values() for lang in ("pt", "en", "es"))
+
+
+@pytest.mark.parametrize(("table", "rows"), [(tables.dim_channels, channels), (tables.dim_dates, calendar)])
+def test_seeds_are_loaded_as_they_are(warehouse: Warehouse, table, rows: Callable[[], list[dict[str, object]]]):
+    by = next(column.name for column in table.primary_key)
+    assert everything(warehouse, table) == sorted(rows(), key=lambda row: str(row[by]))
+    assert {seed.table for seed in seeds()} == {"dim_channels", "dim_dates"}
