@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cortex.sandbox.checkout import (
+from cortex.sandbox.checkout import Sale
+from cortex.sandbox.happenings import (
     Event,
-    Sale,
     abandoned,
     authorized,
     cancelled,

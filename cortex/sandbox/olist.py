@@ -36,7 +36,8 @@ from cortex.errors import UsageError
 from cortex.sandbox.arrivals import AGENTS, Arrivals, browser_ip, kit_attributes
 from cortex.sandbox.campaigns import google_ads, meta_ads
 from cortex.sandbox.catalog import Good, wire_products
-from cortex.sandbox.checkout import Event, Sale, Sold, cancelled, closed, live, packed, paid, shipped, wire_order
+from cortex.sandbox.checkout import Sale, Sold, wire_order
+from cortex.sandbox.happenings import Event, cancelled, closed, live, packed, paid, shipped
 from cortex.sandbox.market import Market, Shop
 from cortex.sandbox.notation import money
 from cortex.sandbox.people import DRAWS, Identity, invent

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from cortex.sandbox.arrivals import AGENTS, Arrivals, browser_ip, kit_attributes
 from cortex.sandbox.catalog import Good, rescale
-from cortex.sandbox.checkout import Event, Sale, Sold, cancelled, live, paid, wire_order
+from cortex.sandbox.checkout import Sale, Sold, wire_order
 from cortex.sandbox.fates import DRAWS as FATE_DRAWS
 from cortex.sandbox.fates import fate
+from cortex.sandbox.happenings import Event, cancelled, live, paid
 from cortex.sandbox.market import Shop
 from cortex.sandbox.notation import money
 from cortex.sandbox.people import DRAWS as PERSON_DRAWS
