@@ -7,6 +7,7 @@ A person is `customer_unique_id`; `customer_id` is new with every order and woul
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -106,9 +107,9 @@ class Olist(Store):
         """
         for unfit in self._tables.unfit:
             self.access.quarantine(unfit)
-        for changed, row in self._tables.orders:
-            if local_day(changed, self.access.timezone) not in window:
-                continue
+        orders = self._tables.orders
+        first, last = (bisect_left(orders, (instant, ())) for instant in window.bounds(self.access.timezone))
+        for changed, row in orders[first:last]:
             try:
                 found = self._order(row, changed)
             except BadRecord as failure:
