@@ -9,7 +9,8 @@ import unicodedata
 from cortex.errors import UsageError
 from cortex.workspace import Workspace
 
-_CODE = re.compile(r"[a-z][a-z0-9_]{1,30}")
+CODE = "[a-z][a-z0-9_]{1,30}"
+"""What a code looks like, as a pattern."""
 _LONGEST = 31
 
 # fmt: off
@@ -32,7 +33,7 @@ def check(code: str) -> str:
 
     Nothing may build a path, a schema name or a variable from a code that has not passed here.
     """
-    if _CODE.fullmatch(code) and code not in RESERVED:
+    if re.fullmatch(CODE, code) and code not in RESERVED:
         return code
     shown = "".join(character if character.isprintable() else "?" for character in code[:40])
     better = suggestion(code)

@@ -15,7 +15,7 @@ STORE = "ecommerce"
 ROOMS = {"ecommerce": "stores", "ads": "ads", "analytics": "traffic", "offline_conversions": "destinations"}
 """Block of the client file -> room of its adapters. `ecommerce` names one platform, the others one key each."""
 
-ANNOUNCED = {"ads": frozenset({"tiktok"}), "offline_conversions": frozenset({"tiktok_events"})}
+ANNOUNCED = {"ads": frozenset({"tiktok"})}
 """Platforms a file may mention while switched off although nothing here speaks to them yet."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cortex import plugins
 from cortex.settings import PlatformSection, Section
 from cortex.tenant.platforms import ANNOUNCED, INSTALLED, ROOMS, STORE, Platforms
 from cortex.tenant.sections import SECTIONS
@@ -18,6 +19,8 @@ def schema(platforms: Platforms = INSTALLED) -> dict[str, Any]:
         kinds = platforms.kinds(room)
         configs = {kind: _section(platforms.adapter(room, kind).Config) for kind in kinds}
         blocks[name] = _shop(configs) if name == STORE else _platforms(configs, sorted(ANNOUNCED.get(name, ())))
+    attribution = blocks["analytics_config"]["properties"]["attribution"]
+    attribution["properties"]["models"]["items"] = {"enum": plugins.kinds("attribution")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Cortex client file",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from cortex import plugins
 from cortex.conversions.policy import Privacy
 from cortex.settings import Section
+from cortex.tenant.codes import CODE
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 _SLACK = re.compile(r"#[^\s#@<>,]{1,80}|[CG][A-Z0-9]{8,20}")
@@ -102,7 +103,10 @@ class Client(Section):
     """Who the client is."""
 
     name: Line = Field(min_length=1, max_length=120, description="Name as people read it.")
-    code: str = Field(description="Same as the file name; becomes the schema cortex_<code>.")
+    code: str = Field(
+        description="Same as the file name; becomes the schema cortex_<code>.",
+        json_schema_extra={"pattern": f"^{CODE}$"},
+    )
     timezone: Annotated[str, AfterValidator(_zone)] = Field(description="IANA zone in which the client's days begin.")
     currency: Annotated[str, AfterValidator(_currency)] = Field(
         default="BRL", description="ISO 4217 currency of reports."

@@ -64,7 +64,7 @@ def test_a_line_for_machines_carries_what_was_bound(capsys: pytest.CaptureFixtur
 def test_no_secret_and_no_identity_reaches_a_line(fmt: str, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(fmt=fmt, verbose=True)
     log = logs.logger(client="xyz", token=CANARY)
-    log.info("from " + PERSON, nested={PERSON: [CANARY, (PERSON, {"deep": CANARY})]})
+    log.info(PERSON, nested={PERSON: [CANARY, (PERSON, {"deep": CANARY})]})
     log.warning("an object", error=ValueError(CANARY, PERSON), raw=PERSON.encode(), person=Person(email=PERSON))
     try:
         int(f"{CANARY} of {PERSON}")
