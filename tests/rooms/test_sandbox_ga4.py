@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from cortex.sandbox.ga4 import Ga4StandIn
 from cortex.sandbox.ga4_reports import Flags
 from cortex.sandbox.oauth import OAuth
 from cortex.sandbox.wire import Request, standing
-from tests.small_market import NOW, TODAY, market, order
+from tests.small_market import NOW, TODAY, market, sessions
 
 ORDERS = ["date", "transactionId", "sessionSource", "sessionCampaignName"]
 ANALYTICS = "https://www.googleapis.com/auth/analytics.readonly"
@@ -151,6 +150,16 @@ def test_a_batch_of_five_is_answered_in_order_and_six_are_not(running: Running) 
     assert status(post(running, {"requests": [one] * 6}, action="batchRunReports")) == (400, "INVALID_ARGUMENT")
 
 
+def test_enums_are_numbers_for_those_who_ask_for_them_and_names_for_others() -> None:
+    oauth = OAuth(market())
+    stand_in = Ga4StandIn(market(), oauth, clock=standing(NOW))
+    kinds = {}
+    for target in ("", "?$alt=json;enum-encoding=int"):
+        headers = alone(stand_in, oauth, target).json()["metricHeaders"]
+        kinds[target] = [header["type"] for header in headers]
+    assert list(kinds.values()) == [["TYPE_INTEGER", "TYPE_CURRENCY"], [1, 9]]
+
+
 def test_metadata_names_what_may_be_asked(running: Running) -> None:
     metadata = sdk(running).get_metadata(name="properties/501/metadata")
     assert {"transactionId", "landingPage"} <= {each.api_name for each in metadata.dimensions}
@@ -268,7 +277,7 @@ def test_the_quota_is_shown_when_asked_and_runs_out(running: Running) -> None:
     assert answers[-1].json()["error"]["status"] == "RESOURCE_EXHAUSTED"
 
 
-def alone(stand_in: Ga4StandIn, oauth: OAuth) -> Any:
+def alone(stand_in: Ga4StandIn, oauth: OAuth, target: str = "", **more: Any) -> Any:
     import json
 
     form = b"grant_type=refresh_token&client_id=i&client_secret=s&refresh_token=1//refresh-1"
@@ -276,19 +285,18 @@ def alone(stand_in: Ga4StandIn, oauth: OAuth) -> Any:
         Request.of("POST", "/token", {"Content-Type": "application/x-www-form-urlencoded"}, form)
     ).json()
     headers = {"Authorization": f"Bearer {token['access_token']}"}
-    body = json.dumps(wire(["date"], ["sessions"])).encode()
-    return stand_in.handle(Request.of("POST", "/v1beta/properties/501:runReport", headers, body))
+    body = json.dumps(wire(["date"], ["sessions", "purchaseRevenue"], **more)).encode()
+    return stand_in.handle(Request.of("POST", f"/v1beta/properties/501:runReport{target}", headers, body))
 
 
 def test_days_are_the_propertys_and_nothing_after_now_is_shown() -> None:
     world = market()
     prop = world.shops[0].ga4
     assert prop is not None
-    prop.orders.append(order(TODAY + timedelta(days=1), 99))
-    night = replace(prop)
-    world.shops[0].ga4 = night
+    prop.sessions.append(sessions(TODAY + timedelta(days=1), "google"))
     late = NOW.replace(hour=2) + timedelta(days=1)  # 23:00 of the 20th in São Paulo
     oauth = OAuth(world)
     stand_in = Ga4StandIn(world, oauth, clock=standing(late))
-    rows = alone(stand_in, oauth).json()["rows"]
+    ahead = [{"startDate": "2026-11-01", "endDate": "2026-12-31"}]
+    rows = alone(stand_in, oauth, dateRanges=ahead).json()["rows"]
     assert max(row["dimensionValues"][0]["value"] for row in rows) == "20261120"

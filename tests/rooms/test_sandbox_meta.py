@@ -115,6 +115,11 @@ def test_a_wrong_token_is_190_and_another_shops_account_is_not_told_apart_from_p
     assert error(get(running, "2777777")) == (400, 100, 33)
 
 
+@pytest.mark.parametrize(("proof", "status"), [("0" * 64, 200), ("0" * 63, 400), ("secret", 400)])
+def test_a_proof_of_the_app_secret_must_look_like_one(running: Running, proof: str, status: int) -> None:
+    assert get(running, "me", appsecret_proof=proof).status_code == status
+
+
 @pytest.mark.parametrize(("version", "status"), [("v22.0", 400), ("v23.0", 200), ("v26.0", 200), ("v27.0", 400)])
 def test_versions_outside_the_window_are_gone(running: Running, version: str, status: int) -> None:
     answer = get(running, "me", version)
