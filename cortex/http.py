@@ -213,24 +213,30 @@ def guard(session: requests.Session, base_url: str, limits: Limits) -> None:
     session.mount("http://", transport)
 
 
+class Shifted(Transient):
+    """The pages of one list do not fit together: the list is to be read again from its start."""
+
+
 def persist(
     once: Callable[[], T],
     limits: Limits,
     *,
     attempts: int | None = None,
+    only: type[Transient] = Transient,
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> T:
     """Call `once` until it raises no Transient, with growing pauses or those the platform asks for.
 
-    Raises the last Transient when the attempts are spent or waiting on would exceed `limits.patience`; every other
-    error at once.
+    only: the kind to try again after (around requests that are tried again themselves, `Shifted`, or their attempts
+    would multiply). Raises the last one when the attempts are spent or waiting on would exceed `limits.patience`;
+    every other error at once.
     """
     last, waited = attempts or limits.attempts, 0.0
     for attempt in range(1, last + 1):
         try:
             return once()
-        except Transient as failure:
+        except only as failure:
             asked = failure.retry_after if isinstance(failure, Throttled) else 0.0
             backoff = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause = max(asked, backoff * (0.5 + jitter() / 2))

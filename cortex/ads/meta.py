@@ -17,7 +17,7 @@ from cortex.ads._graph import LIMITS, Graph, TooMuch
 from cortex.ads._remainder import beyond
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError, Transient
-from cortex.http import persist
+from cortex.http import Shifted, persist
 from cortex.money import amount
 from cortex.records import Account, AdSpend, History, Notice, Restatement
 from cortex.settings import PlatformSection, SecretName
@@ -248,7 +248,13 @@ class Meta(AdPlatform):
         """Every page of a list, read again from the start when a page cannot be right, in smaller pages when asked."""
         while True:
             try:
-                return persist(lambda: self._pages(piece, path, question), LIMITS, attempts=3, sleep=self.access.sleep)
+                return persist(
+                    lambda: self._pages(piece, path, question),
+                    LIMITS,
+                    attempts=3,
+                    only=Shifted,
+                    sleep=self.access.sleep,
+                )
             except TooMuch:
                 if self._page <= SMALLEST_PAGE:
                     raise
@@ -262,14 +268,14 @@ class Meta(AdPlatform):
         while True:
             page = self._graph.ask("GET", path, {**question, "limit": self._page, **after}, Page)
             if page.data is None:
-                raise Transient("CTX-4109", "Meta's answer holds no list of rows.")
+                raise Shifted("CTX-4109", "Meta's answer holds no list of rows.")
             rows += page.data
             if not page.paging.next:
                 self._trust(piece, rows)
                 return rows
             after = {"after": page.paging.cursors.after}
             if after["after"] in followed:
-                raise Transient("CTX-4109", "Meta's pages go in a circle.")
+                raise Shifted("CTX-4109", "Meta's pages go in a circle.")
             followed.add(after["after"])
 
     def _trust(self, piece: Window, rows: Iterable[Row]) -> None:
@@ -277,7 +283,7 @@ class Meta(AdPlatform):
         for row in rows:
             key = (row.date_start, row.campaign_id, row.ad_id)
             if key in seen:
-                raise Transient("CTX-4109", f"Meta told {row.date_start} of the same ad twice: its pages shifted.")
+                raise Shifted("CTX-4109", f"Meta told {row.date_start} of the same ad twice: its pages shifted.")
             seen.add(key)
             if row.date_start not in piece or f"act_{row.account_id}" != self.config.account_id:
                 raise PlatformError("CTX-4110", "Meta answered for another account or other days than asked.")

@@ -17,7 +17,7 @@ from cortex.ads import AdPlatform
 from cortex.ads._remainder import beyond
 from cortex.clock import Window
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
-from cortex.http import Bucket, Client, Limits, persist
+from cortex.http import Bucket, Client, Limits, Shifted, persist
 from cortex.money import amount
 from cortex.records import Account, AdSpend, History, Notice, Restatement
 from cortex.secrets import REDACTOR
@@ -189,7 +189,7 @@ class TikTok(AdPlatform):
 
     def _records(self, piece: Window, level: Level) -> list[AdSpend]:
         """The piece at one level, without rows that measure nothing, read again when its pages shifted."""
-        rows = persist(lambda: self._pages(piece, level), LIMITS, attempts=3, sleep=self.access.sleep)
+        rows = persist(lambda: self._pages(piece, level), LIMITS, attempts=3, only=Shifted, sleep=self.access.sleep)
         records = [self._record(row, level) for row in rows]
         return [row for row in records if row.spend or row.impressions or row.clicks or row.conversions]
 
@@ -221,7 +221,7 @@ class TikTok(AdPlatform):
                 break
             number += 1
         if totals != {len(rows)} or read != len(rows):
-            raise Transient("CTX-4806", "TikTok's pages shifted while they were read.")
+            raise Shifted("CTX-4806", "TikTok's pages shifted while they were read.")
         if any(_day(row) not in piece for row in rows.values()):
             raise PlatformError("CTX-4807", "TikTok answered for other days than asked.")
         return list(rows.values())

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import field_validator
 
 from cortex.clock import Window, local_day
-from cortex.errors import PlatformError, Transient
+from cortex.errors import PlatformError
 from cortex.google import CREDENTIALS
-from cortex.http import persist
+from cortex.http import Shifted, persist
 from cortex.money import amount
 from cortex.records import Account, History, Notice, Restatement, Sessions, Touch
 from cortex.settings import PlatformSection
@@ -208,7 +208,10 @@ class Ga4(Traffic):
         """Every page of a day. When the total moves or a row comes twice, the day is read again from its start."""
         begun = [first]
         return persist(
-            lambda: self._pages(layout, day, begun.pop() if begun else None), LIMITS, sleep=self.access.sleep
+            lambda: self._pages(layout, day, begun.pop() if begun else None),
+            LIMITS,
+            only=Shifted,
+            sleep=self.access.sleep,
         )
 
     def _pages(self, layout: Layout, day: date, page: Any) -> list[Row]:
@@ -218,7 +221,7 @@ class Ga4(Traffic):
             if page is None:
                 page = self._api.reports(layout, [day], offset=len(rows))[0]
             if total not in {None, page.row_count} or (page.row_count and not page.rows):
-                raise Transient("CTX-4305", f"GA4's report of {day} changed while it was read.")
+                raise Shifted("CTX-4305", f"GA4's report of {day} changed while it was read.")
             total = page.row_count
             rows += [
                 (
@@ -229,7 +232,7 @@ class Ga4(Traffic):
             ]
             page = None
         if len({dimensions for dimensions, _ in rows}) != len(rows):
-            raise Transient("CTX-4305", f"GA4 told a row of {day} twice: its pages shifted.")
+            raise Shifted("CTX-4305", f"GA4 told a row of {day} twice: its pages shifted.")
         if any(dimensions[0] != f"{day:%Y%m%d}" for dimensions, _ in rows):
             raise PlatformError("CTX-4307", "GA4 answered for other days than asked.")
         return rows
