@@ -412,7 +412,7 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (outbox_key)
 );
-CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key);
+CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
 CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
 
 CREATE VIEW rpt_campaign_performance AS

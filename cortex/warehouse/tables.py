@@ -549,7 +549,7 @@ conversion_outbox = table(
     col("created_at", Instant(), "Planned."),
     col("run_id", text(32), "Last run that touched it."),
     Index("ix_conversion_outbox_work", "destination", "state", "next_attempt_at"),
-    Index("ix_conversion_outbox_order", "order_key"),
+    Index("ix_conversion_outbox_order", "order_key", "destination", "action"),
     source="computed",
 )
 
