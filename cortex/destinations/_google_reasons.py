@@ -218,13 +218,14 @@ def verdict(diagnosis: Diagnosis, request_id: str) -> Receipt:
     kinds = {class_later(count.reason) for count in counts}
     top = counts[0] if counts else _Count(reason=status.request_status)
     state, kind = _fate(status.request_status, kinds, class_later(top.reason))
+    cause = next((count for count in counts if class_later(count.reason) == kind), top)
     total = status.events_ingestion_status.record_count
     listed = ", ".join(f"{bare_reason(count.reason)} {count.record_count}" for count in counts)
     return Receipt(
         state=state,
         request_id=request_id,
         error_class=kind,
-        error_code=bare_reason(top.reason),
+        error_code=bare_reason(cause.reason),
         message=f"Not used, of {total} events: {listed or 'no reason given'}."[:255],
     )
 
