@@ -21,6 +21,9 @@ from cortex.clock import Window
 from cortex.errors import BadRecord, ConfigError, CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Bucket
 from cortex.records import Clicks, Consent, Notice, Order
+from cortex.sandbox import Faults, serve
+from cortex.sandbox.plans import ShopPlan
+from cortex.sandbox.world import build
 from cortex.secrets import Vault
 from cortex.settings import Access
 from cortex.stores import _nuvemshop_order as mapping
@@ -708,3 +711,26 @@ def test_the_catalogue() -> None:
     )
     assert (mug.variant_id, mug.stock, mug.cost, mug.category, mug.updated_at) == ("3", None, None, "", None)
     assert [(bad.stream, bad.key) for bad in told] == [("store.products", "41003")]
+
+
+def test_a_whole_invented_shop_arrives_through_faults() -> None:
+    """The sandbox's Nuvemshop was written apart from this store, from the same documentation, and is stricter."""
+    plan = ShopPlan("lojinha", "Lojinha", orders=1_200)
+    market = build(now=NOON, days=60, shops=[plan])
+    [shop] = market.shops
+    placed = {str(one["id"]) for one in shop.orders if datetime.fromisoformat(one["created_at"]) <= NOON}
+    mix = {"429": 0.03, "500": 0.03, "reset_mid": 0.03, "truncate": 0.03, "badjson": 0.03, "html": 0.03}
+    faults = Faults(7, {**mix, "dup_page": 0.03, "empty_page": 0.03})
+    told: list[Any] = []
+    vault = Vault("test", Path(__file__).parent, {"CORTEX_TEST_NUVEMSHOP_TOKEN": shop.store_token})
+    access = Access("test", vault, SAO_PAULO, lambda: NOON, told.append, told.append, sleep=lambda _seconds: None)
+    with serve(market, google=False, rate_scale=1_000, faults=faults) as sandbox:
+        store = Nuvemshop(Nuvemshop.Config(store_id=shop.store_id, api_url=sandbox.http_url), access)
+        assert store.check().name == "Lojinha"
+        orders = list(store.orders(Window(date(2025, 12, 1), date(2026, 3, 11))))
+    assert {found.external_id for found in orders} == placed
+    assert len(placed) > 1_000
+    assert not told
+    assert all(found.total == found.subtotal - found.discount + found.shipping for found in orders)
+    assert {found.payment_status for found in orders} >= {"paid", "refunded", "voided", "abandoned"}
+    assert all(found.refunded == found.paid for found in orders if found.payment_status == "refunded")
