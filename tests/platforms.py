@@ -74,6 +74,15 @@ class Stage:
             self.of.Config.model_validate(json.loads(self._placed(json.dumps({**said["config"], **config})))), access
         )
 
+    def secrets_of(self, tenant: str) -> list[str]:
+        """Every secret text of a tenant; of a JSON credential its own."""
+        found = []
+        for value in self.said[tenant]["secrets"].values():
+            parts = json.loads(value) if value.startswith("{") else {"token": value}
+            found += [parts[name] for name in ("token", "refresh_token", "client_secret") if name in parts]
+        assert found
+        return found
+
     def fail(self, name: str, times: int) -> None:
         """The next `times` answers are the recorded failure `name`."""
         failure = self.said[name]

@@ -170,14 +170,14 @@ def test_no_error_tells_a_secret(stage: Stage) -> None:
         with pytest.raises((CredentialError, Throttled)) as caught:
             list(platform.spend(stage.window))
         told += [*traceback.format_exception(caught.value), repr(caught.value), str(caught.value)]
-    for secret in secrets(stage, "alfa"):
+    for secret in stage.secrets_of("alfa"):
         assert secret not in "".join(told)
 
 
 def test_a_token_travels_in_headers_alone(stage: Stage) -> None:
     list(stage.adapter().spend(stage.window))
     for request in stage.http.requests:
-        for secret in secrets(stage, "alfa"):
+        for secret in stage.secrets_of("alfa"):
             assert secret not in request.path + json.dumps(request.query)
             # The token endpoint takes the credential in its body; nothing else may.
             assert request.path == "/token" or secret.encode() not in request.body
@@ -242,16 +242,6 @@ def days_of(rows: Iterator[AdSpend]) -> dict[str, Decimal]:
 
 def totals(stage: Stage, tenant: str) -> dict[str, Decimal]:
     return {day: Decimal(told) for day, told in stage.said[tenant]["totals"].items()}
-
-
-def secrets(stage: Stage, tenant: str) -> list[str]:
-    """Every secret text of a tenant; of a JSON credential its own."""
-    found = []
-    for value in stage.said[tenant]["secrets"].values():
-        parts = json.loads(value) if value.startswith("{") else {"token": value}
-        found += [parts[name] for name in ("token", "refresh_token", "client_secret") if name in parts]
-    assert found
-    return found
 
 
 def _process() -> dict[str, Any]:
