@@ -82,8 +82,9 @@ def serve(
 ) -> Running:
     """Serve every platform of `market` on one HTTP port and, with `google`, Google Ads on a gRPC port.
 
-    clock: the platforms' present; by default it stands still at `market.now`. rate_scale: their rate limits times
-    this. Port 0 takes a free one. Raises UsageError for an address that is not of this machine alone: the tokens are
+    clock: the platforms' present; by default it stands still at `market.now`. rate_scale: how many times as fast as
+    the real ones they are: limits are multiplied by it, and reports and uploads are ready after fewer polls (after
+    the first from 5 on). Port 0 takes a free one. Raises UsageError for an address that is not of this machine alone: the tokens are
     public and the shoppers look real. Raises OSError when a port is taken.
     """
     _only_here(host)

@@ -53,7 +53,7 @@ class _Batch:
 class DataManagerStandIn:
     """Takes conversions for every shop's Google Ads account. Limits count real time.
 
-    pending_polls: how many times a request's status is still PROCESSING.
+    pending_polls: how many times a request's status is still PROCESSING; fewer on a faster platform (rate_scale).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class DataManagerStandIn:
         self._oauth = oauth
         self._clock = clock
         self._received = received
-        self._pending_polls = pending_polls
+        self._pending_polls = int(pending_polls / max(rate_scale, 1.0))
         self._minute = Quota(PER_MINUTE * rate_scale, 60)
         self._day = Quota(PER_DAY * rate_scale, 86_400)
         self._lock = threading.RLock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import threading
 from collections import OrderedDict
@@ -45,7 +46,7 @@ GAP_AFTER = 50
 REMEMBERED_ANSWERS = 64
 
 STEPS = (("Job Not Started", 0), ("Job Started", 0), ("Job Running", 40), ("Job Running", 100), ("Job Completed", 100))
-"""What successive polls of a report show. 100 % without Completed is not done."""
+"""What successive polls of a report show. 100 % without Completed is not done. A faster platform skips some."""
 
 WHY_IT_FAILED = {
     "error_code": 2,
@@ -121,6 +122,7 @@ class MetaStandIn:
         self._clock = clock
         self._received = received
         self._page_rows, self._sync_rows, self._job_rows, self._gap_after = page_rows, sync_rows, job_rows, gap_after
+        self._steps = STEPS[-max(1, math.ceil(len(STEPS) / max(rate_scale, 1.0))) :]
         self.failing_reports = 0
         """How many of the next reports end as `Job Failed`."""
         self._lock = threading.RLock()
@@ -322,7 +324,7 @@ class MetaStandIn:
         job = self._jobs[number]
         self._own(job, number, token)
         with self._lock:
-            status, percent = STEPS[min(job.polls, len(STEPS) - 1)]
+            status, percent = self._steps[min(job.polls, len(self._steps) - 1)]
             job.polls += 1
         now = int(self._clock().timestamp())
         run: dict[str, Any] = {
@@ -341,7 +343,7 @@ class MetaStandIn:
         """The account of a report that may be read. The first read after completion fails: the edge lags behind."""
         self._own(job, "report", token)
         with self._lock:
-            ready = not job.fails and job.polls >= len(STEPS)
+            ready = not job.fails and job.polls >= len(self._steps)
             if ready:
                 job.reads += 1
         if not ready:

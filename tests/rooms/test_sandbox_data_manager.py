@@ -32,7 +32,7 @@ def hand() -> Hand:
 @pytest.fixture
 def running(hand: Hand) -> Iterator[Running]:
     hand.now = NOW
-    with serve(market(), clock=hand, google=False, rate_scale=1000) as sandbox:
+    with serve(market(), clock=hand, google=False) as sandbox:
         yield sandbox
 
 
@@ -344,6 +344,15 @@ def test_however_often_it_is_sent_an_order_is_one_conversion_with_its_last_value
 
 
 # Limits
+
+
+def test_a_fast_sandbox_has_processed_at_the_first_look() -> None:
+    oauth = OAuth(market())
+    stand_in = DataManagerStandIn(market(), oauth, clock=standing(NOW), received=Received(), rate_scale=5)
+    token = grant(oauth)
+    number = post(stand_in, token, ingest(conversion("F1"))).json()["requestId"]
+    asked = Request.of("GET", f"/v1/requestStatus:retrieve?requestId={number}", {"Authorization": f"Bearer {token}"})
+    assert stand_in.handle(asked).json()["requestStatusPerDestination"][0]["requestStatus"] == "SUCCESS"
 
 
 def grant(oauth: OAuth) -> str:
