@@ -180,12 +180,15 @@ def _unpersonal(text: str) -> str:
 
 
 def _same_visit(told: Touch, kit: Touch) -> bool:
-    """Whether both tell of one visit: the same click, or the same tags where nothing was clicked, at the same time."""
+    """Whether both tell of one visit: the same click, else the same tags, at the same time. A visit the shop knows no
+    tags of is the kit's when both clocks say so: the kit alone sees the referrer."""
     if told.clicks != kit.clicks:
         return False
-    tags = (told.source, told.medium, told.campaign)
-    if told.clicks == NO_CLICKS and tags != (kit.source, kit.medium, kit.campaign):
-        return False
+    timed = told.occurred_at is not None and kit.occurred_at is not None
+    if told.clicks == NO_CLICKS:
+        tags = (told.source, told.medium, told.campaign)
+        if tags != (kit.source, kit.medium, kit.campaign) and (any(tags) or not timed):
+            return False
     if told.occurred_at is None or kit.occurred_at is None:
         return True
     return abs(told.occurred_at - kit.occurred_at) <= SAME_VISIT

@@ -96,12 +96,26 @@ def test_one_visit_told_twice_is_one_touch_with_all_that_is_known() -> None:
     assert (touch.origin, touch.occurred_at, touch.day, touch.source) == ("order", PLACED, None, "google")
 
 
+def test_the_kit_alone_knows_the_referrer_of_an_untagged_visit() -> None:
+    """The shop's landing page has no tags; the kit saw where the visitor came from, seconds later."""
+    browser = kit(PLACED + timedelta(seconds=9), source="blog.example.com", medium="referral")
+    [touch] = merged(told(PLACED), [browser])
+    assert (touch.origin, touch.source, touch.medium, touch.occurred_at) == (
+        "order",
+        "blog.example.com",
+        "referral",
+        PLACED,
+    )
+
+
 @pytest.mark.parametrize(
     ("shop", "browser"),
     [
         (told(PLACED, gclid="A"), kit(PLACED, gclid="B")),
         (told(PLACED, source="a"), kit(PLACED, source="b")),
         (told(PLACED, source="a"), kit(PLACED - timedelta(minutes=31), source="a")),
+        (told(PLACED), kit(PLACED - timedelta(days=2), source="google", medium="cpc")),
+        (told(None), kit(PLACED, source="google", medium="cpc")),
     ],
 )
 def test_two_visits_stay_two(shop: Touch, browser: Touch) -> None:
