@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from cortex import plugins, tenant
 from cortex.errors import ConfigError, Problem, UsageError
 from cortex.secrets import REDACTOR, Vault
-from cortex.tenant import codes
+from cortex.tenant import codes, suspicion
 from cortex.tenant.document import Scalar, parse
 from cortex.tenant.platforms import INSTALLED, ROOMS
 from cortex.workspace import Workspace
@@ -116,6 +117,14 @@ def test_what_is_switched_off_cannot_be_reached(tmp_path: Path) -> None:
     found = load(tmp_path, WHOLE)
     assert list(found.destinations) == ["google_ec"]
     assert found.disabled == {"ads.tiktok", "offline_conversions.meta_capi"}
+
+
+def test_a_complete_block_that_is_switched_off_is_off(tmp_path: Path) -> None:
+    text = WHOLE.replace("account_id: act_123456789", "account_id: act_123456789\n    enabled: false")
+    found = load(tmp_path, text)
+    assert list(found.ads) == ["google"]
+    assert "ads.meta" in found.disabled
+    assert not any(kind == "meta" for _, kind, _ in found.platforms())
 
 
 def test_ids_are_text_as_they_were_written(tmp_path: Path) -> None:
@@ -458,6 +467,22 @@ def test_a_broken_file_is_searched_for_credentials_too(tmp_path: Path) -> None:
 def test_long_honest_values_are_no_credentials(tmp_path: Path, value: str) -> None:
     text = MINIMAL.replace("nuvemshop", "csv").replace('store_id: "123456"', f"folder: {json.dumps(value)}")
     assert load(tmp_path, text).ecommerce.config.model_dump()["folder"] == value
+
+
+def test_no_credential_is_written_into_what_is_shipped() -> None:
+    """Source, recipes, SQL, kit, client files, pages and scripts. Examples write `user:password` in an address."""
+    found = []
+    for folder in ("cortex", "pipelines", "sql", "tracking", "tenants", "docs", "scripts"):
+        for file in (ROOT / folder).rglob("*"):
+            if not file.is_file() or file.suffix in {".pyc", ".woff2", ".png"}:
+                continue
+            for at, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+                found += [
+                    f"{file.relative_to(ROOT)}:{at} looks like {what}"
+                    for _, text, what, _ in suspicion.shapes(line)
+                    if not re.search(r"://(user:password|\$user:\$password)@", text)
+                ]
+    assert found == []
 
 
 # Codes
