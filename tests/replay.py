@@ -113,6 +113,7 @@ def _with_body(response: Response, folder: Path) -> Response:
 def _handler(replay: Replay) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _reply(self) -> None:
             parts = urlsplit(self.path)
