@@ -165,7 +165,7 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
     last = next(iter(control.runs(code, limit=1)), None)
     row: dict[str, Any] = {
         "client": code, "last_run": f"{last['pipeline']} {last['status']}" if last else "", "ended_at": last["ended_at"] if last else None,
-        "data_until": None, "orders": 0, "revenue": None, "accuracy": None, "note": "",
+        "data_until": None, "orders": 0, "revenue": None, "accuracy": None, "accepted": {}, "note": "",
     }  # fmt: skip
     try:
         with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
@@ -179,16 +179,21 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
 
 
 def _figures(warehouse: Any) -> dict[str, Any]:
-    found = warehouse.rows("SELECT MIN(complete_until) AS complete_until FROM sync_state")[0]["complete_until"]
+    until = {
+        row["stream"]: row["complete_until"] for row in warehouse.rows("SELECT stream, complete_until FROM sync_state")
+    }
     newest = warehouse.rows("SELECT MAX(day) AS day FROM agg_daily_sales")[0]["day"]
-    until, last = found, newest
+    found = min((day for day in until.values() if day), default=None)
+    whole = until.get("store.orders")
+    last = whole - timedelta(days=1) if whole else newest
     sums = {"orders": 0, "revenue": None}
     if last is not None:
-        since = last - timedelta(days=29)
+        # Whole days only: a part of today beside whole days would look like a fall.
         got = warehouse.rows(
             "SELECT SUM(orders) AS orders, SUM(gross_revenue) AS gross_revenue, SUM(refunds) AS refunds"
-            " FROM agg_daily_sales WHERE day >= :since",
-            since=since,
+            " FROM agg_daily_sales WHERE day >= :since AND day <= :last",
+            since=last - timedelta(days=29),
+            last=last,
         )[0]
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
     states = warehouse.rows("SELECT state, COUNT(*) AS n FROM conversion_outbox GROUP BY state")
@@ -197,7 +202,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         row["n"] for row in states if row["state"] in {"accepted", "processed", "duplicate", "gated", "expired"}
     )
     return {
-        "data_until": until - timedelta(days=1) if until else None,
+        "data_until": found - timedelta(days=1) if found else None,
         **sums,
         "accuracy": settled / total if total else None,
     }

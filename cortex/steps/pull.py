@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cortex import plugins
 from cortex.ads import AdPlatform
-from cortex.clock import Window, day_start
+from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
 from cortex.records import AdSpend, Order, Product
 from cortex.run import Outcome, Run, Step
@@ -53,19 +53,19 @@ def traffic(tenant: Tenant) -> Iterator[Step]:
 
 
 def orders(run: Run) -> Outcome:
-    """Orders changed in the window, and since the last whole day when that is earlier.
+    """Orders changed in the window, since the last whole day when that is earlier, and until now when it is the newest.
 
     Raises QualityGate when more records are quarantined than the tenant allows; what is good stays loaded.
     """
     shop = run.adapter("stores", run.tenant.ecommerce.kind, Store, run.tenant.ecommerce.config)
     key = run.vault.identity_key()
     stream = "store.orders"
-    window = _since_cursor(run, stream)
     zone = run.tenant.timezone
     new = changed = total = 0
     value = Decimal(0)
     newest: datetime | None = None
-    for batch in _batches(shop.orders(window), run.tenant.etl.batch_size):
+    changes = _changes(run, stream)
+    for batch in _batches(shop.orders(changes), run.tenant.etl.batch_size):
         landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
         identifiers = sealing.seal(run, batch)
         loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
@@ -73,14 +73,14 @@ def orders(run: Run) -> Outcome:
         value += sum((row["paid"] for row in landed.orders), Decimal(0))
         newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
         run.progress(total)
-    _move(run, stream, window, newest)
+    _move(run, stream, Window(changes.since, run.window.until), newest)
     bad = _quarantine(run)
     _gate(run, bad, total)
     unusual = f" · {bad} quarantined" if bad else ""
     return Outcome(
         total,
         f"{total} orders, {new} new, {changed} updated{unusual}",
-        {"orders": total, "new": new, "updated": changed, "quarantined": bad, "paid": value, "window": str(window)},
+        {"orders": total, "new": new, "updated": changed, "quarantined": bad, "paid": value, "window": str(changes)},
     )
 
 
@@ -278,15 +278,21 @@ def visits(run: Run, kind: str) -> Outcome:
     )
 
 
-def _since_cursor(run: Run, stream: str) -> Window:
-    """The run's window, stretched back to the last day read whole. A backfill piece is read exactly."""
+def _changes(run: Run, stream: str) -> Window:
+    """The days whose changes are read: the run's window, from the last day read whole on, and up to this moment.
+
+    A window that ends with yesterday must not end there for changes: an order of yesterday that was packed this
+    morning has this morning's change time, and would be missing from yesterday. A piece of a backfill is read exactly,
+    but for the newest.
+    """
+    today = local_day(run.now(), run.tenant.timezone)
+    until = today + timedelta(days=1) if run.window.until == today else run.window.until
     if run.reread == "none" and run.window.days > 1:
-        return run.window
+        return Window(run.window.since, until)
     cursor = run.warehouse.cursor(stream)
-    until = cursor["complete_until"] if cursor else None
-    if until is None:
-        return run.window
-    return Window(min(run.window.since, until - OVERLAP), run.window.until)
+    known = cursor["complete_until"] if cursor else None
+    since = run.window.since if known is None else min(run.window.since, known - OVERLAP)
+    return Window(since, until)
 
 
 def _reread(run: Run, stream: str, daily: int, weekly: int) -> Window:
@@ -306,12 +312,13 @@ def _move(run: Run, stream: str, window: Window, newest: datetime | None) -> Non
 
 
 def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: datetime | None = None) -> None:
-    """The cursor goes forward only, and only over ground that was read: a gap stays before it."""
+    """The cursor goes forward only, and only over ground that was read: a gap stays before it, and so does today."""
+    until = min(window.until, local_day(run.now(), run.tenant.timezone))
     cursor = tx.cursor(stream)
     known = cursor["complete_until"] if cursor else None
-    if known is not None and (known < window.since or known >= window.until):
+    if known is not None and (known < window.since or known >= until):
         return
-    tx.move_cursor(stream, complete_until=window.until, source_updated_at=newest, run_id=run.run_id, at=run.now())
+    tx.move_cursor(stream, complete_until=until, source_updated_at=newest, run_id=run.run_id, at=run.now())
 
 
 def _quarantine(run: Run) -> int:
