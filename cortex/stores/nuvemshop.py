@@ -32,6 +32,8 @@ VERSION = "2025-03"
 TOKEN = SecretName("NUVEMSHOP_TOKEN", "access token of the app installed in the shop (OAuth, never expires)")
 BEGINNING = datetime(2010, 1, 1, tzinfo=UTC)
 """Before the platform's first shop."""
+SPARE = 3.0
+"""Places of the shop's bucket left empty: other apps take some between our look at it and our request."""
 HIDDEN = ("refunded", "voided", "abandoned")
 """The documentation says that payment_status `any` means authorized, pending and paid: the others are asked for
 by name, unless `any` has shown one."""
@@ -147,7 +149,7 @@ class Nuvemshop(Store):
         return client.get("/store", decode=msgspec.json.Decoder(wire.Shop).decode).value
 
     def _client(self) -> Client:
-        bucket = Bucket(per_second=2.0, burst=40.0)
+        bucket = Bucket(per_second=2.0, burst=40.0 - SPARE)
         return Client(
             "Nuvemshop",
             _base_url(self.config.api_url or API, self.config.store_id),
@@ -178,8 +180,8 @@ def _follow(bucket: Bucket, headers: Mapping[str, str]) -> None:
     except (KeyError, ValueError):
         return
     used = limit - remaining
-    if limit >= 1:
-        bucket.burst = limit
+    if limit > SPARE:
+        bucket.burst = limit - SPARE
     if used >= 1 and empties_in > 0:
         bucket.per_second = min(100.0, max(0.5, used / empties_in))
     bucket.observe(used)

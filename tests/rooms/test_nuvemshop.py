@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from cortex.clock import Window
 from cortex.errors import BadRecord, ConfigError, CortexError, CredentialError, PlatformError, Throttled, Transient
-from cortex.http import Bucket
+from cortex.http import Bucket, Client
 from cortex.records import Clicks, Consent, Notice, Order
 from cortex.sandbox import Faults, serve
+from cortex.sandbox.nuvemshop import Bucket as PlatformBucket
 from cortex.sandbox.plans import ShopPlan
 from cortex.sandbox.world import build
 from cortex.secrets import Vault
@@ -29,7 +30,7 @@ from cortex.settings import Access
 from cortex.stores import _nuvemshop_order as mapping
 from cortex.stores import _nuvemshop_wire as wire
 from cortex.stores._oddities import Oddities
-from cortex.stores.nuvemshop import Nuvemshop, _base_url, _follow
+from cortex.stores.nuvemshop import Nuvemshop, _base_url, _follow, _judge
 from tests.faulty import RESET, FaultyServer, Step, reply
 from tests.replay import Replay, always
 from tests.shop import Shop, order, stamp
@@ -332,13 +333,55 @@ def test_a_throttled_shop_waits_until_the_bucket_is_empty() -> None:
 def test_the_pace_follows_the_platforms_headers() -> None:
     bucket = Bucket(per_second=2.0, burst=40.0)
     _follow(bucket, {"X-Rate-Limit-Limit": "400", "X-Rate-Limit-Remaining": "300", "X-Rate-Limit-Reset": "5000"})
-    assert (bucket.burst, bucket.per_second) == (400.0, 20.0)
+    assert (bucket.burst, bucket.per_second) == (397.0, 20.0)
     assert bucket.wait(0.0) == 0.0
     _follow(bucket, {"X-Rate-Limit-Limit": "40", "X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": "20000"})
     assert bucket.wait(0.0) == pytest.approx(30.5, abs=31)
     before = (bucket.burst, bucket.per_second)
     _follow(bucket, {"X-Rate-Limit-Limit": "many"})
     assert (bucket.burst, bucket.per_second) == before
+
+
+@pytest.mark.parametrize(("others", "scale"), [(0.0, 1.0), (0.8, 1.0), (0.0, 10.0)])
+def test_the_platforms_pace_is_used_up_and_not_overrun(others: float, scale: float) -> None:
+    """F5: 300 requests against the real bucket, alone, beside an app that takes 0.8 requests a second, on a big plan."""
+    now = [0.0]
+    size, leak = 40 * scale, 2.0 * scale
+    platform = PlatformBucket(size, leak, lambda: now[0])
+    refused, stolen = 0, 0.0
+
+    def answer(_path: str, _query: dict[str, str]) -> list[Step]:
+        nonlocal refused, stolen
+        while stolen + 1 <= others * now[0]:
+            stolen += 1
+            platform.pour()
+        fits, headers = platform.pour()
+        refused += not fits
+        named = {name.replace("-", "_"): value for name, value in headers.items()}
+        return [reply(200 if fits else 429, b"[]", **named)]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    count = int(300 * scale)
+    bucket = Bucket(per_second=2.0, burst=37.0)
+    with (
+        FaultyServer(answer) as server,
+        Client(
+            "Nuvemshop",
+            server.url,
+            bucket=bucket,
+            observe=lambda headers: _follow(bucket, headers),
+            error=lambda status, headers, body: _judge("1", status, headers, body),
+            sleep=sleep,
+            monotonic=lambda: now[0],
+        ) as client,
+    ):
+        for _ in range(count):
+            client.get("/orders")
+    floor = (count - size) / (leak - others)
+    assert refused <= 0.02 * count
+    assert now[0] <= 1.1 * floor + 1
 
 
 def test_the_request_is_what_the_documentation_asks_for() -> None:
