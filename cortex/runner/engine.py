@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cortex import __version__
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(minutes=5)
 RENEW_EVERY = 60.0
+OUTERMOST = "pid:[4026531836]"
+"""The kernel's name for the process table of the machine itself (PROC_PID_INIT_INO)."""
 
 
 @dataclass
@@ -99,12 +102,14 @@ def execute(
     the client is not provisioned.
     """
     vault = Vault(tenant.code, workspace.root)
+    # The client's schema first: opening the control schema makes it, and nothing is made for a client without one.
     with (
-        Control.open(database, workspace.state) as control,
         Warehouse.open(database, tenant.code, workspace.state) as warehouse,
+        Control.open(database, workspace.state) as control,
     ):
         run_id, done = _identity(control, tenant, recipe, window, resume)
         with _Lease(control, tenant.code, run_id, wait) as lease:
+            _bury(control, tenant.code, run_id)
             control.start_run(
                 run_id=run_id, tenant=tenant.code, pipeline=recipe.name, since=window.since, until=window.until,
                 started_at=wall(), config_sha256=tenant.sha256, version=__version__, host=_host(),
@@ -116,7 +121,7 @@ def execute(
                 _steps(run, plan, done, control, lease, result, listen)
             except BaseException as failure:
                 status = "interrupted" if isinstance(failure, KeyboardInterrupt) else "failed"
-                code = 130 if status == "interrupted" else 1
+                code = 130 if status == "interrupted" else getattr(failure, "exit_code", 1)
                 control.finish_run(run_id, status=status, ended_at=wall(), exit_code=code)
                 raise
             result.seconds = time.monotonic() - started
@@ -136,6 +141,13 @@ def _identity(control: Control, tenant: Tenant, recipe: Recipe, window: Window, 
             if same:
                 break
     return new_run_id(), set()
+
+
+def _bury(control: Control, code: str, run_id: str) -> None:
+    """Runs of this client still called running have died: whoever runs holds the lease, and that is us."""
+    for past in control.runs(code, limit=20):
+        if past["status"] == "running" and past["run_id"] != run_id:
+            control.finish_run(past["run_id"], status="interrupted", ended_at=wall(), exit_code=130)
 
 
 def _steps(
@@ -221,7 +233,30 @@ def _note(run: Run, name: str) -> None:
 
 
 def _host() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"[:96]
+    return f"{_machine()}:{os.getpid()}"
+
+
+def _machine() -> str:
+    """The machine's name; inside a container also its own count of processes, where pid 7 is another than outside."""
+    try:
+        own = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        own = ""
+    return socket.gethostname()[:64] + (own.removeprefix("pid:") if own not in {"", OUTERMOST} else "")
+
+
+def _is_dead(host: str) -> bool:
+    """Whether the process a lease names was one of this machine and has ended."""
+    machine, _, pid = host.rpartition(":")
+    if machine != _machine() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class _Lease:
@@ -240,6 +275,8 @@ class _Lease:
             if epoch is not None:
                 self.epoch = epoch
                 break
+            if self._freed():
+                continue
             if time.monotonic() >= deadline:
                 raise self._busy()
             time.sleep(min(1.0, max(0.05, deadline - time.monotonic())))
@@ -251,6 +288,13 @@ class _Lease:
         self._stop.set()
         self._thread.join(timeout=5)
         self.control.release(self.name, owner=self.run_id, epoch=self.epoch)
+
+    def _freed(self) -> bool:
+        """Take a lease from a process of this machine that was killed: the next run need not wait for its end."""
+        holder = self.control.holder(self.name)
+        if holder is None or not _is_dead(holder["host"]):
+            return False
+        return self.control.release(self.name, owner=holder["owner"], epoch=holder["epoch"])
 
     def check(self) -> None:
         if self.lost.is_set():
