@@ -36,7 +36,8 @@ class Known:
     words: str = ""
 
     def fits(self, code: int, subcode: int, message: str) -> bool:
-        return code in self.codes and (not self.subcodes or subcode in self.subcodes) and self.words in message.lower()
+        among = (not self.codes or code in self.codes) and (not self.subcodes or subcode in self.subcodes)
+        return among and self.words in message.lower()
 
 
 def _known(meaning: Meaning, *codes: int, sub: tuple[int, ...] = (), words: str = "") -> Known:
