@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cortex.cli.shell import Answer, Shell, brl, number
-from cortex.errors import UsageError
+from cortex.errors import CortexError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cortex.sandbox import Running
     from cortex.sandbox.market import Market, Shop
 
@@ -40,37 +41,30 @@ def demo(
     days: Annotated[int, typer.Option("--days", help="Days of history.")] = 90,
 ) -> Answer:
     """Two invented Brazilian shops, from client file to report: onboard, backfill, daily and weekly runs, conversions."""
-    from cortex.cli.app import main as command
-    from cortex.clock import system_clock
-    from cortex.sandbox import world
-
     shell: Shell = context.obj
     shell.command = "demo"
     _fresh(folder)
     started = time.monotonic()
-    shell.say(f"Building a world of two shops, {days} days, about {orders} orders …")
-    market = world.build(seed=seed, now=system_clock()(), days=days, shops=world.demo_shops(orders))
-    with _serving(market, rate_scale=LEAK) as running:
-        write_clients(folder, market, running)
-        codes = [shop.code for shop in market.shops]
-
-        def cortex(*words: str) -> None:
+    world = ["--seed", str(seed), "--days", str(days), "--orders-count", str(orders)]
+    shell.say(f"Building a world of two shops: {days} days, about {orders} orders …")
+    with _sandbox_beside(folder, world) as codes:
+        for words in _script(codes, days):
             shell.say(f"\n$ cortex {' '.join(words)}")
-            code = command([*words, "--workspace", str(folder), *(["--quiet"] if shell.json or shell.quiet else [])])
-            if code:
-                raise typer.Exit(code)
+            _cortex(shell, folder, *words)
+        reports = {code: _cortex_json(folder, "report", code, "--days", "30") for code in codes}
+        status = {row["client"]: row for row in _cortex_json(folder, "status")["data"]}
+    return _summary(shell, folder, codes, reports, status, time.monotonic() - started)
 
-        for client in codes:
-            cortex("onboard", client)
-        cortex("backfill", "--days", str(days))
-        for client in codes:
-            cortex("run", "daily", client)
-        cortex("run", "weekly", "--all")
-        for client in codes:
-            cortex("report", client, "--days", "30")
-        received = _received(running)
-    seconds = time.monotonic() - started
-    return _summary(shell, folder, codes, received, seconds)
+
+def _script(codes: Sequence[str], days: int) -> Iterator[list[str]]:
+    """What a person would type, in order."""
+    for code in codes:
+        yield ["onboard", code]
+    yield ["backfill", "--days", str(days)]
+    for code in codes:
+        yield ["run", "daily", code]
+    yield ["run", "weekly", "--all"]
+    yield ["tracking", "export", codes[0]]
 
 
 def sandbox(
@@ -104,7 +98,7 @@ def sandbox(
                 shell.show(f"wrote {path}")
         if now:
             shell.show(f"Clients must live on the same day: CORTEX_NOW={now}")
-        shell.say(f"Serving for {minutes:g} minutes; Ctrl-C stops.")
+        shell.show(f"Serving for {minutes:g} minutes; Ctrl-C stops.")
         _wait(minutes * 60)
     return Answer(data={"http": running.http_url, "grpc": running.grpc_url})
 
@@ -246,45 +240,94 @@ def _fresh(folder: Path) -> None:
     (folder / ".cortex-demo").write_text("Made by `cortex demo`; the next demo here replaces it.\n", encoding="utf-8")
 
 
-def _received(running: Running) -> dict[str, Any]:
-    import json
-    from urllib.request import urlopen
+@contextmanager
+def _sandbox_beside(folder: Path, world: Sequence[str]) -> Iterator[list[str]]:
+    """A sandbox in a process of its own, as platforms are, with its client files in `folder`. Gives the clients' codes."""
+    command = [
+        sys.executable,
+        "-m",
+        "cortex",
+        "sandbox",
+        "--write",
+        "--port",
+        "0",
+        "--grpc-port",
+        "0",
+        "--minutes",
+        "60",
+    ]
+    child = subprocess.Popen(  # noqa: S603  # our own program and arguments
+        [*command, *world, "--workspace", str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        codes = []
+        for line in child.stdout:
+            kind, _, rest = line.partition(" ")
+            if kind == "shop":
+                codes.append(rest.split()[0])
+            if kind == "Serving":
+                break
+        else:
+            raise CortexError(
+                "CTX-9005", "The sandbox ended before it served anything.", fix="cortex sandbox --verbose"
+            )
+        yield codes
+    finally:
+        child.terminate()
+        child.wait(timeout=30)
+        if child.stdout is not None:
+            child.stdout.close()
 
-    with urlopen(f"{running.http_url}/sandbox/received", timeout=10) as answer:  # noqa: S310  # our own loopback server
-        found: dict[str, Any] = json.load(answer)
+
+def _cortex(shell: Shell, folder: Path, *words: str) -> None:
+    """One command line, exactly as a person would run it. Its failure ends the demo with the same exit code."""
+    quiet = ["--quiet"] if shell.json or shell.quiet else []
+    command = [sys.executable, "-m", "cortex", *words, "--workspace", str(folder), *quiet]
+    code = subprocess.run(command, check=False, stdout=subprocess.DEVNULL if shell.json else None).returncode  # noqa: S603
+    if code:
+        raise typer.Exit(code)
+
+
+def _cortex_json(folder: Path, *words: str) -> dict[str, Any]:
+    import json
+
+    command = [sys.executable, "-m", "cortex", *words, "--workspace", str(folder), "--json"]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def _summary(shell: Shell, folder: Path, codes: list[str], received: dict[str, Any], seconds: float) -> Answer:
-    from cortex.steps import reporting
-    from cortex.warehouse import Warehouse
+def _summary(
+    shell: Shell, folder: Path, codes: Sequence[str], reports: dict[str, Any], status: dict[str, Any], seconds: float
+) -> Answer:
+    rows = [{"client": code, **status[code], **reports[code]["data"]} for code in codes]
 
-    database = shell.database
-    pages = []
-    rows = []
-    for code in codes:
-        with Warehouse.open(database, code, folder / ".cortex") as warehouse:
-            figures = reporting.headline(warehouse)
-        path = (folder / "dist" / f"{code}-report.html").resolve()
-        pages.append(path)
-        rows.append({"client": code, **figures, "report": path})
+    def value(row: dict[str, Any], key: str) -> Decimal | None:
+        got = row["figures"][key]["value"]
+        return None if got is None else Decimal(got)
+
     shell.show()
+    shell.show("The last 30 days, as the reports have them:")
     shell.table(
-        ["client", "orders", "revenue", "customers", "spend", "MER", "Meta accepted", "Google accepted"],
+        ["client", "orders", "net revenue", "new customers", "ad spend", "ROAS", "CAC", "accepted by Meta", "by Google"],
         [
             [
-                row["client"], number(row["orders"]), brl(row["revenue"]), number(row["customers"]), brl(row["spend"]),
-                number(row["mer"], digits=2), number(row["delivered"].get("meta_capi", 0)), number(row["delivered"].get("google_ec", 0)),
+                row["client"], number(value(row, "orders")), brl(value(row, "revenue")), number(value(row, "new_customers")),
+                brl(value(row, "spend")), number(value(row, "roas"), digits=2), brl(value(row, "cac")),
+                number(row["accepted"].get("meta_capi", 0)), number(row["accepted"].get("google_ec", 0)),
             ]
             for row in rows
         ],
-        right=("orders", "revenue", "customers", "spend", "MER", "Meta accepted", "Google accepted"),
+        right=("orders", "net revenue", "new customers", "ad spend", "ROAS", "CAC", "accepted by Meta", "by Google"),
     )  # fmt: skip
     shell.show()
-    shell.show(f"Done in {seconds:.1f} s. Open a report:")
-    for path in pages:
-        shell.show(f"  file://{path}")
+    shell.show(f"Done in {seconds:.0f} s. Open a report:")
+    for row in rows:
+        shell.show(f"  file://{Path(row['path']).resolve()}")
     return Answer(
-        data={"clients": rows, "seconds": round(seconds, 1), "received": received},
-        next=[f"cortex status --workspace {folder}", f"cortex tracking export {codes[0]} --workspace {folder}"],
+        data={"clients": rows, "seconds": round(seconds, 1)},
+        next=[f"cortex status --workspace {folder}", f"cortex runs list --workspace {folder}"],
     )

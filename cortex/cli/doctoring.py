@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cortex.tenant import Tenant
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
+ARRIVED = {"accepted", "processed", "duplicate"}
+HELD = {"gated", "expired"}
 STALE = timedelta(hours=26)
 """Without a good daily run for this long a client is called stale: a day plus slack for the clock to drift."""
 
@@ -196,15 +199,20 @@ def _figures(warehouse: Any) -> dict[str, Any]:
             last=last,
         )[0]
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
-    states = warehouse.rows("SELECT state, COUNT(*) AS n FROM conversion_outbox GROUP BY state")
-    total = sum(row["n"] for row in states)
-    settled = sum(
-        row["n"] for row in states if row["state"] in {"accepted", "processed", "duplicate", "gated", "expired"}
+    states = warehouse.rows(
+        "SELECT destination, state, COUNT(*) AS n FROM conversion_outbox GROUP BY destination, state"
     )
+    total = sum(row["n"] for row in states)
+    settled = sum(row["n"] for row in states if row["state"] in ARRIVED | HELD)
+    accepted: Counter[str] = Counter()
+    for row in states:
+        if row["state"] in ARRIVED:
+            accepted[row["destination"]] += row["n"]
     return {
         "data_until": found - timedelta(days=1) if found else None,
         **sums,
         "accuracy": settled / total if total else None,
+        "accepted": dict(accepted),
     }
 
 

@@ -29,7 +29,7 @@ CHANNELS = """
     FROM rpt_channel_performance WHERE day >= :since AND day < :until GROUP BY model, channel
 """
 CLAIMS = """
-    SELECT platform, SUM(platform_value) AS platform_value FROM rpt_campaign_performance
+    SELECT platform, SUM(platform_value) AS platform_value, SUM(spend) AS spend FROM rpt_campaign_performance
     WHERE day >= :since AND day < :until AND model = :model GROUP BY platform
 """
 DELIVERIES = """
@@ -82,10 +82,7 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         channels=_channels(_between(warehouse, CHANNELS, window), claims, tenant.analytics.models[0]),
         models=tenant.analytics.models,
         cohorts=_cohorts(warehouse),
-        deliveries=[
-            Delivery(row["destination"], row["state"], _short(row["reason"]), row["conversions"], row["value"])
-            for row in _between(warehouse, DELIVERIES, window)
-        ],
+        deliveries=_deliveries(_between(warehouse, DELIVERIES, window)),
         products=[Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window)],
         notices=_notices(warehouse),
         pretended=bool(os.environ.get("CORTEX_NOW")),
@@ -182,7 +179,7 @@ def _days(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) ->
 
 def _channels(rows: Sequence[Row], claims: Sequence[Row], first: str) -> list[Channel]:
     """Channels by what the tenant's first model credits them with, largest first; unattributed last."""
-    claimed = {row["platform"]: row["platform_value"] for row in claims}
+    claimed = {row["platform"]: row["platform_value"] for row in claims if row["spend"] or row["platform_value"]}
     by_channel: dict[str, dict[str, Row]] = {}
     for row in rows:
         by_channel.setdefault(row["channel"], {})[row["model"]] = row
@@ -207,6 +204,8 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
     for row in rows:
         by_month.setdefault(row["cohort_month"], []).append(row)
     recent = sorted(by_month)[-MONTHS:]
+    oldest = max((sum(row["is_complete"] for row in by_month[month]) for month in recent), default=0)
+    columns = min(max(oldest, 1), MONTHS)
     return [
         Cohort(
             month=month,
@@ -214,7 +213,7 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
             repeat=Decimal(str(by_month[month][-1]["repeat_rate"] or 0)),
             ltv=[
                 Decimal(str(row["cumulative_revenue_per_customer"])) if row["is_complete"] else None
-                for row in by_month[month][:MONTHS]
+                for row in by_month[month][:columns]
             ],
         )
         for month in recent
@@ -229,6 +228,11 @@ def _notices(warehouse: Warehouse) -> list[str]:
     return [f"{row['stream']}: {row['message']}" for row in newest]
 
 
-def _short(reason: str) -> str:
-    """`window: click 90 d` is the same reason as any other window here."""
-    return reason.partition(":")[0]
+def _deliveries(rows: Sequence[Row]) -> list[Delivery]:
+    """By destination, state and reason; `window: click 90 d` is the same reason as any other window here."""
+    sums: dict[tuple[str, str, str], tuple[int, Decimal]] = {}
+    for row in rows:
+        at = (row["destination"], row["state"], row["reason"].partition(":")[0])
+        count, value = sums.get(at, (0, ZERO))
+        sums[at] = (count + row["conversions"], value + row["value"])
+    return [Delivery(*at, count, value) for at, (count, value) in sums.items()]
