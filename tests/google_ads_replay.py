@@ -27,9 +27,14 @@ after: how many rows are sent before it."""
 
 
 class GoogleAdsReplay:
-    """`with GoogleAdsReplay(recording) as server: … server.url`. `first` are failures given first, one each."""
+    """`with GoogleAdsReplay(recording) as server: … server.url`. `first` are failures given first, one each.
 
-    def __init__(self, recording: Mapping[str, Any], *, first: Sequence[Failure] = ()) -> None:
+    tls: private key and certificate of `localhost`, to be spoken to as Google is.
+    """
+
+    def __init__(
+        self, recording: Mapping[str, Any], *, first: Sequence[Failure] = (), tls: tuple[bytes, bytes] | None = None
+    ) -> None:
         self.recording = recording
         self.first = list(first)
         self.queries: list[tuple[str, str, dict[str, str]]] = []
@@ -43,7 +48,11 @@ class GoogleAdsReplay:
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE, {"SearchStream": handler}),)
         )
-        self.url = f"grpc://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if tls:
+            port = self._server.add_secure_port("localhost:0", grpc.ssl_server_credentials([tls]))
+            self.url = f"https://localhost:{port}"
+        else:
+            self.url = f"grpc://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
 
     @classmethod
     def of(cls, folder: Path, **more: Any) -> GoogleAdsReplay:
