@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -32,6 +32,8 @@ VERSION = "2025-03"
 TOKEN = SecretName("NUVEMSHOP_TOKEN", "access token of the app installed in the shop (OAuth, never expires)")
 BEGINNING = datetime(2010, 1, 1, tzinfo=UTC)
 """Before the platform's first shop."""
+RECENT = timedelta(days=7)
+"""Orders looked at to see whether buyers are told: few enough for any shop."""
 SPARE = 3.0
 """Places of the shop's bucket left empty: other apps take some between our look at it and our request."""
 HIDDEN = ("refunded", "voided", "abandoned")
@@ -66,11 +68,13 @@ class Nuvemshop(Store):
 
     def check(self) -> Account:
         """Shop and scopes, in two calls. Raises CredentialError, ConfigError (no such shop), Transient, PlatformError."""
+        recent = self.access.clock() - RECENT
         with self._client() as client:
             shop = self._shop(client)
             seen = client.get(
                 "/orders",
-                {"page": 1, "per_page": 1, "fields": "id,customer"},
+                # Without a first day a shop of more than 10,000 orders refuses the question.
+                {"page": 1, "per_page": 1, "fields": "id,customer", "created_at_min": f"{recent:%Y-%m-%dT%H:%M:%S%z}"},
                 decode=wire.Page(wire.Order, STREAM),
                 accept=(200, 404),
             ).value
