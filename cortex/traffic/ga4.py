@@ -194,7 +194,7 @@ class Ga4(Traffic):
             yield from _folded(self.config.property_id, found)
 
     def _days(self, window: Window, layout: Layout) -> Iterator[Day]:
-        """Each day's whole report, newest first; what GA4 says of their quality goes to `access.notice` at the end."""
+        """Each day's whole report, the newest five days first; what GA4 says of their quality goes to `access.notice` at the end."""
         quality = Quality(layout)
         for piece in window.chunks(MOST_REPORTS):
             days = list(piece.each_day())
