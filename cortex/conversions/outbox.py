@@ -23,7 +23,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     "claimed": frozenset(
         {"planned", "accepted", "processed", "duplicate", "rejected", "expired", "unknown", "dead"},
     ),
-    "accepted": frozenset({"planned", "processed", "duplicate", "rejected", "expired"}),
+    "accepted": frozenset({"planned", "processed", "duplicate", "rejected", "expired", "unknown", "dead"}),
     "unknown": frozenset({"claimed", "accepted", "processed", "planned"}),
     "processed": frozenset(),
     "duplicate": frozenset(),

@@ -173,18 +173,15 @@ def state_code(value: str, country: str) -> tuple[str, ...]:
 def postcode_meta(value: str, country: str) -> tuple[str, ...]:
     """Lower case, no spaces, no dash; of a US ZIP+4 the first five; of a CEP also its first five (the district)."""
     text = "".join(lower(value).split())
-    if country not in {"SA"} and re.fullmatch(r"\d{5}-\d{4}", text):
-        return (text[:5],)
     code = "".join(filter(str.isalnum, text))
+    if country == "US" or (country != "SA" and re.fullmatch(r"\d{5}-\d{4}", text)):
+        code = code[:5]
+    elif country in {"BR", ""}:
+        code = _whole_cep(text, code)
     if not _plausible_postcode(code):
         return ()
-    if country == "US":
-        return (code[:5],)
-    if country in {"BR", ""}:
-        code = _whole_cep(text, code)
-        if len(code) == 8 and code.isdigit():
-            return code, code[:5]
-    return (code,)
+    brazilian = country in {"BR", ""} and len(code) == 8 and code.isdigit()
+    return unique(code, code[:5] if brazilian and _plausible_postcode(code[:5]) else "")
 
 
 @_rule(hashed=False)
