@@ -116,7 +116,7 @@ def _exact(column: Column[Any], scale: int, dialect: str) -> Converter:
             number = value if isinstance(value, Decimal) else Decimal(str(value))
             if not -largest <= number <= largest:
                 raise unfit(column, "is too large to be true")
-            rounded = number.quantize(unit, ROUND_HALF_EVEN) + 0  # no negative zero
+            rounded = number.quantize(unit, ROUND_HALF_EVEN)
         except InvalidOperation:
             raise unfit(column, "is no finite number") from None
         return float(rounded) if lossy else rounded

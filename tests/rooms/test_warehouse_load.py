@@ -404,3 +404,26 @@ def test_writers_at_once_lose_nothing(warehouse: Warehouse):
     numbers = {one["number"] for one in everything(warehouse, tables.fct_orders)}
     assert len(numbers) == 1, "each transaction was whole, so the last one's number is on every row"
     assert next(iter(numbers)).endswith("-5")
+
+
+def test_a_writer_that_reads_first_waits_for_its_turn(warehouse: Warehouse):
+    """No retry here: a transaction that read before another wrote must still be able to write."""
+    warehouse.atomically(lambda tx: tx.upsert("fct_orders", [order(1, items=0)]))
+    failures: list[BaseException] = []
+
+    def count() -> None:
+        try:
+            for _ in range(10):
+                with warehouse.transaction() as tx:
+                    tx.rows("SELECT items FROM fct_orders")
+                    tx.run("UPDATE fct_orders SET items = items + 1")
+        except BaseException as failure:  # noqa: BLE001  # told to the test below
+            failures.append(failure)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert warehouse.rows("SELECT items FROM fct_orders") == [{"items": 40}]

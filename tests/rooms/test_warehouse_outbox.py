@@ -110,7 +110,7 @@ def test_other_destinations_and_rows_not_yet_due_are_left(warehouse: Warehouse):
 
 
 def test_an_unknown_delivery_is_repeated_only_when_a_time_was_set(warehouse: Warehouse):
-    plan(warehouse, planned(1), planned(2))
+    plan(warehouse, planned(1, next_attempt_at=NOON), planned(2, next_attempt_at=NOON))
     claim(warehouse)
     record(warehouse, 1, "c1", "unknown", next_attempt_at=LATER, sent_at=NOON)
     record(warehouse, 2, "c1", "unknown")

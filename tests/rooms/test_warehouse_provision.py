@@ -209,6 +209,18 @@ def test_mysql_sessions_are_strict_utc_and_read_committed(mysql_client: tuple[st
     assert {one["Value"] for one in isolation} == {"READ-COMMITTED"}
 
 
+def test_views_see_what_their_reader_may_see(mysql_client: tuple[str, str], tmp_path: Path):
+    """Else a view would need the rights, and the existence, of whoever provisioned the client."""
+    provision.apply(*mysql_client, tmp_path)
+    with Warehouse.open(*mysql_client, tmp_path) as warehouse:
+        found = warehouse.rows(
+            "SELECT table_name AS name, security_type AS rights FROM information_schema.views WHERE table_schema = :schema",
+            schema=f"cortex_{warehouse.code}",
+        )
+    assert len(found) == len(views.bundled_views())
+    assert {one["rights"] for one in found} == {"INVOKER"}
+
+
 def test_every_view_is_noted_with_the_checksum_of_its_file(warehouse: Warehouse):
     noted = {one["name"]: one["value"] for one in everything(warehouse, tables.cortex_meta)}
     assert noted["tenant"] == warehouse.code

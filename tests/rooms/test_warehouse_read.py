@@ -56,7 +56,8 @@ def test_sums_of_cents_are_exact_on_every_engine(warehouse: Warehouse):
 
 
 def test_a_sum_that_meets_at_zero_is_zero_without_a_sign(warehouse: Warehouse):
-    rows = [order(i, paid=Decimal(amount)) for i, amount in enumerate(["0.10", "0.20", "-0.30"])]
+    # As doubles these leave -0.00000000000000003.
+    rows = [order(i, paid=Decimal(amount)) for i, amount in enumerate(["0.30", "-0.10", "-0.20"])]
     warehouse.atomically(lambda tx: tx.upsert("fct_orders", rows))
     assert str(warehouse.rows("SELECT SUM(paid) AS paid FROM fct_orders")[0]["paid"]) == "0.00"
 

@@ -123,6 +123,13 @@ def test_an_interrupted_second_migration_goes_on_where_it_stopped(place: Place, 
     assert migrate.apply(engine, place, mended) == []
 
 
+def test_a_second_attempt_passes_over_nothing_but_what_is_already_there(place: Place, engine: Engine, tmp_path: Path):
+    wrong = later(tmp_path / "m", **{"0002_x": "CREATE TABLE x (a INTEGER);\nALTER TABLE fct_orders ADD CONSTRAINT;"})
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="0002_x failed at statement 2"):
+            migrate.apply(engine, place, wrong)
+
+
 def test_a_first_attempt_does_not_pass_over_what_is_already_there(place: Place, engine: Engine, tmp_path: Path):
     twice = later(tmp_path / "m", **{"0002_again": "CREATE TABLE fct_orders (a INTEGER);"})
     with pytest.raises(DatabaseError, match="0002_again failed at statement 1"):
