@@ -189,6 +189,7 @@ def test_a_dead_token_says_why_and_quotes_nothing(told: Told) -> None:
         {"status": 500, "text": ""},
         {"status": 200, "text": '{"data": ['},
         {"status": 500, "json": {}},
+        {"status": 503, "json": {"message": "upstream connect error"}},
         {"status": 400, "json": {"error": {"code": 1, "message": "x", "error_data": "not json"}}},
     ],
 )
@@ -196,6 +197,12 @@ def test_what_is_no_answer_is_transient_whatever_the_sdk_makes_of_it(answer: dic
     with Replay(always(**answer)) as server, pytest.raises(Transient):
         told.meta(server.url).check()
     assert len(told.waits) == 4
+
+
+def test_a_web_page_is_called_one(told: Told) -> None:
+    with Replay(always(status=200, text="<html>hello</html>")) as server, pytest.raises(Transient) as caught:
+        told.meta(server.url).check()
+    assert caught.value.code == "CTX-4019"
 
 
 def test_one_bad_answer_in_between_changes_nothing(told: Told) -> None:
@@ -306,6 +313,27 @@ def test_a_long_window_is_read_through_reports_to_the_last_row(told: Told) -> No
     assert len(rows) == len({(found.day, found.ad_id) for found in rows}) == 160
     assert len(starts) == 6
     assert sum(found.spend for found in rows) == 160 * Decimal("10.50")
+
+
+def test_a_report_is_read_only_when_it_is_both_completed_and_whole(told: Told) -> None:
+    looks = [("Job Running", 100), ("Job Completed", 60), ("Job Completed", 100)]
+
+    class Server(Replay):
+        def answer(self, request: Any) -> Any:
+            self.requests.append(request)
+            if request.path.endswith("/act_100"):
+                return ACCOUNT["response"]
+            if request.method == "POST":
+                return {"json": {"report_run_id": "77"}}
+            if request.path.endswith("/77"):
+                status, percent = looks.pop(0)
+                return {"json": {"async_status": status, "async_percent_completion": percent}}
+            return page()
+
+    with Server([]) as server:
+        meta = told.meta(server.url)
+        assert meta._reported(last(7), "77") == []
+    assert looks == []
 
 
 def test_a_failed_report_is_asked_for_again_in_halves(told: Told) -> None:
