@@ -10,7 +10,7 @@ import csv
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +116,16 @@ class Olist(Store):
                 self.access.quarantine(BadRecord(STREAM, row[0], failure.reason))
             else:
                 yield found
+
+    def span(self) -> Window:
+        """The days from the first to the last change in the files. Raises ConfigError when they hold no order."""
+        changes = self._tables.orders
+        if not changes:
+            raise ConfigError(
+                "CTX-3082", f"{self._folder} holds no order with a date.", fix="Use the files as Olist published them."
+            )
+        first, last = (local_day(changes[at][0], self.access.timezone) for at in (0, -1))
+        return Window(first, last + timedelta(days=1))
 
     @property
     def _folder(self) -> Path:
