@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cortex.run import Outcome, Run, Step
@@ -116,6 +117,7 @@ def abc(run: Run) -> Outcome:
     from cortex.products import abc as classes
     from cortex.warehouse.read import to_cents
 
+    run.warehouse.atomically(partial(_add_unlisted, at=run.now()))
     sold = to_cents(
         run.warehouse.frame(
             "SELECT i.platform, i.product_id, SUM(i.total) AS revenue FROM fct_order_items i"
@@ -126,3 +128,17 @@ def abc(run: Run) -> Outcome:
     rows = classes.classify(sold).to_dicts()
     run.warehouse.atomically(lambda tx: tx.assign(tables.dim_products, ("platform", "product_id"), rows))
     return Outcome(len(rows), f"{sum(row['abc_class'] == 'A' for row in rows)} products make 80 % of revenue")
+
+
+UNLISTED = """
+    SELECT i.platform, i.product_id, MAX(i.sku) AS sku, MAX(i.name) AS name, MAX(i.category) AS category
+    FROM fct_order_items i
+    LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+    WHERE p.product_id IS NULL GROUP BY i.platform, i.product_id
+"""
+
+
+def _add_unlisted(tx: Transaction, at: datetime) -> int:
+    """Products that were sold but are in no catalogue: deleted ones, or shops that offer none."""
+    unknown = {"brand": "", "current_price": None, "cost_price": None, "stock": None, "abc_class": None, "updated_at": at}
+    return tx.insert_missing(tables.dim_products, [row | unknown for row in tx.rows(UNLISTED)])
