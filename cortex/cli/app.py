@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from cortex.cli.shell import Answer, Shell
@@ -116,11 +115,11 @@ def main(arguments: Sequence[str]) -> int:
     except CortexError as error:
         shell.complain(error)
         return shell.finish(Answer(error=error))
-    except click.exceptions.Abort:
+    except typer.Abort:
         return 130
     except KeyboardInterrupt:
         shell.say("Interrupted. What was finished is kept; the same command goes on from there.")
-        return 130
+        return shell.finish(Answer(exit_code=130))
     except BrokenPipeError:
         # The reader of our stdout went away (`| head`); that is its right.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -131,21 +130,33 @@ def main(arguments: Sequence[str]) -> int:
 
 def _invoke(shell: Shell, words: list[str]) -> int:
     command = typer.main.get_command(build())
+    shell.command = _spoken(command, words)
     try:
         result: Any = command.main(args=words, prog_name="cortex", standalone_mode=False, obj=shell)
-    except click.exceptions.Exit as exit_:
+    except typer.Exit as exit_:
         return exit_.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.ctx.get_help() if error.ctx else "", file=shell.err)
-        return 2
-    except click.ClickException as error:
-        raise UsageError("CTX-1002", error.format_message(), fix=_usage(error)) from None
+    except typer.TyperException as error:
+        said, context = error.format_message(), getattr(error, "ctx", None)
+        if context is not None and said == context.get_help():
+            if shell.json:
+                said = "Missing command."
+            else:
+                print(said, file=shell.err)
+                return 2
+        raise UsageError("CTX-1002", said, fix=f"{context.command_path if context else 'cortex'} --help") from None
     return shell.finish(result) if isinstance(result, Answer) else int(result or 0)
 
 
-def _usage(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"{context.command_path} --help" if context else "cortex --help"
+def _spoken(command: Any, words: Sequence[str]) -> str:
+    """The command's name in the envelope: `run`, `runs list` … A command may say it better, such as `run daily`."""
+    names: list[str] = []
+    for word in words:
+        if word in getattr(command, "commands", {}):
+            command = command.commands[word]
+            names.append(word)
+        elif names:
+            break
+    return " ".join(names)
 
 
 def _unexpected(shell: Shell, failure: Exception) -> int:

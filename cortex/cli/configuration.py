@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Also in a folder that holds other things.")] = False,
 ) -> Answer:
     """Start a workspace: tenants/, .env.example and .gitignore. Files that exist are left as they are."""
@@ -64,7 +64,7 @@ def init(
 
 
 def validate(
-    context: typer.Context, clients: Annotated[list[str] | None, typer.Argument(metavar="[CLIENT]...")] = None
+    context: typer.Context, clients: Annotated[list[str] | None, typer.Argument(metavar="CLIENT")] = None
 ) -> Answer:
     """Check client files (all of them without names): every problem at once."""
     from cortex import tenant

@@ -9,7 +9,7 @@ import typer
 from cortex.cli.shell import Answer, Shell
 from cortex.errors import UsageError
 
-Client = Annotated[str, typer.Argument(metavar="[CLIENT]")]
+Client = Annotated[str, typer.Argument(metavar="CLIENT")]
 Everyone = Annotated[bool, typer.Option("--all", help="Every client.")]
 
 

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Workspace to make.")] = Path("cortex-demo"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Workspace to make.")] = Path("cortex-demo"),
     seed: Annotated[int, typer.Option("--seed", help="Another world.")] = 1,
     orders: Annotated[int, typer.Option("--orders", help="About how many orders, both shops together.")] = 10_000,
     days: Annotated[int, typer.Option("--days", help="Days of history.")] = 90,

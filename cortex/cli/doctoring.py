@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("health")(health)
 
 
-def doctor(context: typer.Context, client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "") -> Answer:
+def doctor(context: typer.Context, client: Annotated[str, typer.Argument(metavar="CLIENT")] = "") -> Answer:
     """Check the machine and the database; with a client also its file, schema and every credential."""
     shell: Shell = context.obj
     checks: list[dict[str, str]] = []
@@ -137,7 +137,7 @@ def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexE
             note("failed", check.name, check.error.message, " ".join(part for part in (check.error.fix, page) if part))
 
 
-def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "") -> Answer:
+def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="CLIENT")] = "") -> Answer:
     """Freshness, last run, revenue and delivery of one client or of all."""
     from cortex import tenant as tenants
     from cortex.warehouse import Control

@@ -1,4 +1,4 @@
-"""explain: what an error code means and what mends it, offline."""
+"""explain, version: what an error code means and what mends it, offline; and which Cortex says so."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cortex.errors import UsageError
 
 def register(app: typer.Typer) -> None:
     app.command("explain")(explain)
+    app.command("version")(version)
 
 
 def explain(
@@ -37,6 +38,15 @@ def explain(
         shell.show(f"{'Fix' if at == 0 else '':15}{fix}")
     shell.show(f"Trying again   {'helps' if page['retry'] else 'does not help until it is mended'}")
     return Answer(data={"code": code, **page})
+
+
+def version(context: typer.Context) -> Answer:
+    """Which Cortex this is."""
+    from cortex import __version__
+
+    shell: Shell = context.obj
+    shell.show(f"cortex {__version__}")
+    return Answer(data={"version": __version__})
 
 
 def pages() -> dict[str, dict[str, Any]]:

@@ -28,6 +28,7 @@ def report(
     from cortex import tenant as tenants
     from cortex.clock import Window, system_clock
     from cortex.reports import page
+    from cortex.runner.plan import LONGEST
     from cortex.steps import reporting
     from cortex.warehouse import Warehouse
 
@@ -36,6 +37,8 @@ def report(
     tenant = tenants.load(shell.workspace, client)
     with Warehouse.open(shell.database, tenant.code, shell.workspace.state) as warehouse:
         end = _day(last) or reporting.last_day(warehouse)
+        if not 1 <= days <= LONGEST:
+            raise UsageError("CTX-1008", f"--days {days} is out of range.", fix=f"Use 1 to {LONGEST}.")
         begin = _day(since) or end - timedelta(days=days - 1)
         if begin > end:
             raise UsageError("CTX-1027", f"The period {begin} to {end} is empty.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cortex.cli.shell import Answer, Shell, brl, error_facts
-from cortex.errors import CortexError, PartialFailure, UsageError
+from cortex.errors import ConfigError, CortexError, PartialFailure, UsageError
 
 if TYPE_CHECKING:
     from cortex.clock import Window
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cortex.runner.plan import Planned
     from cortex.tenant import Tenant
 
-Clients = Annotated[list[str] | None, typer.Argument(metavar="[CLIENT]...", help="Client codes.")]
+Clients = Annotated[list[str] | None, typer.Argument(metavar="CLIENT", help="Client codes.")]
 Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="STEP", help="Run only these steps (ads, ads.meta …).")
 ]
@@ -91,20 +91,25 @@ def backfill(
 
 def runs_list(
     context: typer.Context,
-    client: Annotated[str, typer.Argument(metavar="[CLIENT]")] = "",
+    client: Annotated[str, typer.Argument(metavar="CLIENT")] = "",
     limit: Annotated[int, typer.Option("--limit", help="How many, newest first.")] = 20,
 ) -> Answer:
     """Past runs, newest first."""
+    from cortex.clock import Window
     from cortex.warehouse import Control
 
     shell: Shell = context.obj
     with Control.open(shell.database, shell.workspace.state) as control:
         found = control.runs(client or None, limit=limit)
+    if client and not found and client not in shell.workspace.tenant_codes():
+        from cortex.tenant import codes
+
+        raise codes.unknown(shell.workspace, codes.check(client))
     shell.table(
         ["run", "client", "pipeline", "days", "status", "exit", "started (UTC)", "s"],
         [
             [
-                row["run_id"], row["tenant"], row["pipeline"], f"{row['since']} → {row['until']}", row["status"], row["exit_code"],
+                row["run_id"], row["tenant"], row["pipeline"], str(Window(row["since"], row["until"])), row["status"], row["exit_code"],
                 f"{row['started_at']:%Y-%m-%d %H:%M:%S}", _length(row),
             ]
             for row in found
@@ -161,25 +166,43 @@ def _each(
     shell.command = command
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     clock = system_clock()
-    results: list[RunResult] = []
+    options = _options(day, days, only, skip)
     failures: dict[str, CortexError] = dict(broken)
-    previews: list[dict[str, Any]] = []
+    planned: list[tuple[Tenant, Window, list[Planned]]] = []
+    refused: list[UsageError] = []
     for tenant in tenants:
         try:
             window = plan.window_for(tenant, recipe, clock(), day=day, days=days)
-            steps = plan.steps(tenant, recipe, window, only=only, skip=skip)
-            if dry_run:
-                previews.append(_preview(shell, tenant, recipe, window, steps))
-                continue
+            planned.append((tenant, window, plan.steps(tenant, recipe, window, only=only, skip=skip)))
+        except UsageError as refusal:
+            refused.append(refusal)
+            failures[tenant.code] = refusal
+    if refused and not planned:
+        raise refused[0]
+    for each in refused:
+        shell.complain(each)
+    if dry_run:
+        previews = [_preview(shell, *one, recipe) for one in planned]
+        error = _verdict(command, options, len(planned), list(failures)) if failures else None
+        return Answer(data=previews, client=tenants[0].code if len(tenants) == 1 else "", error=error)
+    results: list[RunResult] = []
+    for tenant, window, steps in planned:
+        try:
             results.append(_one(shell, tenant, recipe, window, steps, resume=resume, wait=wait, clock=clock))
         except CortexError as failure:
             if len(tenants) + len(broken) == 1:
                 raise
             failures[tenant.code] = failure
             shell.complain(failure)
-    if dry_run:
-        return Answer(data=previews, client=tenants[0].code if len(tenants) == 1 else "")
-    return _answer(shell, command, tenants, results, failures)
+    return _answer(shell, command, options, tenants, results, failures)
+
+
+def _options(day: date | None, days: int | None, only: Sequence[str], skip: Sequence[str]) -> str:
+    """What to type again so that the same days and steps are meant."""
+    told = [f"--date {day}"] if day else []
+    told += [f"--days {days}"] if days is not None else []
+    told += [f"--only {name}" for name in only] + [f"--skip {name}" for name in skip]
+    return "".join(f" {option}" for option in told)
 
 
 def _one(
@@ -214,7 +237,12 @@ def _one(
 
 
 def _answer(
-    shell: Shell, command: str, tenants: Sequence[Tenant], results: list[RunResult], failures: dict[str, CortexError]
+    shell: Shell,
+    command: str,
+    options: str,
+    tenants: Sequence[Tenant],
+    results: list[RunResult],
+    failures: dict[str, CortexError],
 ) -> Answer:
     single = len(tenants) == 1 and not failures
     data = [_facts(result) for result in results]
@@ -229,23 +257,26 @@ def _answer(
         error = next((step.error for step in result.failed), None)
         return Answer(
             data=data[0], client=result.tenant, run_id=result.run_id, warnings=warnings, error=error,
-            exit_code=result.exit_code, next=_next(result, broken=bool(broken)),
+            exit_code=result.exit_code, next=_next(result, command, options, broken=bool(broken)),
         )  # fmt: skip
     if command == "backfill" or len(results) > 1:
         _overview(shell, results)
     if not broken:
         return Answer(data=data, warnings=warnings, next=["cortex status"])
-    again = [f"cortex {command} {code}" for code in broken]
-    codes = ", ".join(broken)
-    if not any(not result.failed for result in results):
-        failure: CortexError = CortexError("CTX-9002", f"Every client failed: {codes}.", fix=again[0])
-    else:
-        failure = PartialFailure(
-            "CTX-9003", f"{len(broken)} of {len(results) + len(failures)} clients failed: {codes}.", fix=again[0]
-        )
+    good = sum(not result.failed for result in results)
+    failure = _verdict(command, options, good, broken)
     shell.complain(failure)
     data += [{"client": code, "error": error_facts(each)} for code, each in failures.items()]
+    again = [f"cortex {command} {code}{options}" for code in broken]
     return Answer(data=data, warnings=warnings, error=failure, next=again)
+
+
+def _verdict(command: str, options: str, good: int, broken: Sequence[str]) -> CortexError:
+    """What to call it when some clients failed, or all."""
+    codes, again = ", ".join(broken), f"cortex {command} {broken[0]}{options}"
+    if good:
+        return PartialFailure("CTX-9003", f"{len(broken)} of {good + len(broken)} clients failed: {codes}.", fix=again)
+    return CortexError("CTX-9002", f"Every client failed: {codes}.", fix=again)
 
 
 def _overview(shell: Shell, results: Sequence[RunResult]) -> None:
@@ -295,7 +326,7 @@ def _step_facts(step: StepResult) -> dict[str, Any]:
     return facts
 
 
-def _preview(shell: Shell, tenant: Tenant, recipe: Recipe, window: Window, steps: Sequence[Planned]) -> dict[str, Any]:
+def _preview(shell: Shell, tenant: Tenant, window: Window, steps: Sequence[Planned], recipe: Recipe) -> dict[str, Any]:
     shell.say(f"{tenant.code} · {recipe.name} · {window}: {len(steps)} steps, nothing is run")
     shell.table(["step", "days"], [[planned.name, str(planned.window)] for planned in steps])
     return {
@@ -308,13 +339,13 @@ def _preview(shell: Shell, tenant: Tenant, recipe: Recipe, window: Window, steps
     }
 
 
-def _next(result: RunResult, *, broken: bool) -> list[str]:
+def _next(result: RunResult, command: str, options: str, *, broken: bool) -> list[str]:
     if not broken:
         return [f"cortex status {result.tenant}", f"cortex report {result.tenant}"]
-    failed = result.failed[0].name.split("@")[0]
-    if result.pipeline == "backfill":
-        return [f"cortex doctor {result.tenant}", f"cortex backfill {result.tenant} --days {result.window.days}"]
-    return [f"cortex doctor {result.tenant}", f"cortex run {result.pipeline} {result.tenant} --only {failed}"]
+    again = f"cortex {command} {result.tenant}{options}"
+    if result.pipeline != "backfill" and "--only" not in options:
+        again += f" --only {result.failed[0].name.split('@')[0]}"
+    return [f"cortex doctor {result.tenant}", again]
 
 
 def _tenants(
@@ -328,17 +359,35 @@ def _tenants(
     if not everyone:
         if not codes:
             raise UsageError("CTX-1017", "No client was named.", fix=f"cortex {verb} CLIENT, or cortex {verb} --all")
-        return [tenant.load(shell.workspace, code) for code in dict.fromkeys(codes)], {}
+        return _named(shell, list(dict.fromkeys(codes)))
     found: list[Tenant] = []
     broken: dict[str, CortexError] = {}
-    for each in tenant.load_each(shell.workspace):
+    for code, each in zip(shell.workspace.tenant_codes(), tenant.load_each(shell.workspace), strict=True):
         if isinstance(each, CortexError):
-            broken[each.problems[0].file if each.problems else each.message] = each
+            broken[code] = each
             shell.complain(each)
         elif each.active:
             found.append(each)
     if not found and not broken:
         raise UsageError("CTX-1016", f"No client files in {shell.workspace.tenants}.", fix="cortex onboard CLIENT")
+    return found, broken
+
+
+def _named(shell: Shell, codes: Sequence[str]) -> tuple[list[Tenant], dict[str, CortexError]]:
+    """The clients of these codes; of several the broken files apart. Raises UsageError for a code that has no file."""
+    from cortex import tenant
+
+    found: list[Tenant] = []
+    broken: dict[str, CortexError] = {}
+    for code in codes:
+        try:
+            found.append(tenant.load(shell.workspace, code))
+        except ConfigError as error:
+            if len(codes) == 1:
+                raise
+            broken[code] = error
+    for each in broken.values():
+        shell.complain(each)
     return found, broken
 
 
