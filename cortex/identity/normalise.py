@@ -199,7 +199,7 @@ def _plausible_postcode(code: str) -> bool:
 
 def _whole_cep(typed: str, code: str) -> str:
     """01310100 for the 1310100 a spreadsheet made of it (São Paulo's codes begin with zero)."""
-    return "0" + code if re.fullmatch(r"\d{7}|\d{4}-\d{3}", typed) else code
+    return "0" + code if re.fullmatch(r"\W*(?:\d{7}|\d{4}-\d{3})\W*", typed) else code
 
 
 @_rule()

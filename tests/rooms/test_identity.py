@@ -322,8 +322,15 @@ def test_no_rule_fails_or_returns_the_empty_reading(rule: str, typed: str, count
     assert all(HEX.fullmatch(identity.digest(reading)) for reading in readings)
 
 
+TYPED = st.one_of(
+    st.text(max_size=40),
+    st.text(alphabet="0159+-() ./xX@", max_size=20),
+    st.text(alphabet="aáãÇZ'-. @0159/", max_size=20),
+)
+
+
 @pytest.mark.parametrize("rule", sorted(set(RULES) - {"birth_date", "phone_digits"}))
-@given(typed=st.text(max_size=40), country=st.sampled_from(["BR", "US", ""]))
+@given(typed=TYPED, country=st.sampled_from(["BR", "US", "GB", "AR", ""]))
 def test_the_best_reading_reads_as_itself(rule: str, typed: str, country: str) -> None:
     readings = RULES[rule](typed, country)
     if readings:
@@ -336,6 +343,10 @@ def test_a_decomposed_text_is_the_same_person(rule: str, typed: str) -> None:
     assert RULES[rule](unicodedata.normalize("NFD", typed), "BR") == RULES[rule](
         unicodedata.normalize("NFC", typed), "BR"
     )
+
+
+def test_what_is_not_lowered_is_composed_too() -> None:
+    assert RULES["id_plain"]("cliente-jose\u0301", "BR") == ("cliente-josé",)
 
 
 def test_lone_surrogates_and_nul_are_no_part_of_anybody() -> None:
