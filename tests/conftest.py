@@ -50,6 +50,14 @@ def mysql_server() -> str:
 
 
 @pytest.fixture
+def mysql_client(mysql_server: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The server's URL and a client code nobody else uses, whose database is destroyed afterwards."""
+    code = f"t{uuid.uuid4().hex[:16]}"
+    yield mysql_server, code
+    engines.drop(engines.tenant_place(mysql_server, code, tmp_path))
+
+
+@pytest.fixture
 def tenant_code(engine_url: str, tmp_path: Path) -> Iterator[str]:
     """A client code nobody else uses. What was made under it in `engine_url` and `tmp_path` is destroyed afterwards."""
     code = f"t{uuid.uuid4().hex[:16]}"

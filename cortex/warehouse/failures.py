@@ -18,6 +18,12 @@ class Contended(DatabaseError):
     retryable = True
 
 
+class ConnectionLost(DatabaseError):
+    """The server went away. What was not committed is gone, what was is kept: the same work may be done again later."""
+
+    retryable = True
+
+
 class NoSuchSchema(DatabaseError):
     """The database or one of its tables is not there."""
 
@@ -79,7 +85,7 @@ def _from_mysql(code: int, place: str) -> DatabaseError:
     if code in UNREACHABLE:
         return _unreachable(place, f"error {code}")
     if code in LOST:
-        return DatabaseError(
+        return ConnectionLost(
             "CTX-5009",
             f"The connection to {place} was lost (error {code}).",
             fix="Run the same command again: what was written is kept, what was not is written then.",

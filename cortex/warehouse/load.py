@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, delete, exists, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from cortex.errors import DatabaseError
 from cortex.warehouse import conditions, read, tables
@@ -246,8 +247,13 @@ class Transaction:
         self._insert_tuples(stage, columns, rows)
 
     def _insert(self, table: Table, bound: Bound) -> None:
-        for chunk in self._chunks(bound.rows):
-            self._insert_tuples(table, bound.columns, chunk)
+        try:
+            for chunk in self._chunks(bound.rows):
+                self._insert_tuples(table, bound.columns, chunk)
+        except IntegrityError:
+            raise DatabaseError(
+                "CTX-5014", f"A row for {table.name} is stored already, outside what is being replaced."
+            ) from None
 
     def _insert_tuples(self, table: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
         """Both drivers make bulk work of executemany: SQLite in C, PyMySQL as multi-row statements below the packet limit."""

@@ -228,6 +228,19 @@ def test_two_different_rows_with_one_key_are_refused_and_twins_are_one(warehouse
     assert failure.value.code == "CTX-5014"
 
 
+def test_a_row_stored_outside_what_is_replaced_is_a_contradiction_and_not_tried_again(warehouse: Warehouse):
+    warehouse.atomically(lambda tx: tx.upsert("stg_touches", [row(tables.stg_touches, touch_key=key(1), origin="kit")]))
+    tries = []
+
+    def work(tx: Transaction) -> None:
+        tries.append(1)
+        tx.replace("stg_touches", {"origin": "ga4"}, [row(tables.stg_touches, touch_key=key(1), origin="ga4")])
+
+    with pytest.raises(DatabaseError) as failure:
+        warehouse.atomically(work)
+    assert (failure.value.code, len(tries)) == ("CTX-5014", 1)
+
+
 def test_children_of_others_are_refused(warehouse: Warehouse):
     stranger = row(tables.fct_order_items, order_key=key("b"), line=1)
     with pytest.raises(DatabaseError) as failure, warehouse.transaction() as tx:

@@ -2,8 +2,6 @@
 
 import logging
 import stat
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,6 @@ from cortex.warehouse import Warehouse, describe_server, provision, tables, view
 from cortex.warehouse import engine as engines
 from cortex.warehouse.provision import Change
 from tests.rooms.warehouse_rows import everything, order
-
-
-@pytest.fixture
-def mysql_client(mysql_server: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The server's URL and a client code of this test's own."""
-    code = f"t{uuid.uuid4().hex[:16]}"
-    yield mysql_server, code
-    engines.drop(engines.tenant_place(mysql_server, code, tmp_path))
 
 
 def test_a_plan_creates_nothing(engine_url: str, tenant_code: str, tmp_path: Path):
