@@ -259,13 +259,23 @@ def built(seed: int, now: datetime, days: int, orders: int) -> Market:
 
 
 def market(
-    *, seed: int = 1, now: datetime = NOW, days: int = DAYS, orders: int = 300, codes: Sequence[str] = (), own: bool = False
+    *,
+    seed: int = 1,
+    now: datetime = NOW,
+    days: int = DAYS,
+    orders: int = 300,
+    codes: Sequence[str] = (),
+    own: bool = False,
 ) -> Market:
     """Two shops under codes nobody else uses: parallel tests share one MySQL server.
 
     own: a world of the test's own, which it may amend.
     """
-    base = world.build(seed=seed, now=now, days=days, shops=world.demo_shops(orders)) if own else built(seed, now, days, orders)
+    base = (
+        world.build(seed=seed, now=now, days=days, shops=world.demo_shops(orders))
+        if own
+        else built(seed, now, days, orders)
+    )
     shops = []
     for at, shop in enumerate(base.shops):
         code = codes[at] if codes else unique(shop.code)

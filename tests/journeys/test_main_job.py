@@ -67,13 +67,7 @@ def test_onboarding_again_says_there_is_nothing_to_do_and_does_nothing(agency: A
 
 def test_onboarding_asks_every_platform_and_sends_no_event(agency: Agency) -> None:
     said = agency.ok("onboard", agency.first, as_json=True)
-    assert {check["platform"]: check["ok"] for check in said.data["credentials"]} == {
-        name: True
-        for name in (
-            "ecommerce.nuvemshop", "ads.meta", "ads.google", "analytics.ga4",
-            "offline_conversions.meta_capi", "offline_conversions.google_ec",
-        )
-    }  # fmt: skip
+    assert {check["platform"]: check["ok"] for check in said.data["credentials"]} == dict.fromkeys(("ecommerce.nuvemshop", "ads.meta", "ads.google", "analytics.ga4", "offline_conversions.meta_capi", "offline_conversions.google_ec"), True)  # fmt: skip
     assert agency.running.received.deliveries() == []
     assert agency.codes[1] not in "".join(call.path for call in agency.running.received.calls())
 
@@ -126,7 +120,8 @@ def test_every_day_has_its_own_sales(done: Agency) -> None:
         if sale.returned:
             expected.setdefault(sale.refund_day, [Decimal(0), Decimal(0)])[1] += sale.refunded
     stored = done.rows(
-        code, "SELECT day, SUM(gross_revenue) AS gross_revenue, SUM(refunds) AS refunds FROM agg_daily_sales GROUP BY day"
+        code,
+        "SELECT day, SUM(gross_revenue) AS gross_revenue, SUM(refunds) AS refunds FROM agg_daily_sales GROUP BY day",
     )
     assert {row["day"]: [row["gross_revenue"], row["refunds"]] for row in stored} == expected
 
@@ -153,7 +148,9 @@ def test_spend_is_what_the_ad_accounts_say(done: Agency) -> None:
         assert shop.google is not None
         for platform, account in (("meta", shop.meta), ("google", shop.google)):
             said = sum((day.spend for day in account.days if since <= day.day < truth.today(NOW)), Decimal(0))
-            stored = done.one(code, "SELECT SUM(spend) AS spend FROM fct_ad_spend WHERE platform = :platform", platform=platform)
+            stored = done.one(
+                code, "SELECT SUM(spend) AS spend FROM fct_ad_spend WHERE platform = :platform", platform=platform
+            )
             assert stored == said > 0
 
 

@@ -123,7 +123,9 @@ def refunds(found: Iterable[Sale]) -> Decimal:
     return sum((sale.refunded for sale in found), ZERO)
 
 
-def due(found: Iterable[Sale], now: datetime, *, click: timedelta, identifiers: timedelta, ids: tuple[str, ...]) -> dict[str, Decimal]:
+def due(
+    found: Iterable[Sale], now: datetime, *, click: timedelta, identifiers: timedelta, ids: tuple[str, ...]
+) -> dict[str, Decimal]:
     """Order id -> value of what a destination with these windows should have been told."""
     return {
         sale.id: sale.net
