@@ -12,7 +12,7 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, Order, Product
+from cortex.records import AdSpend, History, Notice, Order, Product, Restatement
 from cortex.run import Outcome, Run, Step
 from cortex.steps import landing, sealing
 from cortex.stores import Store
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 OVERLAP = timedelta(days=1)
 """A shop's list may settle for a while after a change: the last day read is read again."""
+CLICKS_SETTLE = timedelta(days=2)
+"""Click ids of a day are final after about one; asking costs one operation of the quota a day."""
 PROVISIONAL = timedelta(hours=3)
 """Ad platforms keep counting a day for some hours after its end in the account's zone."""
 
@@ -159,9 +161,12 @@ def spend(run: Run, kind: str) -> Outcome:
     """Spend of the window, replaced: a row the platform withdrew goes away here too."""
     platform = run.adapter("ads", kind, AdPlatform, run.tenant.ads[kind])
     stream = f"ads.{kind}"
-    window = _reread(run, stream, platform.restates.daily, platform.restates.weekly)
+    window = _reread(run, stream, platform.restates, platform.history)
+    if window is None:
+        return _forgotten(run, kind, stream, platform.history)
     read = list(platform.spend(window))
-    clicks = {click.click_id: click for click in platform.clicks(window)}
+    settled_clicks = Window(max(window.since, min(run.window.since, window.last) - CLICKS_SETTLE), window.until)
+    clicks = {click.click_id: click for click in platform.clicks(settled_clicks)}
     pulled_at = run.now()
     spend_rows = [_spend_row(row, pulled_at, run) for row in read]
     campaigns = {(row.platform, row.campaign_id, row.adset_id, row.ad_id): _campaign_row(row, run) for row in read}
@@ -237,7 +242,9 @@ def visits(run: Run, kind: str) -> Outcome:
     """Sessions by source and the touch each order is credited with, replaced by window."""
     source = run.adapter("traffic", kind, Traffic, run.tenant.traffic[kind])
     stream = f"traffic.{kind}"
-    window = _reread(run, stream, source.restates.daily, source.restates.weekly)
+    window = _reread(run, stream, source.restates, source.history)
+    if window is None:
+        return _forgotten(run, kind, stream, source.history)
     sessions = list(source.sessions(window))
     touches = {
         row["touch_key"]: row
@@ -295,16 +302,28 @@ def _changes(run: Run, stream: str) -> Window:
     return Window(since, until)
 
 
-def _reread(run: Run, stream: str, daily: int, weekly: int) -> Window:
-    """The window plus the days the platform still restates, plus any gap since the last read."""
-    if run.reread == "none":
-        return run.window
-    days = weekly if run.reread == "weekly" else daily
-    since = min(run.window.since, run.window.until - timedelta(days=days))
-    cursor = run.warehouse.cursor(stream)
-    if cursor and cursor["complete_until"] is not None:
-        since = min(since, cursor["complete_until"])
-    return Window(since, run.window.until)
+def _reread(run: Run, stream: str, restates: Restatement, history: History) -> Window | None:
+    """The window plus the days the platform still restates, plus any gap since the last read.
+
+    Never further back than the platform keeps: what it has forgotten must stay here as it was read in time. None when
+    it keeps nothing of the window.
+    """
+    since = run.window.since
+    if run.reread != "none":
+        days = restates.weekly if run.reread == "weekly" else restates.daily
+        since = min(since, run.window.until - timedelta(days=days))
+        cursor = run.warehouse.cursor(stream)
+        if cursor and cursor["complete_until"] is not None:
+            since = min(since, cursor["complete_until"])
+    if history.days is not None:
+        since = max(since, local_day(run.now(), run.tenant.timezone) - timedelta(days=history.days))
+    return Window(since, run.window.until) if since < run.window.until else None
+
+
+def _forgotten(run: Run, kind: str, stream: str, history: History) -> Outcome:
+    said = f"{kind} keeps {history.days} days; {run.window} is older and cannot be read"
+    run.notices.append(Notice(code="CTX-2201", stream=stream, message=said, count=run.window.days))
+    return Outcome(0, said)
 
 
 def _move(run: Run, stream: str, window: Window, newest: datetime | None) -> None:

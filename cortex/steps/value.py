@@ -140,5 +140,12 @@ UNLISTED = """
 
 def _add_unlisted(tx: Transaction, at: datetime) -> int:
     """Products that were sold but are in no catalogue: deleted ones, or shops that offer none."""
-    unknown = {"brand": "", "current_price": None, "cost_price": None, "stock": None, "abc_class": None, "updated_at": at}
+    unknown = {
+        "brand": "",
+        "current_price": None,
+        "cost_price": None,
+        "stock": None,
+        "abc_class": None,
+        "updated_at": at,
+    }
     return tx.insert_missing(tables.dim_products, [row | unknown for row in tx.rows(UNLISTED)])
