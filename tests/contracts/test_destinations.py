@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 RECORDED = Path(__file__).parents[1] / "recorded" / "destinations"
 KINDS_HERE = plugins.kinds("destinations")
 CANARIES = {
-    "email": "Canario.Amarelo@gmail.com",
+    "email": "Canario.Amarelo@example.com",
     "phone": "(11) 97531-8642",
     "first_name": "Quitéria",
     "last_name": "Canindé Xavantina",
@@ -43,7 +43,7 @@ CANARIES = {
     "postal_code": "12400-970",
 }
 IN_THE_CLEAR = [
-    "canario", "gmail", "97531", "5511975318642", "quit", "canind", "xavantina", "529.982", "52998224725", "pindamon",
+    "canario", "example.com", "97531", "5511975318642", "quit", "canind", "xavantina", "529.982", "52998224725", "pindamon",
 ]  # fmt: skip
 """Pieces of the canaries, lower case: none of them may leave. Google takes the postcode and country plain."""
 
@@ -249,7 +249,7 @@ def test_a_clear_identity_never_passes_the_last_door(kind: str) -> None:
     with Platform(kind) as platform:
         destination = platform.destination()
         key = destination.identifiers.fields[0].key
-        rows = [sold(destination, 0), sold(destination, 1, identifiers={key: ["canario.amarelo@gmail.com"]})]
+        rows = [sold(destination, 0), sold(destination, 1, identifiers={key: ["canario.amarelo@example.com"]})]
         receipts = destination.send(rows)
         assert [receipt.state for receipt in receipts] == ["accepted", "rejected"]
         assert "canario" not in platform.sent[0].body.decode() + repr(receipts)

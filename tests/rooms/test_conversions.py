@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -584,3 +585,13 @@ def test_conversions_cannot_hold_a_person() -> None:
     assert not fields & {"email", "phone", "first_name", "last_name", "name", "document", "customer", "person"}
     with pytest.raises(TypeError):
         msgspec.structs.replace(made(order()), email="ana@example.com")
+
+
+# The pages people read
+
+
+@pytest.mark.parametrize("page", ["en/conversions.md", "pt-BR/conversoes.md"])
+def test_every_reason_and_state_is_on_the_page(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    assert all(f"`{reason}`" in text for reason in rules.REASONS)
+    assert all(state in text for state in rules.TRANSITIONS)

@@ -138,7 +138,7 @@ def test_a_request_says_what_the_reference_asks() -> None:
 
 def test_every_identifier_is_an_object_of_its_own() -> None:
     person = Person(
-        email="Ana.Souza@gmail.com", phone="(21) 8765-4321", first_name="Ana", last_name="de Souza", postal_code="20040-002",
+        email="Cliente.VIP@gmail.com", phone="(21) 8765-4321", first_name="Ana", last_name="de Souza", postal_code="20040-002",
         country="Brasil",
     )  # fmt: skip
     one = sale(identifiers=identify(person, GoogleEc.identifiers, "BR"))
@@ -505,7 +505,7 @@ def test_the_stand_in_counts_each_order_once_and_follows_refunds() -> None:
     from tests.small_market import market
 
     person = Person(
-        email="Ana.Souza@gmail.com", phone="(11) 98765-4321", first_name="Ana", last_name="D'Ávila", postal_code="01310-100",
+        email="Cliente.VIP@gmail.com", phone="(11) 98765-4321", first_name="Ana", last_name="D'Ávila", postal_code="01310-100",
         country="Brasil",
     )  # fmt: skip
     with serve(market(), google=False) as sandbox:
