@@ -126,7 +126,9 @@ def _refresh(found: Any) -> None:
         except TransportError as failure:
             raise _unreached(failure) from None
         except RefreshError as failure:
-            if failure.retryable:
+            # A gateway's 503 has no words of OAuth's: only an answer that names an error is a refusal.
+            said = failure.args[1] if len(failure.args) > 1 else None
+            if failure.retryable or not (isinstance(said, dict) and "error" in said):
                 raise _unreached(failure) from None
             raise _refused(failure) from None
         except GoogleAuthError as failure:
