@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cortex import conversions as rules
+from cortex import crash
 from cortex.destinations import Destination
 from cortex.errors import CredentialError, PolicyRefusal, Transient
 from cortex.records import Conversion, Receipt
@@ -78,11 +79,13 @@ def _batch(
     batch = _conversions(run, kind, claimed)
     digest = hashlib.sha256(destination.body(batch)).hexdigest()
     sent_at = run.now()
+    crash.point("send")
     try:
         receipts = destination.send(batch)
     except (CredentialError, Transient) as failure:
         _give_back(run, claimed, failure)
         raise
+    crash.point("sent")
     outcomes = []
     value = Decimal(0)
     for row, made, receipt in zip(claimed, batch, receipts, strict=True):
