@@ -83,7 +83,9 @@ def _batch(
     try:
         receipts = destination.send(batch)
     except (CredentialError, Transient) as failure:
-        _give_back(run, claimed, failure)
+        # What may have arrived stays claimed: the next run resolves it as unknown, never as untried.
+        if not getattr(failure, "sent", False):
+            _give_back(run, claimed, failure)
         raise
     crash.point("sent")
     outcomes = []
