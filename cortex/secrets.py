@@ -1,14 +1,16 @@
-"""Credentials: found in the environment, `.env` or a file they point to, never in YAML, and never printed."""
+"""Credentials: found in the environment, `.env`, a file they point to or sealed, never in YAML, and never printed."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
 import secrets as randomness
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -24,7 +26,7 @@ _TOKEN_PARAMETER = re.compile(
 )
 _BEARER = re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}")
 _CPF = re.compile(r"(?<![\w.-])(?:\d{3}\.\d{3}\.\d{3}-?|\d{9}-?)\d{2}(?![\w-])")
-_PHONE = re.compile(r"(?<![\w.-])\+?(?:55[ -]?)?\(?\d{2}\)?[ -]?9\d{4}[ -]?\d{4}(?![\w-])")
+_PHONE = re.compile(r"(?<![\w.-])\+?(?:55[ -]?)?\(?0?\d{2}\)?[ -]?9\d{4}[ -]?\d{4}(?![\w-])")
 _INNER = ("private_key", "refresh_token", "client_secret", "access_token", "token", "password")
 """Keys of a credential that is itself JSON (a Google service account): each of these is a secret of its own."""
 
@@ -166,19 +168,126 @@ def _shell_value(text: str) -> str | None:
     return "" if text.startswith("#") else text.split(" #", 1)[0].rstrip()
 
 
+class Variables:
+    """Where a variable is looked for: the environment, then the workspace's `.env`; each also as `…_FILE`."""
+
+    def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self._environment = os.environ if environment is None else environment
+        self._dotenv = read_dotenv(root / ".env")
+
+    def find(self, variable: str) -> Secret | None:
+        """Its value, or that of the file it names. Raises CredentialError for a file that cannot be read."""
+        for place, values in (("environment", self._environment), (".env", self._dotenv)):
+            value = values.get(variable, "").strip()
+            if value:
+                return Secret(value, f"{variable} in {place}")
+            if values.get(f"{variable}_FILE"):
+                return _from_file(self.root, values[f"{variable}_FILE"], f"{variable}_FILE in {place}")
+        return None
+
+
+class Sealed:
+    """Secrets Cortex made itself: `.cortex/sealed.json`, each value encrypted (AES-256-GCM) for the name it is under.
+
+    The key is CORTEX_WORKSPACE_KEY (environment, `.env`, or …_FILE), else `.cortex/keys/workspace.key`, made with the
+    first secret. A copy of the file without the key opens nothing; a value moved under another name does not open.
+    """
+
+    def __init__(self, state: Path, variables: Variables) -> None:
+        self.file = state / "sealed.json"
+        self._keys = state / "keys"
+        self._variables = variables
+
+    def find(self, name: str) -> Secret | None:
+        """The secret sealed under a name, or None. Raises CredentialError CTX-4008 when it does not open."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        sealed = self._read().get(name)
+        if sealed is None:
+            return None
+        key = self._key(create=False)
+        if key is None:
+            raise self._locked(name)
+        try:
+            raw = base64.urlsafe_b64decode(sealed)
+            return Secret(AESGCM(key).decrypt(raw[:12], raw[12:], name.encode()).decode(), f"{name} in {self.file}")
+        except (InvalidTag, ValueError):
+            raise self._locked(name) from None
+
+    def put(self, values: Mapping[str, str]) -> None:
+        """Seal values under their names, all at once or none. Raises CredentialError when they cannot be written."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key = self._key(create=True)
+        assert key is not None
+        added = {}
+        for name, value in values.items():
+            nonce = randomness.token_bytes(12)
+            sealed = nonce + AESGCM(key).encrypt(nonce, value.encode(), name.encode())
+            added[name] = base64.urlsafe_b64encode(sealed).decode()
+        self._change(lambda known: known | added)
+
+    def forget(self, names: Collection[str]) -> None:
+        """Throw secrets away. Names that are not there are no error."""
+        if set(names) & set(self._read()):
+            self._change(lambda known: {name: value for name, value in known.items() if name not in names})
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self.file.read_text(encoding="ascii"))["secrets"]
+            return {str(name): str(value) for name, value in found.items()}
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise self._locked("the file") from None
+
+    def _change(self, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        """Read, change and write the file as one: no reader sees half of it, no writer loses another's secret."""
+        try:
+            private_folder(self.file.parent)
+            with _alone(self.file.with_suffix(".lock")):
+                text = json.dumps({"version": 1, "secrets": change(self._read())}, indent=1, sort_keys=True) + "\n"
+                draft = _draft(self.file, text)
+                draft.replace(self.file)
+        except OSError as failure:
+            raise _unwritable(self.file, failure) from None
+
+    def _key(self, *, create: bool) -> bytes | None:
+        found = self._variables.find("CORTEX_WORKSPACE_KEY")
+        file = self._keys / "workspace.key"
+        if found is None and create and not file.is_file():
+            _create_once(file, randomness.token_urlsafe(32))
+        if found is None and file.is_file():
+            found = _from_file(self._variables.root, str(file), str(file))
+        return None if found is None else hashlib.sha256(b"cortex sealed secrets\0" + _strong(found)).digest()
+
+    def _locked(self, what: str) -> CredentialError:
+        return CredentialError(
+            "CTX-4008",
+            f"{what} in {self.file} does not open with this workspace's key.",
+            fix="Restore .cortex/keys/workspace.key or CORTEX_WORKSPACE_KEY; or remove the file and run"
+            " `cortex onboard CLIENT`, which makes new passwords.",
+        )
+
+
 class Vault:
     """Where one tenant's credentials come from.
 
     A credential `META_TOKEN` of tenant `xyz` is looked for as CORTEX_XYZ_META_TOKEN, then as the agency-wide
-    CORTEX_META_TOKEN; each in the environment, then in the workspace's `.env`; each also as `…_FILE`, the path
-    of a file that holds it.
+    CORTEX_META_TOKEN; each in the environment, then in the workspace's `.env`, each also as `…_FILE`, the path
+    of a file that holds it; then among the sealed secrets. state: folder of keys and sealed secrets, `.cortex/`.
     """
 
-    def __init__(self, code: str, root: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, code: str, root: Path, environment: Mapping[str, str] | None = None, *, state: Path | None = None
+    ) -> None:
         self.code = code
         self.root = root
-        self._environment = os.environ if environment is None else environment
-        self._dotenv = read_dotenv(root / ".env")
+        self._state = state or root / ".cortex"
+        self._variables = Variables(root, environment)
+        self.sealed = Sealed(self._state, self._variables)
 
     def names(self, name: str) -> tuple[str, str]:
         return f"CORTEX_{self.code.upper()}_{name}", f"CORTEX_{name}"
@@ -192,14 +301,12 @@ class Vault:
                     return found
         return None
 
+    def own(self, name: str) -> Secret | None:
+        """The tenant's own credential of that name or None: never the agency's."""
+        return self._look(self.names(name)[0])
+
     def _look(self, variable: str) -> Secret | None:
-        for place, values in (("environment", self._environment), (".env", self._dotenv)):
-            value = values.get(variable, "").strip()
-            if value:
-                return Secret(value, f"{variable} in {place}")
-            if values.get(f"{variable}_FILE"):
-                return self._from_file(values[f"{variable}_FILE"], f"{variable}_FILE in {place}")
-        return None
+        return self._variables.find(variable) or self.sealed.find(variable)
 
     def get(self, *names: str) -> Secret:
         """The first of the named credentials that is set. Raises CredentialError listing every name tried."""
@@ -213,24 +320,6 @@ class Vault:
             )
         return found
 
-    def _from_file(self, path: str, source: str) -> Secret:
-        file = Path(path).expanduser()
-        if not file.is_absolute():
-            file = self.root / file
-        try:
-            value, why = file.read_text(encoding="utf-8-sig").strip(), "is empty"
-        except OSError as failure:
-            value, why = "", f"cannot be read ({failure.strerror})"
-        except UnicodeDecodeError:
-            value, why = "", "is not UTF-8 text"
-        if not value:
-            raise CredentialError(
-                "CTX-4002",
-                f"{source} names {file}, which {why}.",
-                fix="Correct the path, the content or the file's permissions.",
-            )
-        return Secret(value, source)
-
     def identity_key(self, *, create: bool = False) -> bytes:
         """The tenant's HMAC key for pseudonyms: CORTEX_<CODE>_IDENTITY_KEY, else `.cortex/keys/<code>.key` (0600).
 
@@ -242,44 +331,96 @@ class Vault:
         configured = self._look(variable)
         if configured is not None:
             return _strong(configured)
-        file = self.root / ".cortex" / "keys" / f"{self.code}.key"
+        file = self._state / "keys" / f"{self.code}.key"
         if not file.is_file():
             if not create:
                 raise CredentialError(
                     "CTX-4003", f"Client {self.code} has no identity key yet.", fix=f"cortex onboard {self.code}"
                 )
             _create_once(file, randomness.token_urlsafe(32))
-        return _strong(self._from_file(str(file), str(file)))
+        return _strong(_from_file(self.root, str(file), str(file)))
 
 
 def _strong(secret: Secret) -> bytes:
     if len(secret.reveal()) < SHORTEST_KEY:
         raise CredentialError(
             "CTX-4006",
-            f"The identity key in {secret.source} has fewer than {SHORTEST_KEY} characters.",
+            f"The key in {secret.source} has fewer than {SHORTEST_KEY} characters.",
             fix="Use 32 random bytes, such as `openssl rand -base64 32`, before the first run; never change it after.",
         )
     return secret.reveal().encode()
 
 
-def _create_once(file: Path, value: str) -> None:
-    """Write a key that appears whole or not at all; of several processes the first wins and the others keep its key."""
+def private_folder(folder: Path) -> None:
+    """Make a folder and whatever is missing above it, each for its owner alone. One that is there stays as it is."""
+    for missing in [*(above for above in reversed(folder.parents) if not above.exists()), folder]:
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def _from_file(root: Path, path: str, source: str) -> Secret:
+    """A secret in a file of its own; a relative path starts at the workspace."""
+    file = root / Path(path).expanduser()
+    try:
+        value, why = file.read_text(encoding="utf-8-sig").strip(), "is empty"
+    except OSError as failure:
+        value, why = "", f"cannot be read ({failure.strerror})"
+    except UnicodeDecodeError:
+        value, why = "", "is not UTF-8 text"
+    if not value:
+        raise CredentialError(
+            "CTX-4002",
+            f"{source} names {file}, which {why}.",
+            fix="Correct the path, the content or the file's permissions.",
+        )
+    return Secret(value, source)
+
+
+def _draft(file: Path, text: str) -> Path:
+    """The text in a file beside `file`, on disk, readable by its owner alone."""
     draft = file.with_name(f".{file.name}.{randomness.token_hex(8)}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-            handle.write(value)
+            handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, file)
-    except OSError as failure:
-        raise CredentialError(
-            "CTX-4007",
-            f"The identity key cannot be written to {file.parent} ({failure.strerror}).",
-            fix="Make the folder writable, or set the key in the environment.",
-        ) from None
-    finally:
+    except OSError:
         with contextlib.suppress(OSError):
             draft.unlink()
+        raise
+    return draft
+
+
+def _create_once(file: Path, value: str) -> None:
+    """Write a key that appears whole or not at all; of several processes the first wins and the others keep its key."""
+    try:
+        private_folder(file.parent)
+        draft = _draft(file, value)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, file)
+        finally:
+            draft.unlink()
+    except OSError as failure:
+        raise _unwritable(file, failure) from None
+
+
+def _unwritable(file: Path, failure: OSError) -> CredentialError:
+    return CredentialError(
+        "CTX-4007",
+        f"{file.name} cannot be written to {file.parent} ({failure.strerror}).",
+        fix="Make the folder writable, or set the key in the environment.",
+    )
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One process at a time in the block."""
+    import fcntl
+
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from cortex.records import (
     Refund,
     Touch,
 )
+from cortex.secrets import REDACTOR
 from cortex.stores import _nuvemshop_wire as wire
 from cortex.stores import _people as people
 from cortex.stores import _visits as visits
@@ -99,6 +101,8 @@ class Kept(Struct, omit_defaults=True):
 
 
 _KEPT = Kept.__struct_fields__
+_WORDS = ("status", "payment_status", "shipping_status", "gateway", "gateway_name", "storefront", "cancel_reason")
+_SUSPECT = re.compile(r"@|%40|\d[\d .()/-]{6,}\d")
 _ENCODE = msgspec.json.Encoder()
 
 
@@ -149,12 +153,12 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
         number=text(told.number),
         status=_known(STATUSES, "status", told.status or "", "open", oddities),
         payment_status=payment_status,
-        fulfilment_status=told.shipping_status or "",
+        fulfilment_status=_masked(told.shipping_status or ""),
         created_at=created,
         updated_at=updated,
         paid_at=paid_at if received else None,
         cancelled_at=cancelled_at,
-        cancel_reason=told.cancel_reason or "",
+        cancel_reason=_masked(told.cancel_reason or ""),
         currency=currency,
         subtotal=subtotal,
         discount=discount,
@@ -175,8 +179,26 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
         event_url=arrived.site,
         consent=visits.consent(attributes.get("ctx_consent", "")),
         marketplace=MARKETPLACES.get(told.storefront or "", ""),
-        payload=_ENCODE.encode(Kept(*[getattr(told, name) for name in _KEPT])),
+        payload=_ENCODE.encode(_kept(told)),
     )
+
+
+def _kept(told: wire.Order) -> Kept:
+    """What may rest. Words are listed, but people type into fields that should hold words."""
+    values = {name: getattr(told, name) for name in _KEPT}
+    for name in ("promotional_discount", "payment_details"):
+        if isinstance(values[name], list):  # PHP's empty mapping; a full one is of nobody's documentation
+            values[name] = None
+    coupons = told.coupon if isinstance(told.coupon, list) else [told.coupon]
+    values["coupon"] = [_masked((one.code if isinstance(one, wire.Coupon) else one) or "") for one in coupons if one]
+    for name in _WORDS:
+        values[name] = values[name] and _masked(values[name])
+    return Kept(**values)
+
+
+def _masked(text: str) -> str:
+    """A short text without addresses, documents or telephones in it."""
+    return REDACTOR.clean(text) if _SUSPECT.search(text) else text
 
 
 def _payment_status(said: str, paid_at: datetime | None, oddities: Oddities) -> PaymentStatus:
@@ -203,7 +225,7 @@ def _refunds(
         return []
     after_payment = cancelled_at is not None and (paid_at is None or cancelled_at >= paid_at)
     at = cast("datetime", cancelled_at) if after_payment else updated
-    reason = told.cancel_reason or told.payment_status or ""
+    reason = _masked(told.cancel_reason or told.payment_status or "")
     return [Refund(refund_id=f"{external_id}-refund", created_at=at, amount=paid, reason=reason)]
 
 
@@ -317,7 +339,7 @@ def _billing(told: wire.Order) -> wire.Address:
 def _coupon(coupons: list[wire.Coupon | str] | wire.Coupon | str | None) -> str:
     """Code of the first coupon: the platform allows one, and writes it as a list."""
     first = (coupons[0] if coupons else None) if isinstance(coupons, list) else coupons
-    return ((first.code if isinstance(first, wire.Coupon) else first) or "").strip()
+    return _masked(((first.code if isinstance(first, wire.Coupon) else first) or "").strip())
 
 
 def _known(words: dict[str, V], field: str, said: str, otherwise: V, oddities: Oddities) -> V:

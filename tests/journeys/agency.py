@@ -79,6 +79,7 @@ class Agency:
     database: str = ""
     said: list[Said] = field(default_factory=list)
     """Everything any command answered, in order."""
+    children: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def market(self) -> Market:
@@ -128,14 +129,16 @@ class Agency:
         return said
 
     def process(self, *words: str) -> subprocess.Popen[str]:
-        """The same in a process of its own, which may be killed."""
-        return subprocess.Popen(
+        """The same in a process of its own, which may be killed; what is left of it ends with the agency."""
+        child = subprocess.Popen(
             [sys.executable, "-m", "cortex", *words, "--workspace", str(self.root)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=clean_environment() | self.environment,
         )
+        self.children.append(child)
+        return child
 
     def onboarded(self, *codes: str) -> Agency:
         for code in codes or self.codes:
@@ -229,6 +232,10 @@ class Agency:
         assert len(counted) == len(set(counted))
 
     def close(self) -> None:
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.communicate()
         self.running.close()
         for code in self.codes:
             engines.drop(engines.tenant_place(self.database, code, self.state))
