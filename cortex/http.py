@@ -27,6 +27,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from cortex import crash
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 
 T = TypeVar("T")
@@ -359,6 +360,7 @@ class Client:
         body, extra = payload or (None, {})
         self._deadline.at = self.monotonic() + self.limits.total
         self.requests_sent += 1
+        crash.point("fetch")
         try:
             response = self._session.request(
                 method,
@@ -387,12 +389,15 @@ class Client:
             content = self._read(response)
         finally:
             response.close()
+        crash.point("fetched")
         headers = response.headers
         if self.observe is not None:
             self.observe(headers)
         if response.status_code not in accept:
             raise self._judge(response.status_code, headers, content)
-        return Reply(response.status_code, headers, content, self._decode(decode, content, headers))
+        value = self._decode(decode, content, headers)
+        crash.point("parsed")
+        return Reply(response.status_code, headers, content, value)
 
     def _judge(self, status: int, headers: Mapping[str, str], content: bytes) -> CortexError:
         judge = self.error or default_error(self.platform)

@@ -2,16 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
+import os
 import sys
+import time
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from cortex.secrets import REDACTOR
 
 QUIET = ("urllib3", "google", "google.ads", "google.auth", "facebook_business", "grpc")
 """Libraries whose INFO and DEBUG lines print whole requests, hashed identifiers and URLs included."""
+
+
+KEEP_DAYS = 90
+"""The logs of a client's runs are deleted after this."""
+_file: IO[str] | None = None
+
+
+def folder(state: Path, code: str) -> Path:
+    """Where the lines of a client's runs are kept: one file a run, one JSON object a line, masked."""
+    return state / "logs" / code
+
+
+@contextlib.contextmanager
+def kept(state: Path, code: str, run_id: str) -> Iterator[None]:
+    """Keep every line of this process, from `info` up, in the file of that run; delete files older than KEEP_DAYS."""
+    global _file  # noqa: PLW0603  # as logging itself: one for the process
+    place = folder(state, code)
+    before, opened = _file, None
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in place.glob("*.jsonl"):
+            if old.stat().st_mtime < time.time() - KEEP_DAYS * 86_400:
+                old.unlink(missing_ok=True)
+        descriptor = os.open(place / f"{run_id}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        _file = opened = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+    except OSError:
+        pass  # a run is worth more than its log
+    try:
+        yield
+    finally:
+        _file = before
+        if opened is not None:
+            with contextlib.suppress(OSError):
+                opened.close()
+
+
+def _keep(_logger: Any, _method: str, event: Any) -> Any:
+    if _file is not None:
+        with contextlib.suppress(OSError, ValueError):
+            _file.write(json.dumps(event, ensure_ascii=False, default=str) + "\n")
+    return event
+
+
+def _from(level: int) -> Any:
+    """Lets through to the terminal what is at least this important."""
+    import structlog
+
+    numbers = logging.getLevelNamesMapping()
+
+    def judge(_logger: Any, _method: str, event: Any) -> Any:
+        if numbers.get(str(event.get("level", "")).upper(), logging.INFO) < level:
+            raise structlog.DropEvent
+        return event
+
+    return judge
 
 
 def _redact(_logger: Any, _method: str, event: Any) -> Any:
@@ -60,8 +121,8 @@ def configure(*, fmt: str = "console", verbose: bool = False, quiet: bool = Fals
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*stamped, _redact, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[*stamped, _redact, _keep, _from(level), renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(min(level, logging.INFO)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -69,7 +130,7 @@ def configure(*, fmt: str = "console", verbose: bool = False, quiet: bool = Fals
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=stamped,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact, _keep, renderer],
         )
     )
     root = logging.getLogger()

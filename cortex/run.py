@@ -78,11 +78,16 @@ Work = Callable[[Run], Outcome]
 
 @dataclass(frozen=True)
 class Step:
-    """One part of a recipe for one tenant. `needs`: steps whose failure makes this one pointless."""
+    """One part of a recipe for one tenant.
+
+    needs: steps whose failure makes this one pointless. reads: it only brings in what a platform says, so that once
+    done it need not be done again when the run is resumed.
+    """
 
     name: str
     work: Work
     needs: tuple[str, ...] = ()
+    reads: bool = False
 
 
 Verb = Callable[["Tenant"], Iterable[Step]]

@@ -117,9 +117,9 @@ def main(arguments: Sequence[str]) -> int:
         return shell.finish(Answer(error=error))
     except typer.Abort:
         return 130
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         shell.say("Interrupted. What was finished is kept; the same command goes on from there.")
-        return shell.finish(Answer(exit_code=130))
+        return shell.finish(Answer(exit_code=getattr(stop, "exit_code", 130)))
     except BrokenPipeError:
         # The reader of our stdout went away (`| head`); that is its right.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cortex import __version__
+from cortex import __version__, crash, logs
 from cortex.clock import Clock, Window
 from cortex.errors import Busy, CortexError
 from cortex.logs import logger
 from cortex.run import Outcome, Recipe, Run
+from cortex.runner.lease import Lease, here
 from cortex.runner.plan import Planned
+from cortex.runner.stopping import Stop
 from cortex.secrets import REDACTOR, Vault
 from cortex.warehouse import Control, Warehouse
 from cortex.workspace import Workspace
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
-
-LEASE = timedelta(minutes=5)
-RENEW_EVERY = 60.0
-OUTERMOST = "pid:[4026531836]"
-"""The kernel's name for the process table of the machine itself (PROC_PID_INIT_INO)."""
 
 
 @dataclass
@@ -51,6 +45,8 @@ class RunResult:
     steps: list[StepResult] = field(default_factory=list)
     notices: list[Any] = field(default_factory=list)
     seconds: float = 0.0
+    cancelled: bool = False
+    """Somebody ended it with `cortex runs cancel`: steps that are not here were not begun."""
 
     @property
     def failed(self) -> list[StepResult]:
@@ -58,11 +54,15 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """That of the first failed step; 0 when none failed."""
+        """That of the first failed step; 0 when none failed, 130 when it was cancelled."""
+        if self.cancelled:
+            return 130
         return next((step.error.exit_code for step in self.failed if step.error), 0)
 
     @property
     def status(self) -> str:
+        if self.cancelled:
+            return "cancelled"
         if not self.failed:
             return "ok"
         return "partial" if any(step.status in {"ok", "done"} for step in self.steps) else "failed"
@@ -82,6 +82,13 @@ def new_run_id() -> str:
     return f"{wall():%Y%m%d%H%M%S}{secrets.token_hex(4)}"
 
 
+def enqueue(tenant: Tenant, recipe: Recipe, window: Window, plan: Sequence[Planned], control: Control) -> str:
+    """Write a run into the ledger for a worker to do. Returns its id."""
+    run_id = new_run_id()
+    _write_plan(control, tenant, recipe, window, plan, run_id, queued=True)
+    return run_id
+
+
 def execute(
     tenant: Tenant,
     recipe: Recipe,
@@ -94,39 +101,75 @@ def execute(
     resume: bool = False,
     wait: float = 0.0,
     listen: Listener = lambda _name, _news: None,
+    control: Control | None = None,
+    run_id: str = "",
 ) -> RunResult:
     """Run a plan. A failing step does not stop the others, except those that need it.
 
     resume: continue an unfinished run of the same recipe and window, leaving out the steps it has done.
-    wait: seconds to wait for another run of this client to end. Raises Busy when it does not, DatabaseError when
-    the client is not provisioned.
+    wait: seconds to wait for another run of this client to end. control: the control schema, when it is open already.
+    run_id: a run of the queue to begin, or to go on with. Raises Busy when another run holds the client, DatabaseError
+    when the client is not provisioned, Stopped when the process was asked to end.
     """
     vault = Vault(tenant.code, workspace.root)
     # The client's schema first: opening the control schema makes it, and nothing is made for a client without one.
     with (
         Warehouse.open(database, tenant.code, workspace.state) as warehouse,
-        Control.open(database, workspace.state) as control,
+        nullcontext(control) if control else Control.open(database, workspace.state) as ledger,
     ):
-        run_id, done = _identity(control, tenant, recipe, window, resume)
-        with _Lease(control, tenant.code, run_id, wait) as lease:
-            _bury(control, tenant.code, run_id)
-            control.start_run(
-                run_id=run_id, tenant=tenant.code, pipeline=recipe.name, since=window.since, until=window.until,
-                started_at=wall(), config_sha256=tenant.sha256, version=__version__, host=_host(),
-            )  # fmt: skip
+        run_id, done = (run_id, _done(ledger, run_id)) if run_id else _identity(ledger, tenant, recipe, window, resume)
+        with Lease(ledger, tenant.code, run_id, wait) as lease, Stop() as stop:
+            if (newer := warehouse.fence(lease.epoch)) is not None:
+                lease.beyond(newer)
+                warehouse.fence(lease.epoch)
+            _bury(ledger, tenant.code, run_id)
+            crash.point("run")
+            _write_plan(ledger, tenant, recipe, window, plan, run_id)
+            crash.point("planned")
             result = RunResult(tenant.code, recipe.name, run_id, window)
-            started = time.monotonic()
             run = Run(tenant, window, workspace, warehouse, vault, clock, run_id, recipe.reread)
-            try:
-                _steps(run, plan, done, control, lease, result, listen)
-            except BaseException as failure:
-                status = "interrupted" if isinstance(failure, KeyboardInterrupt) else "failed"
-                code = 130 if status == "interrupted" else getattr(failure, "exit_code", 1)
-                control.finish_run(run_id, status=status, ended_at=wall(), exit_code=code)
-                raise
-            result.seconds = time.monotonic() - started
-            control.finish_run(run_id, status=result.status, ended_at=wall(), exit_code=result.exit_code)
+            with logs.kept(workspace.state, tenant.code, run_id), _ending(ledger, result):
+                _steps(run, plan, done, ledger, lease, stop, result, listen)
+            crash.point("ended")
             return result
+
+
+@contextmanager
+def _ending(control: Control, result: RunResult) -> Iterator[None]:
+    """Whatever happens inside, the ledger says how the run ended."""
+    started = time.monotonic()
+    log = logger(client=result.tenant, run_id=result.run_id)
+    log.info("run started", pipeline=result.pipeline, window=str(result.window))
+    try:
+        yield
+    except Busy as lost:
+        log.warning("run stopped", error=lost.code)  # the ledger's row is the new holder's to write
+        raise
+    except BaseException as failure:
+        status = "interrupted" if isinstance(failure, KeyboardInterrupt) else "failed"
+        code = getattr(failure, "exit_code", 130 if status == "interrupted" else 1)
+        log.warning("run stopped", status=status, exit=code, error=getattr(failure, "code", type(failure).__name__))
+        control.finish_run(result.run_id, status=status, ended_at=wall(), exit_code=code)
+        raise
+    result.seconds = time.monotonic() - started
+    control.finish_run(result.run_id, status=result.status, ended_at=wall(), exit_code=result.exit_code)
+    log.info("run ended", status=result.status, seconds=round(result.seconds, 3))
+
+
+def _write_plan(
+    control: Control,
+    tenant: Tenant,
+    recipe: Recipe,
+    window: Window,
+    plan: Sequence[Planned],
+    run_id: str,
+    *,
+    queued: bool = False,
+) -> None:
+    control.start_run(
+        run_id=run_id, tenant=tenant.code, pipeline=recipe.name, since=window.since, until=window.until, started_at=wall(),
+        config_sha256=tenant.sha256, version=__version__, host=here(), steps=[planned.name for planned in plan], queued=queued,
+    )  # fmt: skip
 
 
 def _identity(control: Control, tenant: Tenant, recipe: Recipe, window: Window, resume: bool) -> tuple[str, set[str]]:
@@ -134,20 +177,28 @@ def _identity(control: Control, tenant: Tenant, recipe: Recipe, window: Window, 
     if resume:
         for past in control.runs(tenant.code, limit=20):
             same = (past["pipeline"], past["since"], past["until"]) == (recipe.name, window.since, window.until)
-            if same and past["status"] != "ok":
-                return past["run_id"], {
-                    step["step"] for step in control.steps(past["run_id"]) if step["status"] == "ok"
-                }
+            if same and past["status"] not in {"ok", "queued"}:
+                return past["run_id"], _done(control, past["run_id"])
             if same:
                 break
     return new_run_id(), set()
 
 
+def _done(control: Control, run_id: str) -> set[str]:
+    return {step["step"] for step in control.steps(run_id) if step["status"] == "ok"}
+
+
 def _bury(control: Control, code: str, run_id: str) -> None:
-    """Runs of this client still called running have died: whoever runs holds the lease, and that is us."""
+    """Runs of this client still called running have died: whoever runs holds the lease, and that is us.
+
+    Those left for workers go back to the queue.
+    """
     for past in control.runs(code, limit=20):
-        if past["status"] == "running" and past["run_id"] != run_id:
-            control.finish_run(past["run_id"], status="interrupted", ended_at=wall(), exit_code=130)
+        if past["run_id"] == run_id or past["status"] not in {"running", "cancelling"}:
+            continue
+        again = past["queued_at"] is not None and past["status"] == "running"
+        status = "queued" if again else "cancelled" if past["status"] == "cancelling" else "interrupted"
+        control.finish_run(past["run_id"], status=status, ended_at=wall(), exit_code=0 if again else 130)
 
 
 def _steps(
@@ -155,23 +206,33 @@ def _steps(
     plan: Sequence[Planned],
     done: set[str],
     control: Control,
-    lease: _Lease,
+    lease: Lease,
+    stop: Stop,
     result: RunResult,
     listen: Listener,
 ) -> None:
     broken: set[str] = set()
+    fresh = False
     for position, planned in enumerate(plan):
-        if planned.name in done and "@" in planned.name:
+        # What was computed before something under it was read again is computed again; what was read stays read.
+        if planned.name in done and (planned.step.reads or not fresh):
             result.steps.append(StepResult(planned.name, "done"))
+            listen(planned.name, result.steps[-1])
             continue
         lost = next((name for name in planned.step.needs if name in broken), None)
         if lost is not None:
             broken.add(planned.step.name)
             step = StepResult(planned.name, "skipped", Outcome(summary=f"needs {lost}"))
         else:
+            stop.check()
             lease.check()
+            if _cancelled(control, lease, run.run_id):
+                result.cancelled = True
+                return
+            fresh = True
+            crash.point("step")
             control.step_started(run.run_id, planned.name, position=position, at=wall())
-            step = _one(run, planned, listen)
+            step = _one(run, planned, listen, (stop.check, lease.check))
             if step.status == "failed":
                 broken.add(planned.step.name)
         _note(run, planned.name)
@@ -182,19 +243,36 @@ def _steps(
             summary=step.outcome.summary, facts=step.outcome.facts,
             error_code=step.error.code if step.error else "", error_message=REDACTOR.clean(step.error.message) if step.error else "",
         )  # fmt: skip
+        crash.point("stepped")
         result.steps.append(step)
         listen(planned.name, step)
 
 
-def _one(run: Run, planned: Planned, listen: Listener) -> StepResult:
+def _cancelled(control: Control, lease: Lease, run_id: str) -> bool:
+    if not lease.cancelled.is_set():
+        row = control.run(run_id)
+        return row is not None and row["status"] == "cancelling"
+    return True
+
+
+def _one(run: Run, planned: Planned, listen: Listener, checks: Sequence[Callable[[], None]]) -> StepResult:
     log = logger(client=run.tenant.code, run_id=run.run_id, step=planned.name)
     run.log, run.window = log, planned.window
-    run.progress = lambda rows: listen(planned.name, rows)
+
+    def progress(rows: int) -> None:
+        crash.point("progress")
+        listen(planned.name, rows)
+        for check in checks:
+            check()
+
+    run.progress = progress
     run.quarantined.clear()
     started = time.monotonic()
     log.info("step started", window=str(planned.window))
     try:
         outcome = planned.step.work(run)
+    except Busy:
+        raise  # another run has the client now: no other step may write either
     except CortexError as failure:
         log.error("step failed", code=failure.code, error=failure.message)  # noqa: TRY400  # its words say it all
         return StepResult(planned.name, "failed", error=failure, seconds=time.monotonic() - started)
@@ -230,91 +308,3 @@ def _note(run: Run, name: str) -> None:
         for notice in run.notices
     }
     run.warehouse.atomically(lambda tx: tx.upsert(tables.data_notices, list(rows.values())))
-
-
-def _host() -> str:
-    return f"{_machine()}:{os.getpid()}"
-
-
-def _machine() -> str:
-    """The machine's name; inside a container also its own count of processes, where pid 7 is another than outside."""
-    try:
-        own = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        own = ""
-    return socket.gethostname()[:64] + (own.removeprefix("pid:") if own not in {"", OUTERMOST} else "")
-
-
-def _is_dead(host: str) -> bool:
-    """Whether the process a lease names was one of this machine and has ended."""
-    machine, _, pid = host.rpartition(":")
-    if machine != _machine() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-class _Lease:
-    """The right to write to one client, renewed while the run lives. Losing it stops the run before its next step."""
-
-    def __init__(self, control: Control, code: str, run_id: str, wait: float) -> None:
-        self.control, self.name, self.run_id, self.wait = control, f"tenant:{code}", run_id, wait
-        self.code = code
-        self.lost = threading.Event()
-        self._stop = threading.Event()
-
-    def __enter__(self) -> _Lease:
-        deadline = time.monotonic() + self.wait
-        while True:
-            epoch = self.control.acquire(self.name, owner=self.run_id, host=_host(), ttl=LEASE, now=wall())
-            if epoch is not None:
-                self.epoch = epoch
-                break
-            if self._freed():
-                continue
-            if time.monotonic() >= deadline:
-                raise self._busy()
-            time.sleep(min(1.0, max(0.05, deadline - time.monotonic())))
-        self._thread = threading.Thread(target=self._renew, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(timeout=5)
-        self.control.release(self.name, owner=self.run_id, epoch=self.epoch)
-
-    def _freed(self) -> bool:
-        """Take a lease from a process of this machine that was killed: the next run need not wait for its end."""
-        holder = self.control.holder(self.name)
-        if holder is None or not _is_dead(holder["host"]):
-            return False
-        return self.control.release(self.name, owner=holder["owner"], epoch=holder["epoch"])
-
-    def check(self) -> None:
-        if self.lost.is_set():
-            raise Busy(
-                "CTX-5010",
-                f"This run of {self.code} lost its lease to another one and stopped.",
-                fix="cortex runs list shows who holds it.",
-            )
-
-    def _renew(self) -> None:
-        while not self._stop.wait(RENEW_EVERY):
-            if not self.control.renew(self.name, owner=self.run_id, epoch=self.epoch, ttl=LEASE, now=wall()):
-                self.lost.set()
-                return
-
-    def _busy(self) -> Busy:
-        holder = self.control.holder(self.name) or {}
-        since = holder.get("acquired_at")
-        return Busy(
-            "CTX-5011",
-            f"Another run of {self.code} is active (run {holder.get('owner', '?')} on {holder.get('host', '?')} since {since}).",
-            fix="Wait for it with --wait 10m, or look at it with `cortex runs list`.",
-        )

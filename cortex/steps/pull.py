@@ -33,25 +33,25 @@ PROVISIONAL = timedelta(hours=3)
 
 def store(_tenant: Tenant) -> Iterator[Step]:
     """Orders by change time."""
-    yield Step("store.orders", orders)
+    yield Step("store.orders", orders, reads=True)
 
 
 def catalogue(tenant: Tenant) -> Iterator[Step]:
     """Products as they stand, where the platform offers them."""
     if hasattr(plugins.adapter("stores", tenant.ecommerce.kind, Store), "products"):
-        yield Step("store.products", products)
+        yield Step("store.products", products, reads=True)
 
 
 def ads(tenant: Tenant) -> Iterator[Step]:
     """Spend and clicks, one step per enabled platform."""
     for kind in tenant.ads:
-        yield Step(f"ads.{kind}", partial(spend, kind=kind))
+        yield Step(f"ads.{kind}", partial(spend, kind=kind), reads=True)
 
 
 def traffic(tenant: Tenant) -> Iterator[Step]:
     """Sessions and touches, one step per enabled source."""
     for kind in tenant.traffic:
-        yield Step(f"traffic.{kind}", partial(visits, kind=kind))
+        yield Step(f"traffic.{kind}", partial(visits, kind=kind), reads=True)
 
 
 def orders(run: Run) -> Outcome:

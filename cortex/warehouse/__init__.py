@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from cortex.errors import DatabaseError
 from cortex.warehouse import engine as engines
-from cortex.warehouse import migrate, provision, read
+from cortex.warehouse import fence, migrate, provision, read
 from cortex.warehouse.control import Control
 from cortex.warehouse.engine import Place, describe_server
 from cortex.warehouse.failures import Contended, NoSuchSchema
@@ -31,6 +31,7 @@ class Warehouse:
         self._engine = engine
         self._place = place
         self._batch = batch
+        self._epoch: int | None = None
         self.code = code
         self.dialect = place.dialect
 
@@ -87,14 +88,34 @@ class Warehouse:
         Raises DatabaseError; CTX-5008 (another writer was in the way) is the one that `atomically` tries again.
         """
         with engines.writing(self._engine, self._place) as connection:
-            yield Transaction(connection, self._batch)
+            tx = Transaction(connection, self._batch)
+            yield tx
+            fence.check(tx, self.code, self._epoch)
 
     def atomically(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction, the whole of it again (up to five times in all) when another writer interfered.
 
         `work` may therefore be called more than once: it must build on its arguments only.
         """
-        return atomically(self._engine, self._place, work, self._batch)
+        code, epoch = self.code, self._epoch
+
+        def guarded(tx: Transaction) -> T:
+            found = work(tx)
+            fence.check(tx, code, epoch)
+            return found
+
+        return atomically(self._engine, self._place, guarded, self._batch)
+
+    def fence(self, epoch: int) -> int | None:
+        """From here on write only while the lease of this epoch is the client's newest, and let no older one write.
+
+        Returns None, or the epoch found in the schema when it is as new or newer: then nothing was changed, and the
+        caller must take a lease beyond it.
+        """
+        newest = atomically(self._engine, self._place, lambda tx: fence.raise_to(tx, epoch), self._batch)
+        if newest is None:
+            self._epoch = epoch
+        return newest
 
     def rows(self, query: read.Query, **params: Any) -> list[dict[str, Any]]:
         """The result of a query (portable SQL with `:named` parameters, or a SQLAlchemy select) as typed dictionaries.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from cortex.errors import DatabaseError
 from cortex.warehouse import engine as engines
@@ -32,6 +32,10 @@ _BEFORE_START: dict[str, Any] = {
     "error_code": "",
     "error_message": "",
 }
+
+
+_AGAIN = ("running", "failed", "skipped", "interrupted")
+"""Steps of an earlier attempt that are to be done in this one."""
 
 
 class Control:
@@ -66,6 +70,14 @@ class Control:
     ) -> None:
         self.close()
 
+    def now(self) -> datetime:
+        """The instant leases are measured by: the server's, so that machines whose clocks differ or jump agree."""
+        if self._place.server is None:
+            return datetime.now(UTC)
+        with engines.reading(self._engine, self._place) as connection:
+            found: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
+            return found.replace(tzinfo=UTC)
+
     def start_run(
         self,
         *,
@@ -78,15 +90,22 @@ class Control:
         config_sha256: str,
         version: str,
         host: str,
+        steps: Sequence[str] = (),
+        queued: bool = False,
     ) -> None:
-        """Note a run as running. A run continued under its old id keeps its start."""
+        """Write a run and its plan down before anything of it happens: its steps are `ready`, those done stay `ok`.
+
+        A run continued under its old id keeps its start, or takes this one when it was only queued. queued: leave it
+        for a worker.
+        """
         row = {
             "run_id": run_id,
             "tenant": tenant,
             "pipeline": pipeline,
             "since": since,
             "until": until,
-            "status": "running",
+            "status": "queued" if queued else "running",
+            "queued_at": started_at if queued else None,
             "started_at": started_at,
             "ended_at": None,
             "exit_code": 0,
@@ -94,11 +113,69 @@ class Control:
             "version": version,
             "host": host,
         }
-        self._write(lambda tx: tx.upsert(runs, [row], keep=("started_at",)))
+        ready = [
+            _BEFORE_START | {"run_id": run_id, "step": step, "position": at, "status": "ready"}
+            for at, step in enumerate(steps)
+        ]
+
+        def write(tx: Transaction) -> None:
+            begun = {"status": "queued", "run_id": run_id}
+            tx.update(runs, begun, {"started_at": started_at})
+            tx.upsert(runs, [row], keep=("queued_at", "started_at"))
+            if ready:
+                tx.insert_missing(run_steps, ready)
+                tx.update(run_steps, {"run_id": run_id, "status": list(_AGAIN)}, {"status": "ready"})
+
+        self._write(write)
 
     def finish_run(self, run_id: str, *, status: str, ended_at: datetime, exit_code: int) -> None:
-        values = {"status": status, "ended_at": ended_at, "exit_code": exit_code}
-        self._write(lambda tx: tx.update(runs, {"run_id": run_id}, values))
+        """Note how a run ended; a step it was in the middle of is `interrupted`. `queued` gives it to another worker."""
+        values = {"status": status, "ended_at": None if status == "queued" else ended_at, "exit_code": exit_code}
+
+        def write(tx: Transaction) -> None:
+            tx.update(runs, {"run_id": run_id}, values)
+            tx.update(
+                run_steps, {"run_id": run_id, "status": "running"}, {"status": "interrupted", "ended_at": ended_at}
+            )
+
+        self._write(write)
+
+    def cancel(self, run_id: str, *, at: datetime) -> str | None:
+        """Ask for the end of a run. A queued one is cancelled at once, a running one before its next step.
+
+        Returns the status it had, None when there is no such run. A run that is over stays as it is.
+        """
+
+        def write(tx: Transaction) -> str | None:
+            found = tx.rows("SELECT status FROM runs WHERE run_id = :run_id", run_id=run_id)
+            if not found:
+                return None
+            tx.update(
+                runs, {"run_id": run_id, "status": "queued"}, {"status": "cancelled", "ended_at": at, "exit_code": 130}
+            )
+            tx.update(runs, {"run_id": run_id, "status": "running"}, {"status": "cancelling"})
+            return str(found[0]["status"])
+
+        return self._write(write)
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """One run, or None."""
+        found = self._read("SELECT * FROM runs WHERE run_id = :run_id", run_id=run_id)
+        return found[0] if found else None
+
+    def queue(self) -> list[dict[str, Any]]:
+        """Runs left for workers and not over, the one that waits longest first: queued, and running ones, whose worker
+        may have died. `held` says whether the client's lease is held by anyone."""
+        now = self.now()
+        held = {
+            row["name"]
+            for row in self._read("SELECT name FROM leases WHERE owner <> '' AND expires_at > :now", now=now)
+        }
+        found = self._read(
+            "SELECT * FROM runs WHERE queued_at IS NOT NULL AND status IN ('queued', 'running', 'cancelling')"
+            " ORDER BY queued_at, run_id"
+        )
+        return [row | {"held": f"tenant:{row['tenant']}" in held} for row in found]
 
     def step_started(self, run_id: str, step: str, *, position: int, at: datetime) -> int:
         """Note a step as running. Returns which attempt this is, from 1."""
@@ -131,7 +208,12 @@ class Control:
             "error_code": error_code,
             "error_message": error_message,
         }
-        self._write(lambda tx: tx.upsert(run_steps, [_BEFORE_START | ended], keep=("attempt", "started_at")))
+
+        def write(tx: Transaction) -> None:
+            if not tx.update(run_steps, {"run_id": run_id, "step": step}, ended):
+                tx.insert_missing(run_steps, [_BEFORE_START | ended])
+
+        self._write(write)
 
     def runs(self, tenant: str | None, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs of one client, or of all."""
@@ -154,9 +236,14 @@ class Control:
             return None
 
     def renew(self, name: str, *, owner: str, epoch: int, ttl: timedelta, now: datetime) -> bool:
-        """Hold a lease longer. False when it is another's by now."""
+        """Hold a lease longer. False when it is another's by now. `now` as `Control.now()` says it."""
         mine = {"name": name, "owner": owner, "epoch": epoch}
         return self._write(lambda tx: tx.update(leases, mine, {"expires_at": now + ttl})) == 1
+
+    def raise_epoch(self, name: str, *, owner: str, epoch: int, to: int) -> bool:
+        """Count a lease's epoch up, for a control schema younger than its clients'. False when it is another's by now."""
+        mine = {"name": name, "owner": owner, "epoch": epoch}
+        return self._write(lambda tx: tx.update(leases, mine, {"epoch": to})) == 1
 
     def release(self, name: str, *, owner: str, epoch: int) -> bool:
         """Give a lease back. False when it was another's already."""
@@ -191,9 +278,13 @@ def _migrated(place: Place) -> Engine:
 
 def _start(tx: Transaction, run_id: str, step: str, position: int, at: datetime) -> int:
     known = tx.rows("SELECT attempt FROM run_steps WHERE run_id = :run_id AND step = :step", run_id=run_id, step=step)
-    attempt = (known[0]["attempt"] if known else 0) + 1
+    attempt = int(known[0]["attempt"] if known else 0) + 1
     begun = {"run_id": run_id, "step": step, "position": position, "status": "running", "attempt": attempt}
-    tx.upsert(run_steps, [{**_BEFORE_START, **begun, "started_at": at}])
+    row = {**_BEFORE_START, **begun, "started_at": at}
+    if known:
+        tx.update(run_steps, {"run_id": run_id, "step": step}, row)
+    else:
+        tx.insert_missing(run_steps, [row])
     return attempt
 
 

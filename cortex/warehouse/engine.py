@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from cortex import crash
 from cortex.errors import DatabaseError
 from cortex.settings import LOOPBACK
 from cortex.warehouse.failures import mapped
@@ -167,6 +168,8 @@ def writing(engine: Engine, place: Place) -> Iterator[Connection]:
         try:
             with writer.begin():
                 yield writer
+                crash.point("commit")
+            crash.point("committed")
         except BaseException:
             # Temporary tables survive a rollback on MySQL: the connection goes with them.
             writer.invalidate()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Connection, Engine, Table, delete, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from cortex import crash
 from cortex.errors import DatabaseError
 from cortex.warehouse import conditions, read, tables
 from cortex.warehouse import engine as engines
@@ -237,6 +238,7 @@ class Transaction:
                 }
             ],
         )
+        crash.point("cursor")
 
     def _chunks(self, rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
         return (rows[start : start + self._batch] for start in range(0, len(rows), self._batch))
@@ -263,6 +265,7 @@ class Transaction:
         marks = ", ".join([mark] * len(columns))
         # Names come from tables.py, values are bound.
         self._connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        crash.point("staged")
 
     def _update_from(
         self,
@@ -281,12 +284,16 @@ class Transaction:
         )
         if guard is not None:
             statement = statement.where(guard)
-        return self._connection.execute(statement).rowcount
+        changed = self._connection.execute(statement).rowcount
+        crash.point("merged")
+        return changed
 
     def _insert_from(self, table: Table, stage: Table, key: Sequence[str], columns: list[str]) -> int:
         known = exists().where(*[table.c[name] == stage.c[name] for name in key]).correlate(stage)
         fresh = select(*[stage.c[name] for name in columns]).where(~known)
-        return self._connection.execute(insert(table).from_select(columns, fresh)).rowcount
+        inserted = self._connection.execute(insert(table).from_select(columns, fresh)).rowcount
+        crash.point("merged")
+        return inserted
 
 
 def atomically(engine: Engine, place: Place, work: Callable[[Transaction], T], batch: int = 1000) -> T:

@@ -101,7 +101,7 @@ CLICK = {"personal": "online identifier"}
 cortex_meta = table(
     "cortex_meta",
     "Whose schema this is; checked on every connection.",
-    key("name", text(64), "Name of the fact: tenant, created_at, cortex_version."),
+    key("name", text(64), "Name of the fact: tenant, created_at, cortex_version, epoch (of the lease that may write)."),
     col("value", text(255), "Its value."),
 )
 schema_migrations = table(
@@ -561,8 +561,9 @@ runs = Table(
     col("pipeline", text(32), "Recipe."),
     col("since", Date(), "First day."),
     col("until", Date(), "Day after the last."),
-    col("status", text(16), "running, ok, failed, partial, interrupted."),
-    col("started_at", Instant(), "Start."),
+    col("status", text(16), "queued, running, ok, failed, partial, interrupted, cancelled."),
+    opt("queued_at", Instant(), "When it was left for a worker; empty when it ran where it was asked for."),
+    col("started_at", Instant(), "Start; until then when it was queued."),
     opt("ended_at", Instant(), "End."),
     col("exit_code", SmallInteger(), "Design section 9."),
     col("config_sha256", digest(), "Of the client file as it was."),
