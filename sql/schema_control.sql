@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS runs (
   since DATE NOT NULL,
   until DATE NOT NULL,
   status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  queued_at DATETIME(6),
   started_at DATETIME(6) NOT NULL,
   ended_at DATETIME(6),
   exit_code SMALLINT NOT NULL,
