@@ -286,8 +286,8 @@ class Vault:
         self.code = code
         self.root = root
         self._state = state or root / ".cortex"
-        self._variables = Variables(root, environment)
-        self.sealed = Sealed(self._state, self._variables)
+        self.variables = Variables(root, environment)
+        self.sealed = Sealed(self._state, self.variables)
 
     def names(self, name: str) -> tuple[str, str]:
         return f"CORTEX_{self.code.upper()}_{name}", f"CORTEX_{name}"
@@ -306,7 +306,7 @@ class Vault:
         return self._look(self.names(name)[0])
 
     def _look(self, variable: str) -> Secret | None:
-        return self._variables.find(variable) or self.sealed.find(variable)
+        return self.variables.find(variable) or self.sealed.find(variable)
 
     def get(self, *names: str) -> Secret:
         """The first of the named credentials that is set. Raises CredentialError listing every name tried."""

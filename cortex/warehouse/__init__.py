@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from sqlalchemy import Engine
 
 from cortex.errors import DatabaseError
+from cortex.warehouse import accounts, fence, migrate, provision, read
 from cortex.warehouse import engine as engines
-from cortex.warehouse import fence, migrate, provision, read
 from cortex.warehouse.control import Control
 from cortex.warehouse.engine import Place, describe_server
-from cortex.warehouse.failures import Contended, NoSuchSchema
+from cortex.warehouse.failures import Contended, Denied, NoSuchSchema
 from cortex.warehouse.load import Loaded, Transaction, atomically
 
 if TYPE_CHECKING:
@@ -36,14 +36,16 @@ class Warehouse:
         self.dialect = place.dialect
 
     @classmethod
-    def open(cls, base_url: str, code: str, state: Path, *, batch: int = 1000) -> Self:
+    def open(cls, base_url: str, code: str, state: Path, *, batch: int = 1000, read_only: bool = False) -> Self:
         """Open a provisioned schema. `base_url` as in `cortex.warehouse.engine`; `state` holds SQLite's files.
 
-        batch: rows in one statement. Raises DatabaseError: CTX-5001 unreachable, CTX-5002 not provisioned, CTX-5003
-        migrations pending, CTX-5004 another client's schema, CTX-5005 newer than this Cortex, CTX-5006 edited since.
+        batch: rows in one statement. read_only: as the client's `view` user where it has one; writing is refused
+        either way. Raises DatabaseError: CTX-5001 unreachable, CTX-5002 not provisioned, CTX-5003
+        migrations pending, CTX-5004 another client's schema, CTX-5005 newer than this Cortex, CTX-5006 edited since,
+        CTX-5022 the client's own database user is turned away.
         """
-        place = engines.tenant_place(base_url, code, state)
-        engine = engines.connect(place)
+        place = accounts.place(base_url, code, state, "view" if read_only else "load")
+        engine = engines.connect(place, read_only=read_only)
         try:
             with engines.reading(engine, place) as connection:
                 meta = provision.read_meta(connection)
@@ -54,6 +56,11 @@ class Warehouse:
         except NoSuchSchema:
             engine.dispose()
             raise engines.not_provisioned(place) from None
+        except Denied:
+            engine.dispose()
+            if place.user:
+                raise accounts.refused(place, code) from None
+            raise
         except DatabaseError:
             engine.dispose()
             raise

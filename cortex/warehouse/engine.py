@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from cortex import crash
 from cortex.errors import DatabaseError
+from cortex.secrets import private_folder
 from cortex.settings import LOOPBACK
 from cortex.warehouse.failures import mapped
 
@@ -34,6 +35,9 @@ SESSION = (
     f"SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}', innodb_lock_wait_timeout = 10",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 )
+PRAGMAS = ("synchronous = FULL", "temp_store = MEMORY", "secure_delete = ON", "trusted_schema = OFF")
+"""FULL: a claimed conversion must not come back unclaimed after a power cut. secure_delete: what is deleted (IP addresses,
+digests) must not stay in free pages."""
 COLLATION = "utf8mb4_unicode_ci"
 OLDEST_SQLITE = (3, 35, 0)
 BUSY_SECONDS = 5
@@ -48,6 +52,8 @@ class Place:
     database: str
     """Path of the file, or name of the database."""
     server: URL | None = field(default=None, repr=False)
+    user: str = ""
+    """The client's own database user, when the schema is reached as that (`cortex.warehouse.accounts`)."""
 
     def __str__(self) -> str:
         if self.server is None:
@@ -98,7 +104,7 @@ def _bad_url() -> DatabaseError:
     )
 
 
-def connect(place: Place) -> Engine:
+def connect(place: Place, *, read_only: bool = False) -> Engine:
     """An engine on an existing schema. Opens nothing yet. A SQLite file that is not there is refused, not created.
 
     Connections speak UTC, utf8mb4, strict SQL and READ COMMITTED. A lost connection is an error, never a silent
@@ -109,8 +115,9 @@ def connect(place: Place) -> Engine:
             raise DatabaseError("CTX-5018", f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
         if not place.file.is_file():
             raise not_provisioned(place)
-        return _sqlite(place)
-    return _mysql(place.server.set(database=place.database))
+        return _sqlite(place, (*PRAGMAS, "query_only = ON") if read_only else PRAGMAS)
+    url = place.server.set(database=place.database)
+    return _mysql(url, (*SESSION, "SET SESSION TRANSACTION READ ONLY") if read_only else SESSION)
 
 
 def not_provisioned(place: Place) -> DatabaseError:
@@ -120,7 +127,7 @@ def not_provisioned(place: Place) -> DatabaseError:
     )
 
 
-def _sqlite(place: Place) -> Engine:
+def _sqlite(place: Place, pragmas: Sequence[str]) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=place.database),
         hide_parameters=True,
@@ -132,9 +139,7 @@ def _sqlite(place: Place) -> Engine:
         # The driver's own BEGIN would come late and deferred: a reader that turns writer fails at once when another
         # writes. Ours is said in _begin.
         connection.isolation_level = None
-        # FULL: a claimed conversion must not come back unclaimed after a power cut. secure_delete: what is deleted
-        # (IP addresses, digests) must not stay in free pages.
-        for pragma in ("synchronous = FULL", "temp_store = MEMORY", "secure_delete = ON", "trusted_schema = OFF"):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -145,7 +150,7 @@ def _sqlite(place: Place) -> Engine:
     return engine
 
 
-def _mysql(url: URL) -> Engine:
+def _mysql(url: URL, session: Sequence[str] = SESSION) -> Engine:
     arguments = {"charset": "utf8mb4", "connect_timeout": 10, "read_timeout": 600, "write_timeout": 600}
     engine = create_engine(
         url, hide_parameters=True, isolation_level="READ COMMITTED", pool_recycle=1800, connect_args=arguments
@@ -154,7 +159,7 @@ def _mysql(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
-            for statement in SESSION:
+            for statement in session:
                 cursor.execute(statement)
 
     return engine
@@ -209,7 +214,7 @@ def collation(place: Place) -> str | None:
     """Default collation of the schema, None when it does not exist. SQLite has but one."""
     if place.server is None:
         return COLLATION if place.file.is_file() else None
-    with _server(place) as connection:
+    with server(place) as connection:
         found = connection.execute(
             text("SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = :name"),
             {"name": place.database},
@@ -218,7 +223,8 @@ def collation(place: Place) -> str | None:
 
 
 @contextmanager
-def _server(place: Place) -> Iterator[Connection]:
+def server(place: Place) -> Iterator[Connection]:
+    """A connection to the server itself, in no schema. Raises DatabaseError as `mapped`."""
     assert place.server is not None
     engine = _mysql(place.server)
     try:
@@ -229,14 +235,14 @@ def _server(place: Place) -> Iterator[Connection]:
 
 
 def _on_server(place: Place, statement: str) -> None:
-    with _server(place) as connection:
+    with server(place) as connection:
         name = connection.dialect.identifier_preparer.quote_identifier(place.database)
         connection.execute(text(statement.format(name)))
 
 
 def _create_file(file: Path) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(file.parent)
         file.touch(mode=0o600, exist_ok=True)
         connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
         try:
@@ -259,7 +265,7 @@ def describe_server(base_url: str, state: Path) -> Iterator[tuple[str, str, str,
     if place.server is None:
         yield "ok", "database", f"SQLite {sqlite3.sqlite_version}, files in {place.file.parent}", ""
         return
-    with _server(place) as connection:
+    with server(place) as connection:
         version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
         packet = int(connection.execute(text("SELECT @@max_allowed_packet")).scalar_one())
         cipher = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one()[1]

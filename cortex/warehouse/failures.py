@@ -24,13 +24,17 @@ class ConnectionLost(DatabaseError):
     retryable = True
 
 
+class Denied(DatabaseError):
+    """The server knows this user not, or does not let it do that."""
+
+
 class NoSuchSchema(DatabaseError):
     """The database or one of its tables is not there."""
 
 
 CONTENDED = {1020, 1062, 1205, 1213, 1614, 4031}
 """Snapshot conflict (MariaDB), a row that a rival inserted first, lock wait, deadlock, XA deadlock, idle disconnect."""
-UNREACHABLE = {2001, 2002, 2003, 2005, 1040, 1203}
+UNREACHABLE = {2001, 2002, 2003, 2005, 1040, 1203, 1226}
 LOST = {2006, 2013, 2014, 2055, 1053, 1927}
 DENIED = {1044, 1045, 1142, 1143, 1227, 1698, 3118}
 FULL = {1021, 1114, 1290, 1836, 3}
@@ -91,7 +95,7 @@ def _from_mysql(code: int, place: str) -> DatabaseError:
             fix="Run the same command again: what was written is kept, what was not is written then.",
         )
     if code in DENIED:
-        return DatabaseError(
+        return Denied(
             "CTX-5012",
             f"{place} does not allow this database user to do that (error {code}).",
             fix="Check user, password and grants.",

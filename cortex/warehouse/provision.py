@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,23 +13,13 @@ from sqlalchemy import Connection, Engine, inspect, select
 
 from cortex import __version__
 from cortex.errors import DatabaseError
+from cortex.warehouse import accounts, migrate, seed, views
 from cortex.warehouse import engine as engines
-from cortex.warehouse import migrate, seed, views
+from cortex.warehouse.changes import Change
 from cortex.warehouse.engine import COLLATION, Place
+from cortex.warehouse.failures import Denied
 from cortex.warehouse.load import Transaction
 from cortex.warehouse.tables import TENANT, cortex_meta
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing to do, or done: create `database cortex_xyz`, apply `migration 0001_initial`, load `seed dim_dates`,
-    create, replace or drop `view rpt_payments`."""
-
-    verb: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.what}"
 
 
 def plan(base_url: str, code: str, state: Path) -> list[Change]:
@@ -44,12 +33,11 @@ def plan(base_url: str, code: str, state: Path) -> list[Change]:
     if found is None:
         return [Change("create", f"database {place.database}"), *_from_scratch()]
     recode = [Change("recode", f"database {place.database}")] if found != COLLATION else []
-    engine = engines.connect(place)
     try:
-        with engines.reading(engine, place) as connection:
-            return recode + list(_differences(connection, place, code))
-    finally:
-        engine.dispose()
+        return recode + _compare(accounts.place(base_url, code, state), code)
+    except Denied:
+        # Rotated or robbed of its rights, which onboarding mends: until then the configured user looks.
+        return recode + _compare(place, code)
 
 
 def apply(base_url: str, code: str, state: Path) -> list[Change]:
@@ -62,10 +50,13 @@ def apply(base_url: str, code: str, state: Path) -> list[Change]:
         engines.create(place)
     elif changes[0].verb == "recode":
         engines.recode(place)
+    place = accounts.place(base_url, code, state)
     engine = engines.connect(place)
     try:
         migrate.apply(engine, place, migrate.tenant_migrations())
         _fill(engine, place, code, changes)
+    except Denied as denied:
+        raise accounts.refused(place, code) if place.user else denied from None
     finally:
         engine.dispose()
     return changes
@@ -88,6 +79,15 @@ def read_meta(connection: Connection) -> dict[str, str]:
         return {}
     found = connection.execute(select(cortex_meta.c.name, cortex_meta.c.value))
     return {row.name: row.value for row in found}
+
+
+def _compare(place: Place, code: str) -> list[Change]:
+    engine = engines.connect(place)
+    try:
+        with engines.reading(engine, place) as connection:
+            return list(_differences(connection, place, code))
+    finally:
+        engine.dispose()
 
 
 def _from_scratch() -> list[Change]:
