@@ -202,12 +202,12 @@ POISONS: dict[str, Any] = {
     "a text where money is due": lambda order: {"total": order["contact_email"]},
     "a text where a list is due": lambda order: {"products": order["contact_name"]},
     "a mapping where a text is due": lambda order: {"contact_email": {order["contact_email"]: 1}},
-    "an instant that is none": lambda order: {"created_at": order["contact_phone"]},
+    "an instant that is none": lambda order: {"paid_at": order["contact_phone"]},
     "a currency that is none": lambda order: {"currency": order["contact_name"]},
-    "no id": lambda order: {"payment_status": order["contact_email"], "status": order["contact_name"]},
+    "words that are none": lambda order: {"payment_status": order["contact_email"], "status": order["contact_name"]},
     "a reason typed by hand": lambda order: {"cancel_reason": f"{order['contact_email']} {order['contact_phone']}"},
     "a coupon named after its owner": lambda order: {"coupon": [{"code": order["contact_email"]}]},
-    "a note": lambda order: {"note": order["contact_name"], "owner_note": order["contact_phone"], "extra": {"nome": order["contact_name"]}},
+    "notes": lambda order: {"note": order["contact_name"], "owner_note": order["contact_phone"], "extra": {"nome": order["contact_name"]}},
     "a link with the reader's address": lambda order: {
         "customer_visit": {
             "created_at": order["created_at"],
@@ -233,12 +233,7 @@ def test_a_poisoned_record_tells_on_nobody(found: Founder, poison: str) -> None:
     assert len(recent) == 3
     known = canaries(shop)
     for sale in recent:
-        wire = next(order for order in shop.orders if str(order["id"]) == sale.id)
-        changed = POISONS[poison](wire)
-        wire.update(changed)
-        for change in shop.changes[sale.id]:
-            change.fields.update(changed)
-    shop.revision += 1
+        shop.amend(sale.id, NOW - timedelta(minutes=20), POISONS[poison](sale.wire))
     agency.edit(shop.code, r"\Z", "quality:\n  max_quarantined_pct: 100\n")
     agency.ok("run", "daily", shop.code, "-v", "--log-format", "json")
     agency.ok("run", "daily", shop.code, as_json=True)
