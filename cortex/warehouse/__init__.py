@@ -27,8 +27,12 @@ T = TypeVar("T")
 class Warehouse:
     """One client's schema, open. Safe to share between threads; every transaction has its own connection."""
 
-    def __init__(self, engine: Engine, place: Place, code: str, batch: int = 1000) -> None:
+    def __init__(
+        self, engine: Engine, place: Place, code: str, batch: int = 1000, *, writer: Engine | None = None
+    ) -> None:
+        """writer: an engine of its own for writing, when only writers are to stream rows."""
         self._engine = engine
+        self._writer = writer or engine
         self._place = place
         self._batch = batch
         self._epoch: int | None = None
@@ -72,10 +76,12 @@ class Warehouse:
                 f" {missing[0].version}_{missing[0].name} on.",
                 fix=f"cortex onboard {code}",
             )
-        return cls(engine, place, code, batch)
+        streaming = place.server is not None and not read_only
+        return cls(engine, place, code, batch, writer=engines.connect(place, streams=True) if streaming else None)
 
     def close(self) -> None:
         self._engine.dispose()
+        self._writer.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +100,7 @@ class Warehouse:
 
         Raises DatabaseError; CTX-5008 (another writer was in the way) is the one that `atomically` tries again.
         """
-        with engines.writing(self._engine, self._place) as connection:
+        with engines.writing(self._writer, self._place) as connection:
             tx = Transaction(connection, self._batch)
             yield tx
             fence.check(tx, self.code, self._epoch)
@@ -111,7 +117,7 @@ class Warehouse:
             fence.check(tx, code, epoch)
             return found
 
-        return atomically(self._engine, self._place, guarded, self._batch)
+        return atomically(self._writer, self._place, guarded, self._batch)
 
     def fence(self, epoch: int) -> int | None:
         """From here on write only while the lease of this epoch is the client's newest, and let no older one write.
@@ -119,7 +125,7 @@ class Warehouse:
         Returns None, or the epoch found in the schema when it is as new or newer: then nothing was changed, and the
         caller must take a lease beyond it.
         """
-        newest = atomically(self._engine, self._place, lambda tx: fence.raise_to(tx, epoch), self._batch)
+        newest = atomically(self._writer, self._place, lambda tx: fence.raise_to(tx, epoch), self._batch)
         if newest is None:
             self._epoch = epoch
         return newest

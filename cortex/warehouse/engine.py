@@ -22,6 +22,7 @@ from cortex.errors import DatabaseError
 from cortex.secrets import private_folder
 from cortex.settings import LOOPBACK
 from cortex.warehouse.failures import mapped
+from cortex.warehouse.streaming import StreamingConnection
 
 CODE = re.compile(r"[a-z][a-z0-9_]{1,30}")
 RESERVED = {"control"}
@@ -104,9 +105,10 @@ def _bad_url() -> DatabaseError:
     )
 
 
-def connect(place: Place, *, read_only: bool = False) -> Engine:
+def connect(place: Place, *, read_only: bool = False, streams: bool = False) -> Engine:
     """An engine on an existing schema. Opens nothing yet. A SQLite file that is not there is refused, not created.
 
+    streams: rows may be streamed over its connections (`cortex.warehouse.streaming`) where the server takes them.
     Connections speak UTC, utf8mb4, strict SQL and READ COMMITTED. A lost connection is an error, never a silent
     reconnect: what was staged or locked on it is gone.
     """
@@ -117,7 +119,10 @@ def connect(place: Place, *, read_only: bool = False) -> Engine:
             raise not_provisioned(place)
         return _sqlite(place, (*PRAGMAS, "query_only = ON") if read_only else PRAGMAS)
     url = place.server.set(database=place.database)
-    return _mysql(url, (*SESSION, "SET SESSION TRANSACTION READ ONLY") if read_only else SESSION)
+    engine = _mysql(url, (*SESSION, "SET SESSION TRANSACTION READ ONLY") if read_only else SESSION)
+    if streams:
+        _let_stream(engine)
+    return engine
 
 
 def not_provisioned(place: Place) -> DatabaseError:
@@ -163,6 +168,18 @@ def _mysql(url: URL, session: Sequence[str] = SESSION) -> Engine:
                 cursor.execute(statement)
 
     return engine
+
+
+def _let_stream(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, positional: Any, named: dict[str, Any]) -> StreamingConnection:
+        return StreamingConnection(*positional, **named, local_infile=True)
+
+    @event.listens_for(engine, "connect")
+    def _ask(connection: StreamingConnection, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@GLOBAL.local_infile")
+            connection.streams = cursor.fetchone() == (1,)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cortex.errors import DatabaseError
+from cortex.warehouse.streaming import REFUSED
 
 
 class Contended(DatabaseError):
@@ -105,6 +106,12 @@ def _from_mysql(code: int, place: str) -> DatabaseError:
     if code in MISSING:
         return NoSuchSchema(
             "CTX-5002", f"{place} is not there or lacks a table (error {code}).", fix="cortex onboard CLIENT"
+        )
+    if code == REFUSED:
+        return DatabaseError(
+            "CTX-5023",
+            f"{place} asked for a file of this machine, which no server of ours does. Nothing was sent.",
+            fix="Check who answers at that address, and use TLS (?ssl_ca=…) beyond this machine.",
         )
     if code in TOO_LARGE:
         return DatabaseError("CTX-5013", f"{place}: a value does not fit its column (error {code}).")

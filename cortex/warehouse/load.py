@@ -18,11 +18,13 @@ from sqlalchemy.exc import IntegrityError
 
 from cortex import crash
 from cortex.errors import DatabaseError
-from cortex.warehouse import conditions, read, tables
+from cortex.warehouse import conditions, read, streaming, tables
 from cortex.warehouse import engine as engines
 from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
 from cortex.warehouse.staging import Bound, Row, Stage, bind
+from cortex.warehouse.streaming import StreamingConnection
+from cortex.warehouse.values import Form
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 Keys = str | Sequence[str]
 T = TypeVar("T")
 ATTEMPTS = 5
+WORTH_STREAMING = 50
+"""Rows below which one INSERT is as fast as a stream."""
+STREAMED = 10_000
+"""Rows in one stream: its text is held in memory."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Transaction:
         self._connection = connection
         self._dialect = connection.dialect.name
         self._batch = batch
+        driver = connection.connection.dbapi_connection
+        self._stream = driver if isinstance(driver, StreamingConnection) and driver.streams else None
 
     def upsert(
         self,
@@ -77,28 +85,33 @@ class Transaction:
         """
         table = _table(table)
         key = [column.name for column in table.primary_key]
-        bound = bind(self._dialect, table, rows, key, newer=newer)
+        if not rows:
+            return Loaded()
+        bound = bind(self._form(rows), table, rows, key, newer=newer)
         settable = [name for name in bound.columns if name not in key and name not in keep]
         telling = [name for name in settable if name not in quiet]
         inserted = updated = 0
         with Stage(self._connection, table, key) as stage:
-            for chunk in self._chunks(bound.rows):
-                self._fill(stage, bound.columns, chunk)
-                if telling:
+            for chunk in self._chunks(bound):
+                self._fill(stage, bound, chunk)
+                fresh = self._insert_from(table, stage, key, bound.columns)
+                inserted += fresh
+                if telling and fresh < len(chunk):
                     guard = table.c[newer] <= stage.c[newer] if newer else None
                     updated += self._update_from(table, stage, key, settable, telling, guard)
-                inserted += self._insert_from(table, stage, key, bound.columns)
         return Loaded(inserted, updated, len(bound.rows) - inserted - updated, bound.clipped)
 
     def insert_missing(self, table: Table | str, rows: Sequence[Row]) -> int:
         """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
         table = _table(table)
+        if not rows:
+            return 0
         key = [column.name for column in table.primary_key]
-        bound = bind(self._dialect, table, rows, key)
+        bound = bind(self._form(rows), table, rows, key)
         inserted = 0
         with Stage(self._connection, table, key) as stage:
-            for chunk in self._chunks(bound.rows):
-                self._fill(stage, bound.columns, chunk)
+            for chunk in self._chunks(bound):
+                self._fill(stage, bound, chunk)
                 inserted += self._insert_from(table, stage, key, bound.columns)
         return inserted
 
@@ -111,13 +124,13 @@ class Transaction:
         """
         table = _table(table)
         names = _names(key)
-        bound = bind(self._dialect, table, rows, names, whole=False)
+        bound = bind(self._form(rows), table, rows, names, whole=False)
         settable = [name for name in bound.columns if name not in names]
         guard = conditions.where(table, only or {})
         changed = 0
         with Stage(self._connection, table, names) as stage:
-            for chunk in self._chunks(bound.rows):
-                self._fill(stage, bound.columns, chunk)
+            for chunk in self._chunks(bound):
+                self._fill(stage, bound, chunk)
                 changed += self._update_from(table, stage, names, settable, settable, guard)
         return changed
 
@@ -135,7 +148,7 @@ class Transaction:
                 raise DatabaseError(
                     "CTX-5014", f"A row for {table.name} lies outside the {outside} that is being replaced."
                 )
-        bound = bind(self._dialect, table, rows, key, strict=True)
+        bound = bind(self._form(rows), table, rows, key, strict=True)
         self.delete(table, where)
         self._insert(table, bound)
         return len(bound.rows)
@@ -146,7 +159,7 @@ class Transaction:
         known = set(keys)
         if any(row[parent] not in known for row in rows):
             raise DatabaseError("CTX-5014", f"A row for {table.name} belongs to none of the rewritten {parent}.")
-        bound = bind(self._dialect, table, rows, [column.name for column in table.primary_key], strict=True)
+        bound = bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
         self.delete(table, {parent: sorted(known)})
         self._insert(table, bound)
         return len(bound.rows)
@@ -162,10 +175,11 @@ class Transaction:
     def keep_only(self, table: Table | str, key: str, keys: Iterable[Any]) -> int:
         """Delete every row whose `key` is not among `keys`. Returns the number deleted."""
         table = _table(table)
-        bound = bind(self._dialect, table, [{key: value} for value in keys], [key], whole=False)
+        rows = [{key: value} for value in keys]
+        bound = bind(self._form(rows), table, rows, [key], whole=False)
         with Stage(self._connection, table, [key]) as stage:
-            for chunk in self._chunks(bound.rows):
-                self._insert_tuples(stage, bound.columns, chunk)
+            for chunk in self._chunks(bound):
+                self._write(stage, bound, chunk)
             kept = exists().where(stage.c[key] == table.c[key])
             return self._connection.execute(delete(table).where(~kept)).rowcount
 
@@ -175,7 +189,7 @@ class Transaction:
         The condition is tested when the row is written, so a state may be moved on by one of several rivals only.
         """
         table = _table(table)
-        bound = bind(self._dialect, table, [values], [], whole=False)
+        bound = bind(self._plain, table, [values], [], whole=False)
         named = dict(zip(bound.columns, bound.rows[0], strict=True))
         return sum(
             self._connection.execute(
@@ -240,22 +254,50 @@ class Transaction:
         )
         crash.point("cursor")
 
-    def _chunks(self, rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-        return (rows[start : start + self._batch] for start in range(0, len(rows), self._batch))
+    @property
+    def _plain(self) -> Form:
+        return "sqlite" if self._dialect == "sqlite" else "mysql"
 
-    def _fill(self, stage: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    def _form(self, rows: Sequence[Row]) -> Form:
+        return "stream" if self._stream is not None and len(rows) >= WORTH_STREAMING else self._plain
+
+    def _chunks(self, bound: Bound) -> Iterator[list[tuple[Any, ...]]]:
+        size = STREAMED if bound.form == "stream" else self._batch
+        return (bound.rows[start : start + size] for start in range(0, len(bound.rows), size))
+
+    def _fill(self, stage: Table, bound: Bound, rows: list[tuple[Any, ...]]) -> None:
         # DELETE, because TRUNCATE of a temporary table commits the open transaction on MySQL.
         self._connection.execute(delete(stage))
-        self._insert_tuples(stage, columns, rows)
+        self._write(stage, bound, rows)
+        crash.point("staged")
 
     def _insert(self, table: Table, bound: Bound) -> None:
         try:
-            for chunk in self._chunks(bound.rows):
-                self._insert_tuples(table, bound.columns, chunk)
+            for chunk in self._chunks(bound):
+                self._write(table, bound, chunk)
         except IntegrityError:
-            raise DatabaseError(
-                "CTX-5014", f"A row for {table.name} is stored already, outside what is being replaced."
-            ) from None
+            raise _stored_already(table) from None
+
+    def _write(self, table: Table, bound: Bound, rows: list[tuple[Any, ...]]) -> None:
+        if bound.form == "stream":
+            self._send(table, bound.columns, rows)
+        else:
+            self._insert_tuples(table, bound.columns, rows)
+
+    def _send(self, table: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+        """Stream rows into a table. A load from a client skips what it cannot insert and bends what does not fit, with
+        a warning where an INSERT would fail: here any warning is a failure."""
+        assert self._stream is not None
+        quote = self._connection.dialect.identifier_preparer.quote
+        into = streaming.statement(quote(table.name), [quote(name) for name in columns])
+        with self._stream.offering(streaming.encode(rows)):
+            written = self._connection.exec_driver_sql(into).rowcount
+        if written == len(rows) and not self._stream.warned:
+            return
+        codes = {int(code) for _, code, _ in self._connection.exec_driver_sql("SHOW WARNINGS")}
+        if 1062 in codes or not codes:
+            raise _stored_already(table)
+        raise DatabaseError("CTX-5013", f"A value does not fit its column in {table.name} (error {min(codes)}).")
 
     def _insert_tuples(self, table: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
         """Both drivers make bulk work of executemany: SQLite in C, PyMySQL as multi-row statements below the packet limit."""
@@ -265,7 +307,6 @@ class Transaction:
         marks = ", ".join([mark] * len(columns))
         # Names come from tables.py, values are bound.
         self._connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)  # noqa: S608
-        crash.point("staged")
 
     def _update_from(
         self,
@@ -316,6 +357,10 @@ def _table(table: Table | str) -> Table:
         return tables.TENANT.tables[table]
     except KeyError:
         raise ValueError(f"there is no table {table}") from None
+
+
+def _stored_already(table: Table) -> DatabaseError:
+    return DatabaseError("CTX-5014", f"A row for {table.name} is stored already, outside what is being replaced.")
 
 
 def _names(key: Keys) -> list[str]:

@@ -11,22 +11,23 @@ from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateTable
 
 from cortex.errors import DatabaseError
-from cortex.warehouse.values import Clipped, converter
+from cortex.warehouse.values import Clipped, Form, converter
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Bound:
-    """Rows as tuples ready for the driver, one per key, in key order."""
+    """Rows as tuples ready for a driver or a stream, one per key, in key order."""
 
+    form: Form
     columns: list[str]
     rows: list[tuple[Any, ...]]
     clipped: int
 
 
 def bind(
-    dialect: str,
+    form: Form,
     table: Table,
     rows: Sequence[Row],
     key: Sequence[str],
@@ -37,25 +38,39 @@ def bind(
 ) -> Bound:
     """Rows as converted tuples, one per key, sorted by key: writers that meet take their locks in one order."""
     if not rows:
-        return Bound([], [], 0)
+        return Bound(form, [], [], 0)
     columns = columns_of(table, rows[0], whole=whole)
     clipped = Clipped()
-    conversions = [(name, converter(table.c[name], dialect, clipped)) for name in columns]
     try:
-        tuples = [tuple([convert(row[name]) for name, convert in conversions]) for row in rows]
+        given = [[row[name] for row in rows] for name in columns]
     except KeyError as missing:
         raise ValueError(f"rows for {table.name} differ in their columns: {missing} is not in all") from None
-    places = [columns.index(name) for name in key]
-    version = columns.index(newer) if newer else None
+    converted = [converter(table.c[name], form, clipped)(values) for name, values in zip(columns, given, strict=True)]
+    tuples = list(zip(*converted, strict=True))
+    keys = list(zip(*[converted[columns.index(name)] for name in key], strict=True)) if key else [()] * len(tuples)
+    by_key = dict(zip(keys, tuples, strict=True))
+    if len(by_key) < len(tuples):
+        by_key = _one_each(table, keys, tuples, columns.index(newer) if newer else None, strict=strict)
+    return Bound(form, columns, [by_key[at] for at in sorted(by_key)], clipped.count)
+
+
+def _one_each(
+    table: Table,
+    keys: Sequence[tuple[Any, ...]],
+    tuples: Sequence[tuple[Any, ...]],
+    version: int | None,
+    *,
+    strict: bool,
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Of rows with one key the newest, or the last where nothing tells versions apart."""
     by_key: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    for row in tuples:
-        at = tuple([row[place] for place in places])
+    for at, row in zip(keys, tuples, strict=True):
         held = by_key.get(at)
         if held is not None and strict and held != row:
             raise DatabaseError("CTX-5014", f"Two different rows for {table.name} have the same key.")
         if held is None or version is None or row[version] >= held[version]:
             by_key[at] = row
-    return Bound(columns, [by_key[at] for at in sorted(by_key)], clipped.count)
+    return by_key
 
 
 def columns_of(table: Table, row: Row, *, whole: bool) -> list[str]:

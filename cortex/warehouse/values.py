@@ -2,23 +2,32 @@
 
 Text loses NULs, lone surrogates and trailing spaces (MySQL compares without them) and is clipped to its column, which
 is counted; money is rounded half to even; instants become UTC. What cannot be stored truly is refused, not bent.
+
+Values are converted column by column: one look at a whole column tells that nothing in it needs a second one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Any
+from types import NoneType
+from typing import Any, Literal
 
 from sqlalchemy import BigInteger, Column, Date, Integer, SmallInteger, String, Text
 
 from cortex.errors import DatabaseError
 from cortex.money import LARGEST
+from cortex.warehouse.streaming import NULL
 from cortex.warehouse.tables import Exact, Instant
 
-Converter = Callable[[Any], Any]
+Form = Literal["sqlite", "mysql", "stream"]
+"""For whom values are meant: a driver, or a stream of text."""
+Convert = Callable[[Any], Any]
+"""One value that is not None."""
+ConvertAll = Callable[[list[Any]], list[Any]]
+"""A column, None and all."""
 
 
 @dataclass
@@ -36,35 +45,50 @@ def unfit(column: Column[Any], why: str) -> DatabaseError:
     )
 
 
-def converter(column: Column[Any], dialect: str, clipped: Clipped) -> Converter:
-    """The function that makes a Python value bindable for a column, None included.
+def converter(column: Column[Any], form: Form, clipped: Clipped) -> ConvertAll:
+    """The function that makes a column of Python values bindable, None included.
 
     Raises DatabaseError CTX-5013, naming the column and never the value, for what the column cannot hold.
     """
-    convert = _by_type(column, dialect, clipped)
-    if column.nullable:
-        return lambda value: None if value is None else convert(value)
+    one, many = _by_type(column, form, clipped)
+    absent = NULL if form == "stream" else None
 
-    def required(value: Any) -> Any:
-        if value is None:
+    def present(values: list[Any], kinds: set[type]) -> list[Any]:
+        swift = many(values, kinds)
+        return [one(value) for value in values] if swift is None else swift
+
+    def convert(values: list[Any]) -> list[Any]:
+        kinds = set(map(type, values))
+        if NoneType not in kinds:
+            return present(values, kinds)
+        if not column.nullable:
             raise unfit(column, "is missing")
-        return convert(value)
+        found = [value for value in values if value is not None]
+        done = iter(present(found, kinds - {NoneType}) if found else [])
+        return [absent if value is None else next(done) for value in values]
 
-    return required
+    return convert
 
 
-def _by_type(column: Column[Any], dialect: str, clipped: Clipped) -> Converter:
+Swift = Callable[[list[Any], set[type]], list[Any] | None]
+"""A whole column without None, given the types in it; None when its values must be looked at one by one."""
+
+
+def _by_type(column: Column[Any], form: Form, clipped: Clipped) -> tuple[Convert, Swift]:
     kind = column.type
     if isinstance(kind, Exact):
-        return _exact(column, kind.scale, dialect)
+        return _exact(column, kind.scale, form)
     if isinstance(kind, Instant):
-        return _instant(column, dialect)
+        return _instant(column, form)
     if isinstance(kind, Date):
-        return _date(column, dialect)
+        return _date(column, form)
     if isinstance(kind, Integer):
-        return _integer(column)
+        return _integer(column, form)
     if isinstance(kind, Text):
-        return _document
+        return (
+            clean,
+            lambda values, kinds: values if kinds == {str} and _is_clean("\x00".join(values), values) else None,
+        )
     if isinstance(kind, String):
         return _text(column, kind.length or 0, clipped)
     raise TypeError(f"{column.table.name}.{column.name} has a type the loader does not know")
@@ -87,14 +111,15 @@ def _encodable(words: str) -> bool:
     return True
 
 
-def _document(value: Any) -> str:
-    return clean(value)
+def _is_clean(joined: str, values: Sequence[str]) -> bool:
+    """Whether `clean` would change none of the values, which are `joined` by NULs."""
+    return joined.count("\x00") == len(values) - 1 and (joined.isascii() or _encodable(joined))
 
 
-def _text(column: Column[Any], length: int, clipped: Clipped) -> Converter:
+def _text(column: Column[Any], length: int, clipped: Clipped) -> tuple[Convert, Swift]:
     key = column.primary_key
 
-    def convert(value: Any) -> str:
+    def one(value: Any) -> str:
         words = clean(value).rstrip(" ")
         if len(words) <= length:
             return words
@@ -103,56 +128,92 @@ def _text(column: Column[Any], length: int, clipped: Clipped) -> Converter:
         clipped.count += 1
         return words[:length].rstrip(" ")
 
-    return convert
+    def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
+        if kinds != {str} or max(map(len, values)) > length:
+            return None
+        joined = "\x00".join(values)
+        trimmed = " \x00" not in joined and not joined.endswith(" ")
+        return values if trimmed and _is_clean(joined, values) else None
+
+    return one, many
 
 
-def _exact(column: Column[Any], scale: int, dialect: str) -> Converter:
+def _exact(column: Column[Any], scale: int, form: Form) -> tuple[Convert, Swift]:
     unit = Decimal(1).scaleb(-scale)
     largest = min(LARGEST, Decimal(10) ** (18 - scale) - 1)
-    lossy = dialect == "sqlite"
+    written: Convert = {"sqlite": float, "mysql": lambda number: number, "stream": "{:f}".format}[form]
+    if form == "stream" and scale <= 6:
+        written = str  # writes no exponent down to six places, and is faster
 
-    def convert(value: Any) -> Any:
+    def one(value: Any) -> Any:
         try:
             number = value if isinstance(value, Decimal) else Decimal(str(value))
             if not -largest <= number <= largest:
                 raise unfit(column, "is too large to be true")
-            rounded = number.quantize(unit, ROUND_HALF_EVEN)
+            return written(number.quantize(unit, ROUND_HALF_EVEN))
         except InvalidOperation:
             raise unfit(column, "is no finite number") from None
-        return float(rounded) if lossy else rounded
 
-    return convert
+    def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
+        if kinds != {Decimal}:
+            return None
+        try:
+            if not (-largest <= min(values) and max(values) <= largest):
+                return None
+            return [written(value.quantize(unit, ROUND_HALF_EVEN)) for value in values]
+        except InvalidOperation:
+            return None
+
+    return one, many
 
 
 _BITS = {SmallInteger: 15, BigInteger: 63}
 
 
-def _integer(column: Column[Any]) -> Converter:
+def _integer(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
     limit = 1 << next((bits for kind, bits in _BITS.items() if isinstance(column.type, kind)), 31)
 
-    def convert(value: Any) -> int:
+    def one(value: Any) -> int | str:
         number = int(value)
         if number != value or not -limit <= number < limit:
             raise unfit(column, "is no whole number of its column's size")
-        return number
+        return str(number) if form == "stream" else number
 
-    return convert
+    def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
+        if kinds != {int} or not (-limit <= min(values) and max(values) < limit):
+            return None
+        return list(map(str, values)) if form == "stream" else values
+
+    return one, many
 
 
-def _date(column: Column[Any], dialect: str) -> Converter:
-    def convert(value: Any) -> Any:
+def _date(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
+    def one(value: Any) -> Any:
         if not isinstance(value, date) or isinstance(value, datetime):
             raise unfit(column, "is no date")
-        return value.isoformat() if dialect == "sqlite" else value
+        return value if form == "mysql" else value.isoformat()
 
-    return convert
+    def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
+        if kinds != {date}:
+            return None
+        return values if form == "mysql" else list(map(date.isoformat, values))
+
+    return one, many
 
 
-def _instant(column: Column[Any], dialect: str) -> Converter:
-    def convert(value: Any) -> Any:
+def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
+    def one(value: Any) -> Any:
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise unfit(column, "is no instant with a zone")
         naive = value.astimezone(UTC).replace(tzinfo=None)
-        return naive.isoformat(sep=" ", timespec="microseconds") if dialect == "sqlite" else naive
+        return naive if form == "mysql" else naive.isoformat(sep=" ", timespec="microseconds")
 
-    return convert
+    def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
+        if kinds != {datetime} or any(value.tzinfo is not UTC for value in values):
+            return None
+        if form == "mysql":
+            return [value.replace(tzinfo=None) for value in values]
+        # Without the +00:00 at the end.
+        return [value.isoformat(" ", "microseconds")[:-6] for value in values]
+
+    return one, many

@@ -1,0 +1,98 @@
+"""The fast road into MySQL: rows as text, streamed from memory with LOAD DATA LOCAL INFILE. Nothing touches a disk.
+
+In this protocol the *server* names the file and the client sends it, so a hostile server may ask for any file of this
+machine in answer to any statement (MySQL manual, "Security Considerations for LOAD DATA LOCAL"). The connection here
+cannot open files at all: it sends the bytes it was handed for the statement it is executing, or nothing and hangs up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pymysql.connections import Connection, LoadLocalPacketWrapper, MySQLResult
+from pymysql.err import OperationalError
+
+OFFER = "cortex-rows"
+"""The file name in our statements: there is no such file."""
+REFUSED = 2068
+"""CR_LOAD_DATA_LOCAL_INFILE_REJECTED, the client library's own number for it."""
+PIECE = 1 << 18
+"""Bytes in one packet: below every server's max_allowed_packet."""
+
+NULL, NEXT, END = "\x00N", "\x00,", "\x00;"
+"""Absent value, end of a value, end of a row, while text is still as it is: stored text has no NUL in it."""
+
+
+class StreamingConnection(Connection):  # type: ignore[misc]
+    """A PyMySQL connection that may answer a LOAD DATA LOCAL of ours, and cannot read a file."""
+
+    streams = False
+    """Whether the server takes LOAD DATA LOCAL. Asked when the connection is made."""
+    warned = 0
+    """Warnings of the last load: what a load cannot store truly it bends, and says so here only."""
+    _offered: bytes | None = None
+
+    @contextmanager
+    def offering(self, content: bytes) -> Iterator[None]:
+        """The next LOAD DATA LOCAL INFILE 'cortex-rows' inside the block reads `content`."""
+        self._offered = content
+        try:
+            yield
+        finally:
+            self._offered = None
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        """As PyMySQL's own, with a result that serves memory in the place of one that opens files."""
+        self._result = None
+        result = _Result(self)
+        if unbuffered:
+            result.init_unbuffered_query()
+        else:
+            result.read()
+        self._result = result
+        if result.server_status is not None:
+            self.server_status = result.server_status
+        rows: int = result.affected_rows
+        return rows
+
+
+class _Result(MySQLResult):  # type: ignore[misc]
+    def _read_load_local_packet(self, first_packet: Any) -> None:
+        connection: StreamingConnection = self.connection
+        content, connection._offered = connection._offered, None
+        asked = LoadLocalPacketWrapper(first_packet).filename
+        if content is None or asked != OFFER.encode():
+            connection._force_close()
+            raise OperationalError(REFUSED, "the server asked for a file that was not offered")
+        view = memoryview(content)
+        for start in range(0, len(view), PIECE):
+            connection.write_packet(bytes(view[start : start + PIECE]))
+        connection.write_packet(b"")
+        self._read_ok_packet(connection._read_packet())
+        connection.warned = self.warning_count or 0
+
+
+def encode(rows: Sequence[Sequence[str]]) -> bytes:
+    """Rows of values as LOAD DATA reads them by default: tabs between, a newline after, backslash before what is meant.
+
+    Values are text without NULs, or the mark NULL. The whole is escaped at once: several times faster than one by one.
+    """
+    words = END.join([NEXT.join(row) for row in rows]) + END
+    if "\\" in words:
+        words = words.replace("\\", "\\\\")
+    if "\t" in words:
+        words = words.replace("\t", "\\t")
+    if "\n" in words:
+        words = words.replace("\n", "\\n")
+    return words.replace(NULL, "\\N").replace(NEXT, "\t").replace(END, "\n").encode()
+
+
+def statement(table: str, columns: Sequence[str]) -> str:
+    """The load into `table`; both already quoted."""
+    names = ", ".join(columns)
+    return (
+        f"LOAD DATA LOCAL INFILE '{OFFER}' INTO TABLE {table} CHARACTER SET utf8mb4"
+        rf" FIELDS TERMINATED BY '\t' ENCLOSED BY '' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({names})"
+    )
