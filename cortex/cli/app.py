@@ -31,6 +31,7 @@ def build() -> typer.Typer:
         reporting,
         running,
         tracking,
+        working,
     )
 
     app = typer.Typer(
@@ -46,6 +47,7 @@ def build() -> typer.Typer:
     for module in (
         onboarding,
         running,
+        working,
         tracking,
         reporting,
         doctoring,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,15 +28,20 @@ Only = Annotated[
 ]
 Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="STEP", help="Leave these steps out.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would run; change and send nothing.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Clients at once; when left out one per processor, at most 4.")
+]
+Queue = Annotated[bool, typer.Option("--queue", help="Leave it to `cortex worker`, here or on another machine.")]
 Wait = Annotated[str, typer.Option("--wait", metavar="TIME", help="Wait for another run of the client: 30s, 10m.")]
 
 
 def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("backfill")(backfill)
-    runs = typer.Typer(help="Past runs: list, show.", no_args_is_help=True)
+    runs = typer.Typer(help="Runs: list, show, cancel.", no_args_is_help=True)
     runs.command("list")(runs_list)
     runs.command("show")(runs_show)
+    runs.command("cancel")(runs_cancel)
     app.add_typer(runs, name="runs")
 
 
@@ -52,6 +59,8 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same window.")] = False,
     dry_run: DryRun = False,
     wait: Wait = "",
+    jobs: Jobs = None,
+    queue: Queue = False,
 ) -> Answer:
     """Run a pipeline for clients, e.g. `cortex run daily xyz`."""
     from cortex.runner import recipes
@@ -61,10 +70,8 @@ def run(
     if pipeline == "backfill":
         raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
     wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
-    return _each(
-        shell, f"run {pipeline}", wanted, broken, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
-        resume=resume, dry_run=dry_run, wait=_seconds(wait),
-    )  # fmt: skip
+    how = How(_day(day), days, tuple(only or ()), tuple(skip or ()), resume, dry_run, _seconds(wait), jobs, queue)
+    return _each(shell, f"run {pipeline}", wanted, broken, recipe, how)
 
 
 def backfill(
@@ -76,6 +83,8 @@ def backfill(
     skip: Skip = None,
     dry_run: DryRun = False,
     wait: Wait = "",
+    jobs: Jobs = None,
+    queue: Queue = False,
 ) -> Answer:
     """Read the past of every active client (or of some), in weekly pieces; interrupted, the same command goes on."""
     from cortex.runner import recipes
@@ -83,10 +92,8 @@ def backfill(
     shell: Shell = context.obj
     recipe = recipes.load(shell.workspace, "backfill")
     wanted, broken = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
-    return _each(
-        shell, "backfill", wanted, broken, recipe, day=_day(day), days=days, only=tuple(only or ()), skip=tuple(skip or ()),
-        resume=True, dry_run=dry_run, wait=_seconds(wait),
-    )  # fmt: skip
+    how = How(_day(day), days, tuple(only or ()), tuple(skip or ()), True, dry_run, _seconds(wait), jobs, queue)
+    return _each(shell, "backfill", wanted, broken, recipe, how)
 
 
 def runs_list(
@@ -143,22 +150,41 @@ def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(meta
     return Answer(data=steps, run_id=run_id)
 
 
+def runs_cancel(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
+    """End a run: a queued one now, a running one before its next step. What it has written stays."""
+    from cortex.runner.engine import wall
+    from cortex.warehouse import Control
+
+    shell: Shell = context.obj
+    with Control.open(shell.database, shell.workspace.state) as control:
+        was = control.cancel(run_id, at=wall())
+        recent = [row["run_id"] for row in control.runs(None, limit=5)]
+    if was is None:
+        raise UsageError("CTX-1014", f"There is no run {run_id}.", fix=f"Last runs: {', '.join(recent) or 'none yet'}.")
+    said = {"queued": "cancelled", "running": "ends before its next step", "cancelling": "ends before its next step"}
+    shell.show(f"Run {run_id}: {said.get(was, f'over already ({was}), nothing to cancel')}.")
+    return Answer(data={"run_id": run_id, "was": was, "cancelled": was in said}, run_id=run_id)
+
+
+@dataclass(frozen=True)
+class How:
+    """What the options of `run` and `backfill` ask for. wait: seconds."""
+
+    day: date | None
+    days: int | None
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    resume: bool
+    dry_run: bool
+    wait: float
+    jobs: int | None
+    queue: bool
+
+
 def _each(
-    shell: Shell,
-    command: str,
-    tenants: Sequence[Tenant],
-    broken: dict[str, CortexError],
-    recipe: Recipe,
-    *,
-    day: date | None,
-    days: int | None,
-    only: tuple[str, ...],
-    skip: tuple[str, ...],
-    resume: bool,
-    dry_run: bool,
-    wait: float,
+    shell: Shell, command: str, tenants: Sequence[Tenant], broken: dict[str, CortexError], recipe: Recipe, how: How
 ) -> Answer:
-    """One client after the other; one that fails never stops the next."""
+    """Every client, several at once; one that fails never stops the next."""
     from cortex import logs
     from cortex.clock import system_clock
     from cortex.runner import plan
@@ -166,14 +192,14 @@ def _each(
     shell.command = command
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     clock = system_clock()
-    options = _options(day, days, only, skip)
+    options = _options(how)
     failures: dict[str, CortexError] = dict(broken)
     planned: list[tuple[Tenant, Window, list[Planned]]] = []
     refused: list[UsageError] = []
     for tenant in tenants:
         try:
-            window = plan.window_for(tenant, recipe, clock(), day=day, days=days)
-            planned.append((tenant, window, plan.steps(tenant, recipe, window, only=only, skip=skip)))
+            window = plan.window_for(tenant, recipe, clock(), day=how.day, days=how.days)
+            planned.append((tenant, window, plan.steps(tenant, recipe, window, only=how.only, skip=how.skip)))
         except UsageError as refusal:
             refused.append(refusal)
             failures[tenant.code] = refusal
@@ -181,28 +207,119 @@ def _each(
         raise refused[0]
     for each in refused:
         shell.complain(each)
-    if dry_run:
+    if how.dry_run:
         previews = [_preview(shell, *one, recipe) for one in planned]
         error = _verdict(command, options, len(planned), list(failures)) if failures else None
         return Answer(data=previews, client=tenants[0].code if len(tenants) == 1 else "", error=error)
+    if how.queue:
+        return _enqueue(shell, planned, recipe, failures)
     results: list[RunResult] = []
-    for tenant, window, steps in planned:
-        try:
-            results.append(_one(shell, tenant, recipe, window, steps, resume=resume, wait=wait, clock=clock))
-        except CortexError as failure:
+    for code, ended in _ended(shell, planned, recipe, how):
+        if isinstance(ended, CortexError):
             if len(tenants) + len(broken) == 1:
-                raise
-            failures[tenant.code] = failure
-            shell.complain(failure)
+                raise ended
+            failures[code] = ended
+            shell.complain(ended)
+        else:
+            results.append(ended)
+    results.sort(key=lambda result: result.tenant)
     return _answer(shell, command, options, tenants, results, failures)
 
 
-def _options(day: date | None, days: int | None, only: Sequence[str], skip: Sequence[str]) -> str:
+def _options(how: How) -> str:
     """What to type again so that the same days and steps are meant."""
-    told = [f"--date {day}"] if day else []
-    told += [f"--days {days}"] if days is not None else []
-    told += [f"--only {name}" for name in only] + [f"--skip {name}" for name in skip]
+    told = [f"--date {how.day}"] if how.day else []
+    told += [f"--days {how.days}"] if how.days is not None else []
+    told += [f"--only {name}" for name in how.only] + [f"--skip {name}" for name in how.skip]
     return "".join(f" {option}" for option in told)
+
+
+def _enqueue(
+    shell: Shell,
+    planned: Sequence[tuple[Tenant, Window, list[Planned]]],
+    recipe: Recipe,
+    failures: dict[str, CortexError],
+) -> Answer:
+    """Leave the runs in the ledger for workers. A client without a schema is refused now, not in the night."""
+    from cortex.runner import engine
+    from cortex.warehouse import Control, Warehouse
+
+    left = []
+    for tenant, _, _ in planned:
+        try:
+            Warehouse.open(shell.database, tenant.code, shell.workspace.state).close()
+        except CortexError as failure:
+            failures[tenant.code] = failure
+            shell.complain(failure)
+    with Control.open(shell.database, shell.workspace.state) as control:
+        for tenant, window, steps in planned:
+            if tenant.code not in failures:
+                run_id = engine.enqueue(tenant, recipe, window, steps, control)
+                left.append({"client": tenant.code, "run_id": run_id})
+                shell.say(f"{tenant.code} · {recipe.name} · {window} · queued as {run_id}")
+    error = _verdict(shell.command, "", len(left), list(failures)) if failures else None
+    return Answer(data=left, error=error, next=["cortex worker", "cortex runs list"])
+
+
+def _ended(
+    shell: Shell, planned: Sequence[tuple[Tenant, Window, list[Planned]]], recipe: Recipe, how: How
+) -> Iterator[tuple[str, RunResult | CortexError]]:
+    """How the run of each client ended, as it ends; in this process when one runs at a time."""
+    from cortex.runner import pool
+    from cortex.runner.work import Item
+
+    count = pool.jobs(how.jobs, len(planned))
+    if count == 1:
+        for tenant, window, steps in planned:
+            try:
+                yield tenant.code, _one(shell, tenant, recipe, window, steps, how)
+            except CortexError as failure:
+                yield tenant.code, failure
+        return
+    items = [
+        Item(
+            tenant.code,
+            recipe.name,
+            window.since,
+            window.until,
+            tuple(step.name for step in steps),
+            how.resume,
+            how.wait,
+        )
+        for tenant, window, steps in planned
+    ]
+    outfit = pool.Outfit(shell.workspace, shell.database, shell.log_format, shell.verbose, shell.quiet)
+    talks = {
+        tenant.code: _Talk(shell, tenant, recipe, window, [step.name for step in steps])
+        for tenant, window, steps in planned
+    }
+    for item, ended in pool.perform(
+        items, outfit, count, lambda item, name, news: talks[item.code].hear(name, news), shell.say
+    ):
+        talks[item.code].end(ended)
+        yield item.code, ended
+
+
+class _Talk:
+    """What is said of one client's run, held back until it ends: runs that go on at once are not told at once."""
+
+    def __init__(self, shell: Shell, tenant: Tenant, recipe: Recipe, window: Window, names: Sequence[str]) -> None:
+        from cortex.cli.progress import Progress
+
+        self.shell, self.held = shell, replace(shell, err=io.StringIO())
+        self.held.say(_heading(tenant, recipe, window))
+        self.progress = Progress(self.held, names)
+        self.progress.__enter__()
+
+    def hear(self, name: str, news: StepResult | int) -> None:
+        self.progress.hear(name, news)
+
+    def end(self, ended: RunResult | CortexError) -> None:
+        self.progress.__exit__()
+        if not isinstance(ended, CortexError):
+            _close(self.held, ended)
+        said = self.held.err.getvalue()  # type: ignore[attr-defined]  # a StringIO
+        print(said, end="", file=self.shell.err, flush=True)
 
 
 def _one(
@@ -211,29 +328,38 @@ def _one(
     recipe: Recipe,
     window: Window,
     steps: Sequence[Planned],
-    *,
-    resume: bool,
-    wait: float,
-    clock: Any,
+    how: How,
 ) -> RunResult:
     from cortex.cli.progress import Progress
+    from cortex.clock import system_clock
     from cortex.runner import engine
 
-    lookback = f" (lookback {tenant.etl.lookback_days})" if recipe.lookback else ""
-    shell.say(f"{tenant.code} · {recipe.name} · {window}{lookback}")
+    shell.say(_heading(tenant, recipe, window))
     with Progress(shell, [planned.name for planned in steps]) as progress:
         result = engine.execute(
-            tenant, recipe, window, steps, workspace=shell.workspace, database=shell.database, clock=clock,
-            resume=resume, wait=wait, listen=progress.hear,
+            tenant, recipe, window, steps, workspace=shell.workspace, database=shell.database,
+            clock=system_clock(), resume=how.resume, wait=how.wait, listen=progress.hear,
         )  # fmt: skip
+    _close(shell, result)
+    return result
+
+
+def _heading(tenant: Tenant, recipe: Recipe, window: Window) -> str:
+    lookback = f" (lookback {tenant.etl.lookback_days})" if recipe.lookback else ""
+    return f"{tenant.code} · {recipe.name} · {window}{lookback}"
+
+
+def _close(shell: Shell, result: RunResult) -> None:
+    """What there is to say when a run is over."""
     for notice in result.notices:
         shell.say(f" ! {notice.stream}: {notice.message}")
     for step in result.failed:
         if step.error is not None:
             shell.complain(step.error)
-    verdict = {"ok": "Done", "partial": "Finished with failures", "failed": "Failed"}[result.status]
+    verdict = {"ok": "Done", "partial": "Finished with failures", "failed": "Failed", "cancelled": "Cancelled"}[
+        result.status
+    ]
     shell.say(f"{verdict} in {result.seconds:.1f} s · run {result.run_id}")
-    return result
 
 
 def _answer(

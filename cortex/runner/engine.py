@@ -117,6 +117,7 @@ def execute(
         Warehouse.open(database, tenant.code, workspace.state) as warehouse,
         nullcontext(control) if control else Control.open(database, workspace.state) as ledger,
     ):
+        taken = bool(run_id)
         run_id, done = (run_id, _done(ledger, run_id)) if run_id else _identity(ledger, tenant, recipe, window, resume)
         with Lease(ledger, tenant.code, run_id, wait) as lease, Stop() as stop:
             if (newer := warehouse.fence(lease.epoch)) is not None:
@@ -124,7 +125,9 @@ def execute(
                 warehouse.fence(lease.epoch)
             _bury(ledger, tenant.code, run_id)
             crash.point("run")
-            _write_plan(ledger, tenant, recipe, window, plan, run_id)
+            if taken and not ledger.take(run_id, at=wall()):
+                raise Busy("CTX-5030", f"Run {run_id} was cancelled, or another worker has done it.")
+            _write_plan(ledger, tenant, recipe, window, plan, run_id, taken=taken)
             crash.point("planned")
             result = RunResult(tenant.code, recipe.name, run_id, window)
             run = Run(tenant, window, workspace, warehouse, vault, clock, run_id, recipe.reread)
@@ -165,10 +168,11 @@ def _write_plan(
     run_id: str,
     *,
     queued: bool = False,
+    taken: bool = False,
 ) -> None:
     control.start_run(
         run_id=run_id, tenant=tenant.code, pipeline=recipe.name, since=window.since, until=window.until, started_at=wall(),
-        config_sha256=tenant.sha256, version=__version__, host=here(), steps=[planned.name for planned in plan], queued=queued,
+        config_sha256=tenant.sha256, version=__version__, host=here(), steps=[planned.name for planned in plan], queued=queued, taken=taken,
     )  # fmt: skip
 
 

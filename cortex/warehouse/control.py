@@ -92,11 +92,12 @@ class Control:
         host: str,
         steps: Sequence[str] = (),
         queued: bool = False,
+        taken: bool = False,
     ) -> None:
         """Write a run and its plan down before anything of it happens: its steps are `ready`, those done stay `ok`.
 
-        A run continued under its old id keeps its start, or takes this one when it was only queued. queued: leave it
-        for a worker.
+        A run continued under its old id keeps its start. queued: leave it
+        for a worker. taken: it was in the queue, and `take` has made it running.
         """
         row = {
             "run_id": run_id,
@@ -119,9 +120,7 @@ class Control:
         ]
 
         def write(tx: Transaction) -> None:
-            begun = {"status": "queued", "run_id": run_id}
-            tx.update(runs, begun, {"started_at": started_at})
-            tx.upsert(runs, [row], keep=("queued_at", "started_at"))
+            tx.upsert(runs, [row], keep=("queued_at", "started_at", *(("status",) if taken else ())))
             if ready:
                 tx.insert_missing(run_steps, ready)
                 tx.update(run_steps, {"run_id": run_id, "status": list(_AGAIN)}, {"status": "ready"})
@@ -139,6 +138,16 @@ class Control:
             )
 
         self._write(write)
+
+    def take(self, run_id: str, *, at: datetime) -> bool:
+        """Begin a run of the queue, or go on with one whose worker died. False when it was cancelled or is over."""
+
+        def write(tx: Transaction) -> bool:
+            fresh = tx.update(runs, {"run_id": run_id, "status": "queued"}, {"status": "running", "started_at": at})
+            found = tx.rows("SELECT status FROM runs WHERE run_id = :run_id", run_id=run_id)
+            return bool(fresh) or bool(found and found[0]["status"] == "running")
+
+        return self._write(write)
 
     def cancel(self, run_id: str, *, at: datetime) -> str | None:
         """Ask for the end of a run. A queued one is cancelled at once, a running one before its next step.
