@@ -24,7 +24,7 @@ from cortex.cli.app import main
 from cortex.cli.demonstration import write_clients
 from cortex.sandbox import Faults, Running, serve, world
 from cortex.sandbox.market import Market, Shop
-from cortex.warehouse import Warehouse, tables
+from cortex.warehouse import Warehouse, accounts, tables
 from cortex.warehouse import engine as engines
 from tests.small_market import Hand
 
@@ -238,6 +238,7 @@ class Agency:
             child.communicate()
         self.running.close()
         for code in self.codes:
+            accounts.drop(self.database, code, self.state)
             engines.drop(engines.tenant_place(self.database, code, self.state))
 
 
