@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,50 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Shares = Floats
 """One share per touch; the shares of a journey sum to 1."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What a market's shoppers did: each row a path of channels, how often it ended in an order and how often not.
+
+    offsets: shape (paths + 1,), the touches of path i are [offsets[i], offsets[i+1]), in time order, at least one.
+    channel: shape (touches,), integers 0..channels-1. conversions, value, nulls: shape (paths,), orders at the end of
+    the path, their money, and journeys that ended without one. is_direct: shape (channels,), channels that are no
+    marketing. The same path may fill any number of rows: a row of its own for each journey, or one for all of them.
+    """
+
+    offsets: Ints
+    channel: Ints
+    conversions: Floats
+    value: Floats
+    nulls: Floats
+    is_direct: Bools
+
+    @property
+    def channels(self) -> int:
+        return len(self.is_direct)
+
+    @property
+    def count(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """Touches per path."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def path_of(self) -> Ints:
+        """For each touch the index of its path."""
+        return np.repeat(np.arange(self.count), self.lengths)
+
+    @property
+    def knows_nulls(self) -> bool:
+        """Whether journeys that ended without an order are among them; without any, nothing can be compared."""
+        return bool(self.nulls.any())
 
 
 @dataclass(frozen=True)
@@ -22,12 +65,15 @@ class Journeys:
     offsets: shape (orders + 1,), the touches of order i are [offsets[i], offsets[i+1]), in time order; every order
     here has at least one. channel: shape (touches,), small integers. is_direct: shape (touches,).
     hours_before: shape (touches,), hours from the touch to the order, 0 where the time is unknown.
+    market: every journey of the market, these orders' and the ones that led nowhere, by the same channel numbers;
+    None where a source tells of orders only. Models that learn from the market learn from the orders then.
     """
 
     offsets: Ints
     channel: Ints
-    is_direct: NDArray[np.bool_]
+    is_direct: Bools
     hours_before: Floats
+    market: Paths | None = None
 
     @property
     def orders(self) -> int:
@@ -37,18 +83,46 @@ class Journeys:
     def touches(self) -> int:
         return len(self.channel)
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         """Touches per order."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def order_of(self) -> Ints:
         """For each touch the index of its order."""
         return np.repeat(np.arange(self.orders), self.lengths)
 
+    @cached_property
+    def paths(self) -> Paths:
+        """The market; without one, these orders, each a path of its own and worth 1."""
+        if self.market is not None:
+            return self.market
+        once = np.ones(self.orders)
+        direct = np.zeros(int(self.channel.max(initial=-1)) + 1, dtype=np.bool_)
+        direct[self.channel[self.is_direct]] = True
+        return Paths(self.offsets, self.channel, once, once, np.zeros(self.orders), direct)
+
 
 Model = Callable[[Journeys], Shares]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a model gives each channel of a market: shape (channels,) each.
+
+    conversions and value sum to those of the market. removal_effect: share of conversions that would be lost without
+    the channel, for models that estimate it.
+    """
+
+    conversions: Floats
+    value: Floats
+    removal_effect: Floats | None = None
+
+
+def tally(number: Ints, weight: Floats, count: int) -> Floats:
+    """Weights summed by number. number, weight: the same shape; numbers 0..count-1. Shape (count,)."""
+    return np.asarray(np.bincount(number, weights=weight, minlength=count), dtype=np.float64)
 
 
 def only(journeys: Journeys, touch: Ints) -> Shares:
@@ -79,5 +153,51 @@ def credit(journeys: Journeys, shares: Shares, cents: Ints) -> Ints:
 def normalised(journeys: Journeys, weights: Floats) -> Shares:
     """Weights scaled so that those of each order sum to 1."""
     order = journeys.order_of
-    total: Any = np.bincount(order, weights=weights, minlength=journeys.orders)
-    return np.asarray(weights / total[order], dtype=np.float64)
+    return weights / tally(order, weights, journeys.orders)[order]
+
+
+def by_channel(journeys: Journeys, weight: Floats) -> Shares:
+    """Shares by the weight of each channel: once for each distinct channel of an order, its touches share it equally.
+
+    weight: shape (channels,), not negative. An order none of whose channels weighs anything goes to them equally.
+    """
+    order, again = journeys.order_of, repeats(journeys)
+    heavy = weight[journeys.channel] / again
+    heavy_orders = tally(order, heavy, journeys.orders) > 0
+    return normalised(journeys, np.where(heavy_orders[order], heavy, 1.0 / again))
+
+
+CELLS = 16_000_000
+"""Counters of (order, channel) held at once: bounds the memory of `repeats`."""
+
+
+def repeats(journeys: Journeys) -> Ints:
+    """Shape (touches,): how many touches of the same order come from the same channel, itself included."""
+    width = int(journeys.channel.max(initial=0)) + 1
+    step = max(1, CELLS // width)
+    found = np.empty(journeys.touches, dtype=np.int64)
+    for first in range(0, journeys.orders, step):
+        last = min(first + step, journeys.orders)
+        part = slice(journeys.offsets[first], journeys.offsets[last])
+        cell = (journeys.order_of[part] - first) * width + journeys.channel[part]
+        found[part] = np.bincount(cell)[cell]
+    return found
+
+
+def totals_of(module: Any, paths: Paths) -> Totals:
+    """What a model gives each channel of a market: its own `totals` where it has one, else the sum over orders.
+
+    Paths have no times: time decay sees every touch at the moment of the order.
+    """
+    if hasattr(module, "totals"):
+        found: Totals = module.totals(paths)
+        return found
+    journeys = Journeys(
+        paths.offsets, paths.channel, paths.is_direct[paths.channel], np.zeros(len(paths.channel)), market=paths
+    )
+    shares = module.model(journeys)
+
+    def summed(of_path: Floats) -> Floats:
+        return tally(paths.channel, shares * of_path[paths.path_of], paths.channels)
+
+    return Totals(summed(paths.conversions), summed(paths.value))

@@ -42,6 +42,9 @@ def credit_all(run: Run) -> Outcome:
 
 def credit_changed(run: Run) -> Outcome:
     """Journeys and credits of orders paid or changed in the window or in the days before that still settle."""
+    if any(hasattr(plugins.module("attribution", model), "LEARNS") for model in run.tenant.analytics.models):
+        # What is learned from the market moves the credit of every order, old ones too.
+        return credit_all(run)
     since = run.window.since - SETTLING
     changed = run.warehouse.frame(
         ORDERS + " AND (paid_date >= :since OR updated_at >= :instant)",
@@ -55,7 +58,7 @@ def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
     import polars as pl
 
     from cortex.attribution import _journeys as building
-    from cortex.attribution import credit
+    from cortex.attribution import credit, data_driven
     from cortex.warehouse.read import from_cents, to_cents
 
     paid = to_cents(paid, "net").sort("order_key")
@@ -106,6 +109,7 @@ def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
             "touches": len(points),
             "attributed_orders": len(keys),
             "models": list(models),
+            "data_driven": data_driven.choice(journeys.paths),
         },
     )
 

@@ -1,0 +1,318 @@
+"""Attribution models against published numbers, hand calculations and slow oracles that read like the definition."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cortex import plugins
+from cortex.attribution import (
+    Journeys,
+    Paths,
+    _markov,
+    _sets,
+    by_channel,
+    data_driven,
+    incremental,
+    last_non_direct,
+    markov_1,
+    markov_2,
+    markov_3,
+    position_based,
+    shapley,
+    shapley_equal_split,
+    time_decay,
+    totals_of,
+)
+
+Row = tuple[str, float, float, float]
+
+
+def table(rows: list[Row], *, direct: str = "") -> tuple[list[str], Paths]:
+    """Names of the channels and the market of rows (path, orders, money, journeys without an order)."""
+    steps = [row[0].split(">") for row in rows]
+    names = sorted({name for path in steps for name in path})
+    numbers = np.array([names.index(name) for path in steps for name in path])
+    columns = np.array([row[1:] for row in rows], dtype=np.float64)
+    offsets = np.cumsum([0, *map(len, steps)])
+    return names, Paths(
+        offsets, numbers, columns[:, 0], columns[:, 1], columns[:, 2], np.array([n == direct for n in names])
+    )
+
+
+def orders(*paths: str, hours: tuple[float, ...] = (), direct: str = "") -> Journeys:
+    _, market = table([(path, 1, 1, 0) for path in paths])
+    names = sorted({name for path in paths for name in path.split(">")})
+    is_direct = np.array([names[number] == direct for number in market.channel])
+    told = np.array(hours) if hours else np.zeros(len(market.channel))
+    return Journeys(market.offsets, market.channel, is_direct, told)
+
+
+def test_last_non_direct_skips_direct_visits_unless_there_is_nothing_else() -> None:
+    told = orders("m>g>d>d", "d>d", "d>m", direct="d")
+    assert last_non_direct.model(told).tolist() == [0, 1, 0, 0, 0, 1, 0, 1]
+
+
+def test_time_decay_halves_every_week() -> None:
+    shares = time_decay.model(orders("a>b>c", hours=(336.0, 168.0, 0.0)))
+    assert shares.tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    assert time_decay.model(orders("a>b", hours=(24.0, 0.0)), half_life=24).tolist() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_time_decay_of_visits_years_ago_is_not_lost_in_underflow() -> None:
+    assert time_decay.model(orders("a>b", hours=(900_168.0, 900_000.0))).tolist() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_position_based_gives_40_20_40() -> None:
+    shares = position_based.model(orders("a", "a>b", "a>b>c", "a>b>c>d"))
+    assert shares.tolist() == pytest.approx([1, 0.5, 0.5, 0.4, 0.2, 0.4, 0.4, 0.1, 0.1, 0.4])
+
+
+def test_equal_split_counts_a_channel_once() -> None:
+    assert shapley_equal_split.model(orders("a>b>a")).tolist() == pytest.approx([0.25, 0.5, 0.25])
+
+
+# Three paths whose chain can be solved by hand: P = 1/3, removal effects 0.5, 1, 1.
+THREE: list[Row] = [("C1>C2>C3", 1, 10, 0), ("C1", 0, 0, 1), ("C2>C3", 0, 0, 1)]
+
+
+def test_markov_on_three_paths_by_hand() -> None:
+    found = markov_1.totals(table(THREE)[1])
+    assert found.removal_effect == pytest.approx([0.5, 1, 1])
+    assert found.conversions == pytest.approx([0.2, 0.4, 0.4])
+    assert found.value == pytest.approx([2, 4, 4])
+
+
+def test_a_chain_that_remembers_whole_paths_counts_the_orders_a_channel_was_in() -> None:
+    found = markov_3.totals(table(THREE)[1])
+    assert found.removal_effect == pytest.approx([1, 1, 1])
+    whole = table([("a>b>c", 3, 3, 5), ("b>a", 2, 2, 7), ("c", 5, 5, 1), ("b>c", 1, 1, 0)])[1]
+    assert markov_3.totals(whole).removal_effect == pytest.approx([5 / 11, 6 / 11, 9 / 11])
+
+
+def test_markov_keeps_a_touch_that_repeats_the_one_before() -> None:
+    # From a: to a 1/3, to an order 1/3, to nothing 1/3: half the shoppers buy, whatever the loop.
+    walk = _markov.chain(table([("a>a", 1, 1, 0), ("a", 0, 0, 1)])[1], 1)
+    assert walk.probability.tolist() == pytest.approx([1 / 3])
+    assert _markov.removal(walk, 1)[0] == pytest.approx(0.5)
+
+
+def test_markov_value_weighs_by_what_orders_are_worth_after_a_state() -> None:
+    found = markov_1.totals(table([("a", 1, 100, 1), ("b", 1, 300, 1)])[1])
+    assert found.conversions == pytest.approx([1, 1])
+    assert found.value == pytest.approx([100, 300])
+
+
+def markov_oracle(rows: list[Row], order: int) -> dict[str, float]:
+    """Removal effects by definition: transitions counted path by path, probabilities by following the chain."""
+    steps: dict[tuple[object, object], float] = {}
+    for path, bought, _, nulls in rows:
+        names = path.split(">")
+        states: list[object] = [tuple(names[max(0, i - order + 1) : i + 1]) for i in range(len(names))]
+        for one, two in zip(["start", *states[:-1]], states, strict=True):
+            steps[one, two] = steps.get((one, two), 0) + bought + nulls
+        steps[states[-1], "order"] = steps.get((states[-1], "order"), 0) + bought
+        steps[states[-1], "null"] = steps.get((states[-1], "null"), 0) + nulls
+
+    def chance(removed: str) -> float:
+        out: dict[object, float] = {}
+        for (one, _), weight in steps.items():
+            out[one] = out.get(one, 0) + weight
+        mass: dict[object, float] = {"start": 1.0}
+        done = 0.0
+        while sum(mass.values()) > 1e-15:
+            moved: dict[object, float] = {}
+            for (one, two), weight in steps.items():
+                part = mass.get(one, 0.0) * weight / out[one] if weight else 0.0
+                if two == "order":
+                    done += part
+                elif isinstance(two, tuple) and two[-1] != removed:
+                    moved[two] = moved.get(two, 0.0) + part
+            mass = moved
+        return done
+
+    whole = chance("")
+    names = sorted({name for row in rows for name in row[0].split(">")})
+    return {name: 1 - chance(name) / whole for name in names}
+
+
+def shapley_oracle(rows: list[Row]) -> dict[str, float]:
+    """Orders of each channel by definition: the mean over every order of arrival, set by set."""
+    bought: dict[frozenset[str], float] = {}
+    seen: dict[frozenset[str], float] = {}
+    for path, orders_, _, nulls in rows:
+        met = frozenset(path.split(">"))
+        bought[met] = bought.get(met, 0) + orders_
+        seen[met] = seen.get(met, 0) + orders_ + nulls
+    rate = {met: bought[met] / seen[met] for met in seen if seen[met]}
+    total = dict.fromkeys(sorted({name for met in seen for name in met}), 0.0)
+    for met, orders_ in bought.items():
+        if not orders_:
+            continue
+        value = dict.fromkeys(met, 0.0)
+        arrivals = list(permutations(sorted(met)))
+        for arrival in arrivals:
+            for at, name in enumerate(arrival):
+                before = frozenset(arrival[:at])
+                value[name] += (rate.get(before | {name}, 0.0) - rate.get(before, 0.0)) / len(arrivals)
+        positive = {name: max(part, 0.0) for name, part in value.items()}
+        for name, part in positive.items():
+            total[name] += orders_ * part / sum(positive.values())
+    return total
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> list[Row]:
+    count = draw(st.integers(1, 12))
+    rows: list[Row] = []
+    for _ in range(count):
+        path = ">".join(draw(st.lists(st.sampled_from("abcde"), min_size=1, max_size=6)))
+        bought = draw(st.integers(0, 20))
+        rows.append((path, bought, bought * 3.5, draw(st.integers(1, 50))))
+    return [*rows, ("a>b", 3, 10.5, 4)]
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@given(rows=markets())
+@settings(max_examples=25, deadline=None)
+def test_markov_is_the_definition_to_nine_digits(order: int, rows: list[Row]) -> None:
+    names, market = table(rows)
+    told = markov_oracle(rows, order)
+    found, _ = _markov.effects(market, order)
+    assert dict(zip(names, found, strict=True)) == pytest.approx(told, abs=1e-9)
+
+
+@given(rows=markets())
+@settings(max_examples=40, deadline=None)
+def test_shapley_is_the_definition_to_nine_digits(rows: list[Row]) -> None:
+    names, market = table(rows)
+    told = shapley_oracle(rows)
+    assert dict(zip(names, shapley.totals(market).conversions, strict=True)) == pytest.approx(told, abs=1e-9)
+    of_orders = totals_of(type("Plain", (), {"model": staticmethod(shapley.model)}), market)
+    assert dict(zip(names, of_orders.conversions, strict=True)) == pytest.approx(told, abs=1e-9)
+
+
+def test_many_states_give_what_few_give() -> None:
+    """Above `DENSE` states the system is solved as a sparse one: same numbers."""
+    rng = np.random.default_rng(7)
+    lengths = rng.integers(1, 7, 3000)
+    market = Paths(
+        np.concatenate([[0], np.cumsum(lengths)]),
+        rng.integers(0, 9, int(lengths.sum())),
+        (rng.random(3000) < 0.3).astype(float),
+        np.zeros(3000),
+        (rng.random(3000) < 0.7).astype(float),
+        np.zeros(9, dtype=bool),
+    )
+    walk = _markov.chain(market, 3)
+    assert len(walk.last) > _markov.DENSE
+    kept = walk.last != 4
+    gains = np.stack([walk.converts, walk.converts * walk.worth], axis=1)
+    system = np.eye(len(walk.last))
+    system[walk.source, walk.target] -= walk.probability
+    inside = np.ix_(kept, kept)
+    assert _markov._absorbed(walk, kept, gains) == pytest.approx(
+        np.linalg.solve(system[inside], gains[kept]), abs=1e-12
+    )
+
+
+def test_states_too_many_for_one_number_are_counted_all_the_same() -> None:
+    rows: list[Row] = [("a>b>a>c", 2, 2, 3), ("b>a>c", 1, 1, 9), ("c>c>a", 4, 4, 1), ("a", 1, 1, 8)]
+    _, market = table(rows)
+    plain, told = _markov._states(market, 3)
+    many, same = _markov._states_of_many(market, 3)
+    assert len(told) == len(same)
+    assert told[plain].tolist() == same[many].tolist() == market.channel.tolist()
+    assert len(set(zip(plain, many, strict=True))) == len(told)
+
+
+# The worth of coalitions of a widely used example, as rates of a hundred journeys each.
+COALITIONS = {"O": 7, "F": 6, "D": 4, "O>F": 15, "O>D": 7, "F>D": 9, "O>F>D": 19}
+
+
+def test_shapley_of_the_three_channel_example() -> None:
+    names, market = table([(path, worth, worth, 100 - worth) for path, worth in COALITIONS.items()])
+    values = shapley.values(_sets.sets(market))
+    assert names == ["D", "F", "O"]
+    assert values[-1] * 100 == pytest.approx([19 / 6, 49 / 6, 46 / 6])
+    assert (values[-1] * 100).round(3).tolist() == [3.167, 8.167, 7.667]
+
+
+def test_a_channel_that_hurts_gets_nothing_and_the_orders_are_still_all_credited() -> None:
+    _, market = table([("a", 50, 50, 50), ("b", 10, 10, 90), ("a>b", 20, 20, 80)])
+    assert shapley.values(_sets.sets(market))[-1] == pytest.approx([0.30, -0.10])
+    assert shapley.totals(market).conversions == pytest.approx([70, 10])
+
+
+def test_shapley_without_journeys_that_led_nowhere_is_the_equal_split() -> None:
+    told = orders("a>b>c", "b>b", "a>c")
+    assert shapley.model(told).tolist() == shapley_equal_split.model(told).tolist()
+
+
+def test_sets_of_more_channels_than_a_word_has_bits() -> None:
+    offsets, channel = np.array([0, 3, 5, 8]), np.array([0, 61, 62, 130, 5, 62, 0, 61])
+    once = np.ones(3)
+    market = Paths(offsets, channel, once, once, once, np.zeros(131, dtype=bool))
+    found = _sets.sets(market)
+    assert found.of_path[0] == found.of_path[2] != found.of_path[1]
+    assert [np.flatnonzero(row).tolist() for row in found.member[found.of_path[:2]]] == [[0, 61, 62], [5, 130]]
+    assert shapley.totals(market).conversions.sum() == pytest.approx(3)
+
+
+def additive(effects: dict[str, float], base: float, patience: float, shoppers: float) -> list[Row]:
+    """A market of all paths up to three touches whose chance to buy is exactly additive."""
+    rows: list[Row] = []
+    for path in [p for size in (1, 2, 3) for p in permutations(effects, size)] + [(c, c) for c in effects]:
+        chance = base + patience * (len(path) - 1) + sum(effects[name] for name in set(path))
+        rows.append((">".join(path), chance * shoppers, chance * shoppers * 9, (1 - chance) * shoppers))
+    return rows
+
+
+def test_incremental_finds_the_effects_of_a_market_that_has_them() -> None:
+    effects = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.0}
+    _, market = table(additive(effects, base=0.03, patience=0.01, shoppers=1e5), direct="d")
+    found = incremental.fit(market)
+    assert found.base == pytest.approx(0.03, abs=1e-6)
+    assert found.patience == pytest.approx(0.01, abs=1e-6)
+    assert found.lift == pytest.approx([0.02, 0.01, 0, 0], abs=1e-6)
+    totals = incremental.totals(market)
+    assert totals.conversions / totals.conversions.sum() == pytest.approx([2 / 3, 1 / 3, 0, 0], abs=1e-4)
+    assert totals.removal_effect is not None
+    assert totals.removal_effect.sum() < 1
+
+
+def test_incremental_of_an_order_without_effect_is_shared_equally() -> None:
+    effects = {"a": 0.02, "b": 0.0, "d": 0.0}
+    _, market = table(additive(effects, base=0.03, patience=0.0, shoppers=1e5), direct="d")
+    told = Journeys(np.array([0, 2, 4]), np.array([0, 1, 1, 2]), np.zeros(4, bool), np.zeros(4), market)
+    assert incremental.model(told) == pytest.approx([1, 0, 0.5, 0.5], abs=1e-3)
+
+
+def test_the_default_says_which_model_it_is() -> None:
+    _, with_nulls = table(THREE)
+    _, without = table([("a>b", 1, 1, 0)])
+    assert data_driven.choice(with_nulls) == "incremental"
+    assert data_driven.choice(without) == "shapley_equal_split"
+
+
+def test_repeats_of_a_channel_share_its_credit() -> None:
+    told = orders("a>b>a", "b", "a>a>a>b")
+    shares = by_channel(told, np.array([3.0, 1.0]))
+    assert shares.tolist() == pytest.approx([0.375, 0.25, 0.375, 1, 0.25, 0.25, 0.25, 0.25])
+
+
+def test_every_model_survives_a_market_in_which_nobody_bought() -> None:
+    _, market = table([("a>b", 0, 0, 5), ("b", 0, 0, 2)])
+    for kind in plugins.kinds("attribution"):
+        found = totals_of(plugins.module("attribution", kind), market)
+        assert found.conversions.tolist() == [0, 0]
+
+
+def test_markov_2_tells_apart_where_a_touch_came_from() -> None:
+    # After a, b always buys; after c, never. One touch of memory cannot see it, two can.
+    rows: list[Row] = [("a>b", 50, 50, 0), ("c>b", 0, 0, 50)]
+    _, market = table(rows)
+    assert markov_1.totals(market).conversions[2] > 1
+    assert markov_2.totals(market).conversions == pytest.approx([25, 25, 0])
