@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from cortex.secrets import REDACTOR
+from cortex.secrets import REDACTOR, private_folder
 
 QUIET = ("urllib3", "google", "google.ads", "google.auth", "facebook_business", "grpc")
 """Libraries whose INFO and DEBUG lines print whole requests, hashed identifiers and URLs included."""
@@ -37,7 +37,7 @@ def kept(state: Path, code: str, run_id: str) -> Iterator[None]:
     place = folder(state, code)
     before, opened = _file, None
     try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(place)
         for old in place.glob("*.jsonl"):
             if old.stat().st_mtime < time.time() - KEEP_DAYS * 86_400:
                 old.unlink(missing_ok=True)

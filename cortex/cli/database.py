@@ -1,4 +1,4 @@
-"""db: bring schemas up to date and say what state they are in."""
+"""db: bring schemas up to date, say what state they are in, and who may enter them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Everyone = Annotated[bool, typer.Option("--all", help="Every client.")]
 
 
 def register(app: typer.Typer) -> None:
-    db = typer.Typer(help="Schemas: migrate, status.", no_args_is_help=True)
+    db = typer.Typer(help="Schemas: migrate, status, users.", no_args_is_help=True)
     db.command("migrate")(migrate)
     db.command("status")(status)
+    db.command("users")(users)
     app.add_typer(db, name="db")
 
 
@@ -57,6 +58,49 @@ def status(context: typer.Context, client: Client = "", everyone: Everyone = Fal
         right=("pending",),
     )
     return Answer(data=rows, client=client)
+
+
+def users(context: typer.Context, client: Client = "", everyone: Everyone = False) -> Answer:
+    """The database users of a client, and what an administrator runs where Cortex may not make them."""
+    from cortex.warehouse import accounts
+
+    shell: Shell = context.obj
+    rows, told = [], {}
+    for code in _codes(shell, client, everyone or not client):
+        asked = (shell.database, code, shell.workspace.state)
+        found = accounts.examine(*asked)
+        rows += [
+            {
+                "client": code,
+                "user": user.name,
+                "may": user.role,
+                "state": user.state,
+                "from": user.host,
+                "note": user.told,
+            }
+            for user in found
+        ]
+        if any(user.state != "ready" for user in found) and not accounts.plan(*asked):
+            told[code] = accounts.statements(*asked)
+    if not rows:
+        shell.show("SQLite has no users: its files are readable by their owner alone.")
+        return Answer(data={"users": [], "statements": {}}, client=client)
+    columns = ["client", "user", "may", "state", "from", "note"]
+    shell.table(columns, [[row[column] or "—" for column in columns] for row in rows])
+    for code, statements in told.items():
+        shell.show()
+        shell.show(
+            f"{code}: the configured user may not make users. An administrator can run, with passwords they choose:"
+        )
+        for statement in statements:
+            shell.show(f"  {statement}")
+        shell.show(
+            f"and Cortex is told the passwords as {' and '.join(accounts.variables(code))} (environment or .env)."
+        )
+    wrong = sorted({row["client"] for row in rows if row["state"] != "ready"} - set(told))
+    return Answer(
+        data={"users": rows, "statements": told}, client=client, next=[f"cortex onboard {code}" for code in wrong]
+    )
 
 
 def _codes(shell: Shell, client: str, everyone: bool) -> list[str]:

@@ -102,6 +102,7 @@ def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, 
         else:
             note("ok", f"{code} schema", "up to date")
             _quarantine(shell, code, note)
+            _users(shell, code, note)
     except CortexError as error:
         failures.append(error)
         note("failed", f"{code} schema", error.message, error.fix)
@@ -109,10 +110,24 @@ def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, 
         _credentials(shell, tenant, note, failures)
 
 
+def _users(shell: Shell, code: str, note: Any) -> None:
+    from cortex.warehouse import accounts
+
+    found = accounts.examine(shell.database, code, shell.workspace.state)
+    wrong = [user for user in found if user.state != "ready"]
+    for user in wrong:
+        note("warning", f"{code} database users", f"{user.name}: {user.told}", f"cortex onboard {code}")
+    if wrong and not accounts.plan(shell.database, code, shell.workspace.state):
+        said = "the configured user may not make users; what an administrator can run:"
+        note("warning", f"{code} database users", said, f"cortex db users {code}")
+    elif found and not wrong:
+        note("ok", f"{code} database users", ", ".join(user.name for user in found))
+
+
 def _quarantine(shell: Shell, code: str, note: Any) -> None:
     from cortex.warehouse import Warehouse
 
-    with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
+    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
         bad = warehouse.rows(
             "SELECT stream, reason, COUNT(*) AS n FROM quarantine GROUP BY stream, reason ORDER BY n DESC"
         )
@@ -171,7 +186,7 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
         "data_until": None, "orders": 0, "revenue": None, "accuracy": None, "accepted": {}, "note": "",
     }  # fmt: skip
     try:
-        with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
+        with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
             row |= _figures(warehouse)
     except CortexError as error:
         row["note"] = "not provisioned" if error.code == "CTX-5002" else error.message
@@ -219,7 +234,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
 def _delivery(shell: Shell, code: str) -> None:
     from cortex.warehouse import Warehouse
 
-    with Warehouse.open(shell.database, code, shell.workspace.state) as warehouse:
+    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
         rows = warehouse.rows(
             "SELECT destination, state, reason, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
             " GROUP BY destination, state, reason ORDER BY destination, state, reason"

@@ -11,6 +11,7 @@ from cortex.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
+    from cortex.warehouse.accounts import Ensured
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +27,7 @@ def onboard(
     from cortex.clock import system_clock
     from cortex.secrets import Vault
     from cortex.steps import handover, provision
+    from cortex.warehouse import accounts
     from cortex.warehouse import provision as schema
 
     shell: Shell = context.obj
@@ -41,8 +43,11 @@ def onboard(
     vault = Vault(tenant.code, workspace.root)
     new_key = not _has_key(vault)
     vault.identity_key(create=True)
-    changes = schema.apply(shell.database, tenant.code, workspace.state)
-    _say_changes(shell, tenant, changes)
+    schema.plan(shell.database, tenant.code, workspace.state)  # another client's schema stops here, before any right
+    ensured = accounts.ensure(shell.database, tenant.code, workspace.state)
+    changes = [*ensured.changes, *schema.apply(shell.database, tenant.code, workspace.state)]
+    _say_changes(shell, tenant, [change for change in changes if change not in ensured.changes])
+    _say_users(shell, tenant, ensured)
     checked = list(provision.check(tenant, workspace, system_clock()))
     refused = [check for check in checked if check.error is not None]
     for check in checked:
@@ -58,6 +63,10 @@ def onboard(
     warnings = [{"code": "CTX-3050", "message": str(problem)} for problem in tenant.warnings]
     for warning in warnings:
         shell.say(f" ! client file     {warning['message']}")
+    if ensured.unwilling:
+        warnings.append(
+            {"code": "CTX-5024", "message": f"{tenant.code} has no database users of its own. {ensured.unwilling}"}
+        )
     nothing = not changes and not kit_changed and not new_key
     shell.show(
         f"{tenant.code}: nothing to change. Checklist: {standing}."
@@ -101,9 +110,11 @@ def _load(shell: Shell, client: str) -> Tenant:
 
 
 def _plan(shell: Shell, tenant: Tenant) -> Answer:
+    from cortex.warehouse import accounts
     from cortex.warehouse import provision as schema
 
-    changes = [str(change) for change in schema.plan(shell.database, tenant.code, shell.workspace.state)]
+    wanted = (shell.database, tenant.code, shell.workspace.state)
+    changes = [str(change) for change in [*schema.plan(*wanted), *accounts.plan(*wanted)]]
     for change in changes:
         shell.show(f"+ {change}")
     shell.show(f"{len(changes)} changes pending, 0 to destroy" if changes else "nothing to change")
@@ -124,6 +135,15 @@ def _say_changes(shell: Shell, tenant: Tenant, changes: list[Any]) -> None:
         f"{count} {kind}{'s' if count > 1 and not kind.endswith('s') else ''}" for kind, count in counted.items()
     )
     shell.say(f" ✓ schema          cortex_{tenant.code}: {said}")
+
+
+def _say_users(shell: Shell, tenant: Tenant, ensured: Ensured) -> None:
+    for change in ensured.changes:
+        done = "made" if change.verb == "create" else "mended: new password, or rights as they should be"
+        shell.say(f" ✓ database user   {change.what.removeprefix('user ')} {done}")
+    if ensured.unwilling:
+        shell.say(f" ! database users  none of its own. {ensured.unwilling} The configured user goes on being used.")
+        shell.say(f"                   what an administrator can run: cortex db users {tenant.code}")
 
 
 def _has_key(vault: Any) -> bool:

@@ -35,7 +35,7 @@ def report(
     shell: Shell = context.obj
     shell.command = "report"
     tenant = tenants.load(shell.workspace, client)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state) as warehouse:
+    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=True) as warehouse:
         end = _day(last) or reporting.last_day(warehouse)
         if not 1 <= days <= LONGEST:
             raise UsageError("CTX-1008", f"--days {days} is out of range.", fix=f"Use 1 to {LONGEST}.")

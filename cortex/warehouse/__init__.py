@@ -14,7 +14,8 @@ from cortex.errors import DatabaseError
 from cortex.warehouse import accounts, fence, migrate, provision, read
 from cortex.warehouse import engine as engines
 from cortex.warehouse.control import Control
-from cortex.warehouse.engine import Place, describe_server
+from cortex.warehouse.diagnosis import describe_server
+from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended, Denied, NoSuchSchema
 from cortex.warehouse.load import Loaded, Transaction, atomically
 

@@ -62,6 +62,20 @@ class User:
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """In words; nothing when all is well."""
+        match self.state:
+            case "ready":
+                return ""
+            case "none":
+                return "no password is known here, so the configured user is used"
+            case "refused":
+                return f"the server refuses the password from {self.source}"
+            case "differs":
+                parts = [("lacks", self.missing), ("has too much", self.extra)]
+                return "; ".join(f"{word}: {', '.join(rights)}" for word, rights in parts if rights)
+
 
 @dataclass(frozen=True)
 class Ensured:

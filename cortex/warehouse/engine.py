@@ -20,7 +20,6 @@ from sqlalchemy.exc import ArgumentError
 from cortex import crash
 from cortex.errors import DatabaseError
 from cortex.secrets import private_folder
-from cortex.settings import LOOPBACK
 from cortex.warehouse.failures import mapped
 from cortex.warehouse.streaming import StreamingConnection
 
@@ -42,7 +41,6 @@ digests) must not stay in free pages."""
 COLLATION = "utf8mb4_unicode_ci"
 OLDEST_SQLITE = (3, 35, 0)
 BUSY_SECONDS = 5
-LEAST_PACKET = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -271,39 +269,3 @@ def _create_file(file: Path) -> None:
         raise DatabaseError(
             "CTX-5001", f"The SQLite file {file} cannot be created ({why}).", fix="Check the folder's permissions."
         ) from None
-
-
-def describe_server(base_url: str, state: Path) -> Iterator[tuple[str, str, str, str]]:
-    """What `cortex doctor` says of the database: (ok or warning, what, finding, fix). Changes nothing.
-
-    Raises DatabaseError CTX-5001 when the server cannot be reached.
-    """
-    place = control_place(base_url, state)
-    if place.server is None:
-        yield "ok", "database", f"SQLite {sqlite3.sqlite_version}, files in {place.file.parent}", ""
-        return
-    with server(place) as connection:
-        version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
-        packet = int(connection.execute(text("SELECT @@max_allowed_packet")).scalar_one())
-        cipher = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one()[1]
-    where = f"{version} on {place.server.host}:{place.server.port or 3306}"
-    oldest = (10, 6) if "mariadb" in version.lower() else (8, 0)
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < oldest:
-        yield (
-            "warning",
-            "database",
-            where,
-            f"Cortex is tested on MariaDB 10.11 and newer, MySQL 8.4 and newer: {version}",
-        )
-    else:
-        yield "ok", "database", where, ""
-    if not cipher and place.server.host not in LOOPBACK:
-        yield (
-            "warning",
-            "database TLS",
-            "the connection is not encrypted",
-            "Add ?ssl_ca=/path/ca.pem to the database URL.",
-        )
-    if packet < LEAST_PACKET:
-        fix = "Set max_allowed_packet = 16M or more on the server."
-        yield "warning", "database packets", f"at most {packet >> 20} MB in one statement", fix

@@ -100,7 +100,7 @@ def test_clients_alike_never_meet(alike: Agency) -> None:
         assert alike.one(code, "SELECT SUM(paid) AS paid FROM fct_orders WHERE is_paid = 1") == truth.gross(sales)
         told = alike.ok("report", code, as_json=True)
         assert Path(told.data["path"]).is_file()
-        for platform, destination in (("meta", "meta_capi"), ("google", "google_ec")):
+        for platform, destination in (("meta", "meta_capi"), ("data_manager", "google_ec")):
             counted = alike.counted(code, platform)
             assert counted
             assert counted == alike.settled(code, destination)
