@@ -260,8 +260,13 @@ def _taken(receipt: Receipt, *, polled: bool, now: datetime) -> Outcome:
 
 
 def _unknown(attempts: int, due: datetime, first: datetime, dedup: timedelta | None) -> Outcome:
-    in_time = dedup is None or due <= first + dedup - DEDUP_MARGIN
-    return Outcome(state="unknown", next_attempt_at=due if in_time and attempts < MAX_ATTEMPTS else None)
+    again = repeatable(first, due, dedup) and attempts < MAX_ATTEMPTS
+    return Outcome(state="unknown", next_attempt_at=due if again else None)
+
+
+def repeatable(first: datetime, at: datetime, dedup: timedelta | None) -> bool:
+    """Whether a delivery nobody answered may be repeated `at` that moment: while the platform would notice."""
+    return dedup is None or at <= first + dedup - DEDUP_MARGIN
 
 
 def abandoned(claimed_at: datetime | None, now: datetime) -> bool:

@@ -30,6 +30,10 @@ HELD = """
       AND o.paid_date >= :since AND o.paid_date < :until
     GROUP BY b.state, b.reason ORDER BY b.state, b.reason
 """
+WAITING = """
+    SELECT outbox_key, claim_id, claimed_at, sent_at FROM conversion_outbox
+    WHERE destination = :destination AND state = 'unknown' AND next_attempt_at IS NOT NULL
+"""
 POLLED = """
     SELECT outbox_key, event_id, order_ref, request_id, claim_id, attempts, sent_at FROM conversion_outbox
     WHERE destination = :destination AND state = 'accepted' AND settled_at IS NULL AND next_attempt_at <= :now
@@ -56,6 +60,7 @@ def deliver(run: Run, kind: str) -> Outcome:
         )
     destination = run.adapter("destinations", kind, Destination, run.tenant.destinations[kind])
     lost = _resolve_abandoned(run, kind, destination)
+    _hold_late(run, kind, destination)
     fates: Counter[str] = Counter()
     value = Decimal(0)
     while claimed := outbox.claim(run.warehouse, kind, destination.batch, _claim_id(run, fates), run.now()):
@@ -189,6 +194,17 @@ def _resolve_abandoned(run: Run, kind: str, destination: Destination) -> int:
         )
     run.warehouse.atomically(partial(outbox.record, outcomes=rows))
     return len(rows)
+
+
+def _hold_late(run: Run, kind: str, destination: Destination) -> None:
+    """Deliveries nobody answered that waited too long for their repeat: a run came late, the platform's memory ended."""
+    now = run.now()
+    rows = [
+        {"outbox_key": row["outbox_key"], "claim_id": row["claim_id"], "state": "unknown", "next_attempt_at": None}
+        for row in run.warehouse.rows(WAITING, destination=kind)
+        if not rules.repeatable(row["sent_at"] or row["claimed_at"], now, destination.dedup)
+    ]
+    run.warehouse.atomically(partial(outbox.record, outcomes=rows))
 
 
 def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
