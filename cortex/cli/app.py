@@ -20,6 +20,7 @@ VALUES = {"--lang", "--log-format", "--workspace"}
 def build() -> typer.Typer:
     """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
     from cortex.cli import (
+        analyses,
         clients,
         configuration,
         database,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
         working,
         tracking,
         reporting,
+        analyses,
         doctoring,
         demonstration,
         importing,
