@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import stat
 import string
 import uuid
@@ -27,7 +28,7 @@ from tests.conftest import ENGINES, mysql_url
 from tests.rooms.warehouse_rows import order
 
 ROLES: tuple[Role, ...] = ("load", "view")
-LONG = "a" * 31
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -338,6 +339,31 @@ def test_users_that_cannot_be_given_rights_are_not_left_behind(
         )
         assert left.all() == []
     assert not (tmp_path / "sealed.json").exists()
+
+
+@pytest.mark.parametrize("page", ["docs/en/database.md", "docs/pt-BR/banco_de_dados.md"])
+def test_the_rights_the_page_asks_for_are_enough(mysql_server: str, tmp_path: Path, page: str) -> None:
+    """The statements a reader copies give a user that onboards clients and reaches no schema but Cortex's."""
+    told = re.findall(r"```sql\n(.+?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert len(told) == 1
+    name, code = f"prov_{uuid.uuid4().hex[:12]}", f"t{uuid.uuid4().hex[:12]}_a"
+    with admin(mysql_server) as connection:
+        host = connection.execute(text("SELECT CURRENT_USER()")).scalar_one().rpartition("@")[2]
+        for statement in filter(None, map(str.strip, told[0].split(";"))):
+            ours = statement.replace("'cortex'@'%'", f"'{name}'@'{host}'").replace(" REQUIRE SSL", "")
+            connection.execute(text(re.sub("<.+?>", "a-password-of-the-page", ours)))
+        url = make_url(mysql_server).set(username=name, password="a-password-of-the-page")
+        shown = url.render_as_string(hide_password=False)
+        try:
+            assert len(accounts.plan(shown, code, tmp_path)) == 2
+            assert onboard(shown, code, tmp_path).unwilling == ""
+            assert [user.state for user in accounts.examine(shown, code, tmp_path)] == ["ready", "ready"]
+            Control.open(shown, tmp_path).close()
+            with admin(shown) as limited, pytest.raises(DBAPIError):
+                limited.exec_driver_sql("SELECT * FROM mysql.user")
+        finally:
+            forget(shown, code, tmp_path)
+            connection.execute(text("DROP USER :name@:host"), {"name": name, "host": host})
 
 
 # Let in nowhere else
