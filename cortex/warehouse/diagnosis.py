@@ -31,7 +31,8 @@ def describe_server(base_url: str, state: Path) -> Iterator[Finding]:
         return
     with engines.server(place) as connection:
         yield from _version(connection, f"{place.server.host}:{place.server.port or 3306}")
-        yield from _encryption(connection, place.server.host or "localhost")
+        verified = not {"ssl_ca", "ssl_capath"}.isdisjoint(place.server.query)
+        yield from _encryption(connection, place.server.host or "localhost", verified=verified)
         yield from _settings(connection)
         yield from _session(connection)
         yield from _strangers(connection)
@@ -68,16 +69,20 @@ def supported(version: str) -> bool:
     return tuple(int(part) for part in re.findall(r"\d+", bare)[:2]) >= OLDEST[family]
 
 
-def _encryption(connection: Connection, host: str) -> Iterator[Finding]:
-    cipher = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one()[1]
-    if not cipher and host not in LOOPBACK:
-        fix = "Add ?ssl_ca=/path/ca.pem to the database URL; then `cortex onboard CLIENT` once more."
+def _encryption(connection: Connection, host: str, *, verified: bool) -> Iterator[Finding]:
+    """Drivers encrypt when the server offers it, but only a named certificate tells that it is our server."""
+    if host in LOOPBACK:
+        return
+    fix = "Add ?ssl_ca=/path/ca.pem to the database URL; then `cortex onboard CLIENT` once more."
+    if not connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one()[1]:
         yield (
             "warning",
             "database TLS",
             f"the connection to {host} is not encrypted: passwords and orders can be read",
             fix,
         )
+    elif not verified:
+        yield "warning", "database TLS", f"nothing proves that who answers at {host} is your server", fix
 
 
 def _settings(connection: Connection) -> Iterator[Finding]:

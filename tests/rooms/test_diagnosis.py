@@ -71,7 +71,7 @@ def test_versions_below_the_supported_are_told(version: str, *, good: bool) -> N
 
 def test_a_sound_server_is_told_no_fault() -> None:
     for check, more in (
-        (diagnosis._version, ("h:1",)), (diagnosis._settings, ()), (diagnosis._session, ()), (diagnosis._encryption, ("127.0.0.1",)),
+        (diagnosis._version, ("h:1",)), (diagnosis._settings, ()), (diagnosis._session, ()),
     ):  # fmt: skip
         assert found(check, *more) == []
 
@@ -101,10 +101,14 @@ def test_a_proxy_that_resets_the_session_is_told(answers: dict[str, Any]) -> Non
     assert [one[1] for one in found(diagnosis._session, **answers)] == ["database session"]
 
 
-def test_only_a_connection_that_leaves_the_machine_must_be_encrypted() -> None:
-    assert [one[1] for one in found(diagnosis._encryption, "db.example")] == ["database TLS"]
-    assert found(diagnosis._encryption, "db.example", cipher="TLS_AES_256_GCM_SHA384") == []
-    assert found(diagnosis._encryption, "localhost") == []
+def test_only_a_connection_that_leaves_the_machine_must_be_encrypted_and_to_whom() -> None:
+    def told(host: str, cipher: str = "", *, verified: bool = False) -> list[str]:
+        return [one[2] for one in diagnosis._encryption(Said(cipher=cipher), host, verified=verified)]  # type: ignore[arg-type]
+
+    assert "not encrypted" in told("db.example")[0]
+    assert "nothing proves" in told("db.example", "TLS_AES_256_GCM_SHA384")[0]
+    assert told("db.example", "TLS_AES_256_GCM_SHA384", verified=True) == []
+    assert told("localhost") == told("127.0.0.1") == []
 
 
 def test_strangers_and_the_open_test_schema_are_told_and_the_fix_mends_them(mysql_server: str, tmp_path: Path) -> None:
