@@ -192,6 +192,35 @@ class Product(Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
+class Seller(Struct, frozen=True, kw_only=True):
+    """A seller on a marketplace: a business, not a person."""
+
+    platform: str
+    seller_id: str
+    city: str = ""
+    state: str = ""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """The town the first digits of a postcode belong to."""
+
+    country: str
+    postal_prefix: str
+    city: str
+    state: str
+
+
+class Review(Struct, frozen=True, kw_only=True):
+    """A score a buyer gave an order. What they wrote never travels: it may hold anything."""
+
+    platform: str
+    review_id: str
+    order_id: str
+    score: int
+    created_at: datetime
+    answered_at: datetime | None = None
+
+
 class AdSpend(Struct, frozen=True, kw_only=True):
     """One ad object on one day of the account's own zone, in the account's own currency."""
 
@@ -215,6 +244,8 @@ class AdSpend(Struct, frozen=True, kw_only=True):
     conversions: Decimal = Decimal(0)
     """As the platform claims them, in its default attribution setting."""
     conversion_value: Decimal = Decimal(0)
+    payload: bytes = b"{}"
+    """The platform's own row as JSON, where it is at hand; of a remainder, the row of the whole."""
 
 
 class AdClick(Struct, frozen=True, kw_only=True):
@@ -243,6 +274,8 @@ class Sessions(Struct, frozen=True, kw_only=True):
     new_users: int = 0
     revenue: Decimal = Decimal(0)
     currency: str = "BRL"
+    payload: bytes = b"[]"
+    """The rows of the report behind this one, as JSON."""
 
 
 class Account(Struct, frozen=True, kw_only=True):

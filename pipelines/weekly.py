@@ -1,6 +1,6 @@
 """Every week: what platforms restated in the last month, then every customer figure anew."""
 
-from cortex.steps import credit, pull, refresh, value
+from cortex.steps import credit, keeping, pull, refresh, value
 
 reread = "weekly"
 steps = (
@@ -12,4 +12,6 @@ steps = (
     value.segments,
     value.products,
     refresh.everything,
+    refresh.cohorts,
+    keeping.retention,
 )

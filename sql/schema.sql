@@ -56,6 +56,58 @@ CREATE TABLE IF NOT EXISTS raw_ecommerce_orders (
   PRIMARY KEY (platform, external_id)
 );
 
+CREATE TABLE IF NOT EXISTS raw_meta_ads (
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (account_id, day, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS raw_google_ads (
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (account_id, day, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS raw_tiktok_ads (
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (account_id, day, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS raw_ga4 (
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (property_id, day, source, medium, campaign)
+);
+
 CREATE TABLE IF NOT EXISTS dim_dates (
   date_key INTEGER NOT NULL,
   day DATE NOT NULL,
@@ -122,6 +174,61 @@ CREATE TABLE IF NOT EXISTS dim_products (
   updated_at DATETIME(6) NOT NULL,
   PRIMARY KEY (platform, product_id)
 );
+
+CREATE TABLE IF NOT EXISTS dim_sellers (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, seller_id)
+);
+
+CREATE TABLE IF NOT EXISTS dim_geolocation (
+  country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  source VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (country, postal_prefix)
+);
+
+CREATE TABLE IF NOT EXISTS dim_product_category_translation (
+  category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name_pt VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name_en VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name_es VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (category)
+);
+
+CREATE TABLE IF NOT EXISTS channel_products (
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  external_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  title VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  price NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  is_active SMALLINT NOT NULL,
+  PRIMARY KEY (channel, external_id)
+);
+
+CREATE TABLE IF NOT EXISTS price_history (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  price NUMERIC(18, 2) NOT NULL,
+  full_price NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, product_id, day)
+);
+
+CREATE TABLE IF NOT EXISTS fct_inventory (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  stock INTEGER NOT NULL,
+  PRIMARY KEY (platform, product_id, day)
+);
+CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
 
 CREATE TABLE IF NOT EXISTS dim_campaigns (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -256,6 +363,18 @@ CREATE TABLE IF NOT EXISTS fct_order_aliases (
 );
 CREATE INDEX ix_fct_order_aliases_alias ON fct_order_aliases (alias);
 
+CREATE TABLE IF NOT EXISTS fct_reviews (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  review_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score SMALLINT NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  review_date DATE NOT NULL,
+  answered_at DATETIME(6),
+  PRIMARY KEY (order_key, review_id)
+);
+CREATE INDEX ix_fct_reviews_date ON fct_reviews (review_date);
+
 CREATE TABLE IF NOT EXISTS fct_ad_spend (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -277,6 +396,27 @@ CREATE TABLE IF NOT EXISTS fct_ad_spend (
   PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id)
 );
 CREATE INDEX ix_fct_ad_spend_day ON fct_ad_spend (day);
+
+CREATE TABLE IF NOT EXISTS ad_daily_revision (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  revision SMALLINT NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  old_spend NUMERIC(18, 2) NOT NULL,
+  new_spend NUMERIC(18, 2) NOT NULL,
+  old_conversions NUMERIC(18, 6) NOT NULL,
+  new_conversions NUMERIC(18, 6) NOT NULL,
+  old_value NUMERIC(18, 2) NOT NULL,
+  new_value NUMERIC(18, 2) NOT NULL,
+  revised_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id, revision)
+);
+CREATE INDEX ix_ad_daily_revision_day ON ad_daily_revision (day);
 
 CREATE TABLE IF NOT EXISTS fct_ad_clicks (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -376,6 +516,47 @@ CREATE TABLE IF NOT EXISTS agg_daily_sales (
   PRIMARY KEY (day, channel)
 );
 
+CREATE TABLE IF NOT EXISTS sales_analytics (
+  grain VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  period_start DATE NOT NULL,
+  orders INTEGER NOT NULL,
+  buyers INTEGER NOT NULL,
+  new_customers INTEGER NOT NULL,
+  items INTEGER NOT NULL,
+  gross_revenue NUMERIC(18, 2) NOT NULL,
+  refunds NUMERIC(18, 2) NOT NULL,
+  refunded_orders INTEGER NOT NULL,
+  spend NUMERIC(18, 2) NOT NULL,
+  sessions BIGINT NOT NULL,
+  PRIMARY KEY (grain, period_start)
+);
+
+CREATE TABLE IF NOT EXISTS customer_cohorts (
+  cohort_month DATE NOT NULL,
+  customers INTEGER NOT NULL,
+  repeat_customers INTEGER NOT NULL,
+  total_orders INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  ltv NUMERIC(18, 2) NOT NULL,
+  spend NUMERIC(18, 2) NOT NULL,
+  months SMALLINT NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (cohort_month)
+);
+
+CREATE TABLE IF NOT EXISTS dq_results (
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  rule VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  severity VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  status VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  measured NUMERIC(18, 6),
+  allowed NUMERIC(18, 6),
+  message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  checked_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (run_id, rule, part)
+);
+
 CREATE TABLE IF NOT EXISTS conversion_identifiers (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -414,6 +595,31 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
 CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+
+CREATE VIEW rpt_ad_revisions AS
+SELECT
+    r.day AS day,
+    r.platform AS platform,
+    r.currency AS currency,
+    COUNT(*) AS revisions,
+    SUM(r.new_spend - r.old_spend) AS spend_change,
+    SUM(r.new_conversions - r.old_conversions) AS conversions_change,
+    SUM(r.new_value - r.old_value) AS value_change,
+    MAX(r.revised_at) AS last_revised
+FROM ad_daily_revision r
+GROUP BY r.day, r.platform, r.currency;
+
+CREATE VIEW rpt_campaign_matching AS
+SELECT
+    o.order_date AS day,
+    t.channel AS channel,
+    COUNT(*) AS touches,
+    SUM(CASE WHEN t.campaign_id <> '' THEN 1 ELSE 0 END) AS matched,
+    ROUND(1.0 * SUM(CASE WHEN t.campaign_id <> '' THEN 1 ELSE 0 END) / COUNT(*), 6) AS match_rate
+FROM fct_touchpoints t
+JOIN fct_orders o ON o.order_key = t.order_key
+JOIN dim_channels c ON c.channel = t.channel AND c.is_paid = 1
+GROUP BY o.order_date, t.channel;
 
 CREATE VIEW rpt_campaign_performance AS
 SELECT
@@ -456,6 +662,33 @@ LEFT JOIN (
     GROUP BY platform, campaign_id
 ) n ON n.platform = t.platform AND n.campaign_id = t.campaign_id
 GROUP BY t.day, t.model, t.platform, t.campaign_id, n.campaign_name, n.funnel_stage;
+
+CREATE VIEW rpt_catalogue AS
+SELECT
+    l.channel AS channel,
+    l.external_id AS external_id,
+    l.title AS title,
+    COALESCE(p.category, '') AS category,
+    COALESCE(p.abc_class, '') AS abc_class,
+    l.is_active AS is_active,
+    l.currency AS currency,
+    l.price AS price,
+    h.full_price AS full_price,
+    CASE WHEN h.full_price > 0 THEN ROUND(1.0 - 1.0 * h.price / h.full_price, 6) END AS discount,
+    h.day AS price_since,
+    COALESCE(c.prices, 0) AS prices,
+    s.stock AS stock,
+    s.day AS stock_day
+FROM channel_products l
+LEFT JOIN dim_products p ON p.platform = l.channel AND p.product_id = l.product_id
+LEFT JOIN (
+    SELECT platform, product_id, COUNT(*) AS prices, MAX(day) AS last_day FROM price_history GROUP BY platform, product_id
+) c ON c.platform = l.channel AND c.product_id = l.product_id
+LEFT JOIN price_history h ON h.platform = c.platform AND h.product_id = c.product_id AND h.day = c.last_day
+LEFT JOIN (
+    SELECT platform, product_id, MAX(day) AS last_day FROM fct_inventory GROUP BY platform, product_id
+) k ON k.platform = l.channel AND k.product_id = l.product_id
+LEFT JOIN fct_inventory s ON s.platform = k.platform AND s.product_id = k.product_id AND s.day = k.last_day;
 
 CREATE VIEW rpt_channel_performance AS
 SELECT
@@ -504,6 +737,21 @@ SELECT
 FROM conversion_outbox x
 LEFT JOIN fct_orders o ON o.order_key = x.order_key
 GROUP BY x.destination, COALESCE(o.paid_date, o.order_date), x.action, x.state, x.reason, x.currency;
+
+CREATE VIEW rpt_customer_cohorts AS
+SELECT
+    c.cohort_month AS cohort_month,
+    c.as_of AS as_of,
+    c.months AS months,
+    c.customers AS customers,
+    c.repeat_customers AS repeat_customers,
+    c.total_orders AS total_orders,
+    c.revenue AS revenue,
+    c.ltv AS ltv,
+    c.spend AS spend,
+    CASE WHEN c.customers > 0 THEN ROUND(1.0 * c.repeat_customers / c.customers, 6) END AS repeat_rate,
+    CASE WHEN c.customers > 0 AND c.spend > 0 THEN ROUND(1.0 * c.spend / c.customers, 6) END AS cac
+FROM customer_cohorts c;
 
 CREATE VIEW rpt_customer_segments AS
 SELECT
@@ -595,6 +843,19 @@ LEFT JOIN (
     SELECT stream, COUNT(*) AS notices, MAX(noticed_at) AS last_notice FROM data_notices GROUP BY stream
 ) n ON n.stream = x.stream;
 
+CREATE VIEW rpt_data_quality AS
+SELECT
+    q.run_id AS run_id,
+    q.checked_at AS checked_at,
+    q.rule AS rule,
+    q.part AS part,
+    q.severity AS severity,
+    q.status AS status,
+    q.measured AS measured,
+    q.allowed AS allowed,
+    q.message AS message
+FROM dq_results q;
+
 CREATE VIEW rpt_ltv_cohort AS
 WITH paid AS (
     SELECT
@@ -678,6 +939,17 @@ SELECT
     n.amount AS amount
 FROM data_notices n;
 
+CREATE VIEW rpt_order_history AS
+SELECT
+    o.platform AS platform,
+    o.external_id AS external_id,
+    s.updated_at AS updated_at,
+    s.status AS status,
+    s.payment_status AS payment_status,
+    s.fulfilment_status AS fulfilment_status
+FROM fct_order_status s
+JOIN fct_orders o ON o.order_key = s.order_key;
+
 CREATE VIEW rpt_orders_by_status AS
 SELECT
     o.order_date AS day,
@@ -705,6 +977,20 @@ JOIN fct_orders o ON o.order_key = p.order_key
 WHERE o.is_test = 0
 GROUP BY o.order_date, p.method, p.installments, p.status;
 
+CREATE VIEW rpt_places AS
+SELECT
+    o.paid_date AS day,
+    o.country AS country,
+    COALESCE(g.state, o.state) AS state,
+    COALESCE(g.city, o.city) AS city,
+    COUNT(*) AS orders,
+    SUM(o.paid) AS revenue,
+    SUM(o.shipping) AS shipping
+FROM fct_orders o
+LEFT JOIN dim_geolocation g ON g.country = o.country AND g.postal_prefix = o.postal_prefix
+WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
+GROUP BY o.paid_date, o.country, COALESCE(g.state, o.state), COALESCE(g.city, o.city);
+
 CREATE VIEW rpt_product_performance AS
 SELECT
     o.paid_date AS day,
@@ -713,6 +999,9 @@ SELECT
     COALESCE(MAX(p.sku), MAX(i.sku)) AS sku,
     COALESCE(MAX(p.name), MAX(i.name)) AS name,
     COALESCE(MAX(p.category), MAX(i.category)) AS category,
+    COALESCE(MAX(n.name_pt), MAX(p.category), MAX(i.category)) AS category_pt,
+    COALESCE(MAX(n.name_en), MAX(p.category), MAX(i.category)) AS category_en,
+    COALESCE(MAX(n.name_es), MAX(p.category), MAX(i.category)) AS category_es,
     COALESCE(MAX(p.abc_class), '') AS abc_class,
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
@@ -721,7 +1010,20 @@ SELECT
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+LEFT JOIN dim_product_category_translation n ON n.category = COALESCE(p.category, i.category)
 GROUP BY o.paid_date, i.platform, i.product_id;
+
+CREATE VIEW rpt_raw_payloads AS
+SELECT 'raw_ecommerce_orders' AS source, COUNT(*) AS payloads, MIN(r.fetched_at) AS first_fetched, MAX(r.fetched_at) AS last_fetched
+FROM raw_ecommerce_orders r
+UNION ALL
+SELECT 'raw_ga4', COUNT(*), MIN(r.fetched_at), MAX(r.fetched_at) FROM raw_ga4 r
+UNION ALL
+SELECT 'raw_google_ads', COUNT(*), MIN(r.fetched_at), MAX(r.fetched_at) FROM raw_google_ads r
+UNION ALL
+SELECT 'raw_meta_ads', COUNT(*), MIN(r.fetched_at), MAX(r.fetched_at) FROM raw_meta_ads r
+UNION ALL
+SELECT 'raw_tiktok_ads', COUNT(*), MIN(r.fetched_at), MAX(r.fetched_at) FROM raw_tiktok_ads r;
 
 CREATE VIEW rpt_reconciliation AS
 SELECT
@@ -763,6 +1065,64 @@ FROM (
     FROM fct_ad_spend a
 ) t
 GROUP BY t.day;
+
+CREATE VIEW rpt_reviews AS
+SELECT
+    r.review_date AS day,
+    r.platform AS platform,
+    r.score AS score,
+    COUNT(DISTINCT r.review_id) AS reviews,
+    COUNT(DISTINCT r.order_key) AS orders,
+    COUNT(DISTINCT CASE WHEN r.answered_at IS NOT NULL THEN r.review_id END) AS answered
+FROM fct_reviews r
+GROUP BY r.review_date, r.platform, r.score;
+
+CREATE VIEW rpt_sales_analytics AS
+SELECT
+    s.grain AS grain,
+    s.period_start AS period_start,
+    s.orders AS orders,
+    s.buyers AS buyers,
+    s.new_customers AS new_customers,
+    s.items AS items,
+    s.gross_revenue AS gross_revenue,
+    s.refunds AS refunds,
+    s.gross_revenue - s.refunds AS net_revenue,
+    s.spend AS spend,
+    s.sessions AS sessions,
+    CASE WHEN s.orders > 0 THEN ROUND(1.0 * s.gross_revenue / s.orders, 6) END AS aov,
+    CASE WHEN s.buyers > 0 THEN ROUND(1.0 * s.orders / s.buyers, 6) END AS frequency,
+    CASE WHEN s.sessions > 0 THEN ROUND(1.0 * s.orders / s.sessions, 6) END AS conversion_rate,
+    CASE WHEN s.orders > 0 THEN ROUND(1.0 * s.refunded_orders / s.orders, 6) END AS return_rate,
+    CASE WHEN s.new_customers > 0 THEN ROUND(1.0 * s.spend / s.new_customers, 6) END AS cac,
+    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth
+FROM sales_analytics s
+LEFT JOIN (
+    SELECT 'day' AS grain, x.day AS period_start, LAG(x.day) OVER (ORDER BY x.day) AS before_start FROM dim_dates x
+    UNION ALL
+    SELECT 'week', w.week_start, LAG(w.week_start) OVER (ORDER BY w.week_start)
+    FROM (SELECT DISTINCT week_start FROM dim_dates) w
+    UNION ALL
+    SELECT 'month', m.month_start, LAG(m.month_start) OVER (ORDER BY m.month_start)
+    FROM (SELECT DISTINCT month_start FROM dim_dates) m
+) y ON y.grain = s.grain AND y.period_start = s.period_start
+LEFT JOIN sales_analytics b ON b.grain = s.grain AND b.period_start = y.before_start;
+
+CREATE VIEW rpt_sellers AS
+SELECT
+    o.paid_date AS day,
+    i.platform AS platform,
+    i.seller_id AS seller_id,
+    COALESCE(s.city, '') AS city,
+    COALESCE(s.state, '') AS state,
+    COUNT(DISTINCT i.order_key) AS orders,
+    SUM(i.quantity) AS units,
+    SUM(i.total) AS revenue
+FROM fct_order_items i
+JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+LEFT JOIN dim_sellers s ON s.platform = i.platform AND s.seller_id = i.seller_id
+WHERE i.seller_id <> ''
+GROUP BY o.paid_date, i.platform, i.seller_id, COALESCE(s.city, ''), COALESCE(s.state, '');
 
 CREATE VIEW rpt_traffic AS
 SELECT

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from pydantic import field_validator
 
 from cortex.ads import AdPlatform
@@ -189,7 +190,31 @@ class Google(AdPlatform):
             spend=_cost(metrics.cost_micros, customer.currency_code),
             conversions=Decimal(repr(metrics.conversions)).quantize(MILLIONTH),
             conversion_value=amount(metrics.conversions_value, customer.currency_code),
+            payload=_payload(row, by_ad=by_ad),
         )
+
+
+def _payload(row: Any, *, by_ad: bool) -> bytes:
+    """What was selected, by Google's names. Written out: protobuf's own JSON takes ten times as long."""
+    told = {
+        "segments.date": row.segments.date,
+        "customer.id": row.customer.id,
+        "campaign.id": row.campaign.id,
+        "campaign.name": row.campaign.name,
+        "metrics.impressions": row.metrics.impressions,
+        "metrics.clicks": row.metrics.clicks,
+        "metrics.cost_micros": row.metrics.cost_micros,
+        "metrics.conversions": row.metrics.conversions,
+        "metrics.conversions_value": row.metrics.conversions_value,
+    }
+    if by_ad:
+        told |= {
+            "ad_group.id": row.ad_group.id,
+            "ad_group.name": row.ad_group.name,
+            "ad_group_ad.ad.id": row.ad_group_ad.ad.id,
+            "ad_group_ad.ad.name": row.ad_group_ad.ad.name,
+        }
+    return msgspec.json.encode(told)
 
 
 def _cost(micros: int, currency: str) -> Decimal:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Struct, field
 from pydantic import field_validator
 
@@ -353,6 +354,7 @@ class Meta(AdPlatform):
             spend=amount(row.spend, currency),
             conversions=self._purchases(row.actions),
             conversion_value=amount(self._purchases(row.action_values), currency),
+            payload=msgspec.json.encode(row),
         )
 
     def _purchases(self, actions: list[dict[str, Any]]) -> Decimal:

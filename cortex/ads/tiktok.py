@@ -247,6 +247,7 @@ class TikTok(AdPlatform):
             spend=amount(told.spend, currency),
             conversions=Decimal(told.complete_payment),
             conversion_value=amount(told.total_complete_payment_rate, currency),
+            payload=msgspec.json.encode(row),
         )
 
 

@@ -84,12 +84,14 @@ def olist(
         "Orders from files.",
         (
             pull.store,
+            pull.catalogue,
             value.people,
             credit.everything,
             value.customers,
             value.segments,
             value.products,
             refresh.everything,
+            refresh.cohorts,
         ),
         reread="none",
         lookback=False,
@@ -132,6 +134,8 @@ def _totals(shell: Shell, client: str) -> list[tuple[str, int, Decimal]]:
         "freight": "SELECT COUNT(*) AS n, SUM(shipping) AS total FROM fct_orders",
         "payments": "SELECT COUNT(*) AS n, SUM(amount) AS total FROM fct_payments",
         "people": "SELECT COUNT(DISTINCT customer_key) AS n, 0 AS total FROM fct_orders",
+        "sellers": "SELECT COUNT(*) AS n, 0 AS total FROM dim_sellers",
+        "reviews": "SELECT COUNT(*) AS n, 0 AS total FROM fct_reviews",
     }
     with Warehouse.open(shell.database, client, shell.workspace.state) as warehouse:
         rows = {name: warehouse.rows(sql)[0] for name, sql in wanted.items()}

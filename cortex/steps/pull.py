@@ -12,9 +12,10 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Order, Product, Restatement
+from cortex.records import AdSpend, History, Notice, Order, Restatement
 from cortex.run import Outcome, Run, Step
-from cortex.steps import landing, sealing
+from cortex.steps import catalogue as catalogue_steps
+from cortex.steps import keeping, landing, sealing
 from cortex.stores import Store
 from cortex.traffic import Traffic
 from cortex.warehouse import tables
@@ -37,9 +38,11 @@ def store(_tenant: Tenant) -> Iterator[Step]:
 
 
 def catalogue(tenant: Tenant) -> Iterator[Step]:
-    """Products as they stand, where the platform offers them."""
-    if hasattr(plugins.adapter("stores", tenant.ecommerce.kind, Store), "products"):
-        yield Step("store.products", products, reads=True)
+    """What else the shop's platform offers: products as they stand, sellers, places, reviews."""
+    shop = plugins.adapter("stores", tenant.ecommerce.kind, Store)
+    for offered, work in catalogue_steps.WORK.items():
+        if hasattr(shop, offered):
+            yield Step(f"store.{offered}", work, reads=True)
 
 
 def ads(tenant: Tenant) -> Iterator[Step]:
@@ -125,38 +128,6 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landin
     return loaded
 
 
-def products(run: Run) -> Outcome:
-    """The catalogue as it stands."""
-    shop = run.adapter("stores", run.tenant.ecommerce.kind, Store, run.tenant.ecommerce.config)
-    listed: Iterator[Product] = shop.products()  # type: ignore[attr-defined]  # offered by what defines it
-    total = 0
-    for batch in _batches(listed, run.tenant.etl.batch_size):
-        rows = {(item.platform, item.product_id): _product_row(item, run) for item in batch}
-        run.warehouse.atomically(partial(_write_products, rows=list(rows.values())))
-        total += len(rows)
-    return Outcome(total, f"{total} products")
-
-
-def _write_products(tx: Transaction, rows: Sequence[landing.Row]) -> Loaded:
-    return tx.upsert(tables.dim_products, rows, keep=("abc_class",), quiet=("updated_at",))
-
-
-def _product_row(item: Product, run: Run) -> landing.Row:
-    return {
-        "platform": item.platform,
-        "product_id": item.product_id,
-        "sku": item.sku,
-        "name": item.name,
-        "category": item.category,
-        "brand": item.brand,
-        "current_price": item.price,
-        "cost_price": item.cost,
-        "stock": item.stock,
-        "abc_class": None,
-        "updated_at": item.updated_at or run.now(),
-    }
-
-
 def spend(run: Run, kind: str) -> Outcome:
     """Spend of the window, replaced: a row the platform withdrew goes away here too."""
     platform = run.adapter("ads", kind, AdPlatform, run.tenant.ads[kind])
@@ -182,7 +153,12 @@ def spend(run: Run, kind: str) -> Outcome:
         for click in clicks.values()
     ]
 
+    raw = keeping.raw_ads(read, run_id=run.run_id, at=pulled_at)
+
     def write(tx: Transaction) -> None:
+        revised = keeping.revisions(tx, kind, window, spend_rows, run_id=run.run_id, at=pulled_at)
+        tx.upsert(tables.ad_daily_revision, revised)
+        tx.upsert(tables.RAW_ADS[kind], raw, quiet=("fetched_at", "run_id"))
         tx.replace(tables.fct_ad_spend, {"platform": kind, "day": (window.since, window.until)}, spend_rows)
         tx.upsert(tables.dim_campaigns, list(campaigns.values()))
         tx.upsert(tables.fct_ad_clicks, click_rows)
@@ -270,8 +246,11 @@ def visits(run: Run, kind: str) -> Outcome:
         for row in sessions
     ]
 
+    raw = keeping.raw_ga4(sessions, run_id=run.run_id, at=run.now())
+
     def write(tx: Transaction) -> None:
         days = (window.since, window.until)
+        tx.upsert(tables.raw_ga4, raw, quiet=("fetched_at", "run_id"))
         tx.replace(tables.fct_sessions, {"day": days}, session_rows)
         tx.replace(tables.stg_touches, {"origin": kind, "day": days}, list(touches.values()))
         _move_in(tx, run, stream, window)
@@ -369,8 +348,8 @@ def _gate(run: Run, bad: int, good: int) -> None:
         )
 
 
-def _batches(stream: Iterator[Order] | Iterator[Product], size: int) -> Iterator[list]:  # type: ignore[type-arg]
-    batch: list[object] = []
+def _batches(stream: Iterator[Order], size: int) -> Iterator[list[Order]]:
+    batch: list[Order] = []
     for record in stream:
         batch.append(record)
         if len(batch) >= size:

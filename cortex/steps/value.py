@@ -58,9 +58,33 @@ def merge_people(run: Run) -> Outcome:
         (pl.col("customer_key") != pl.col("held")) | (pl.col("is_new_customer") != pl.col("won"))
     )
     rows = moved.select("order_key", "customer_key", is_new_customer="won").to_dicts()
-    run.warehouse.atomically(lambda tx: tx.assign(tables.fct_orders, "order_key", rows))
+
+    def write(tx: Transaction) -> None:
+        tx.assign(tables.fct_orders, "order_key", rows)
+        tx.insert_missing(tables.dim_geolocation, _towns(tx))
+
+    run.warehouse.atomically(write)
     buyers = merged["customer_key"].n_unique()
     return Outcome(len(rows), f"{buyers} buyers", {"buyers": buyers, "orders": len(merged)})
+
+
+TOWNS = """
+    SELECT o.country, o.postal_prefix, o.city, o.state, COUNT(*) AS orders
+    FROM fct_orders o
+    LEFT JOIN dim_geolocation g ON g.country = o.country AND g.postal_prefix = o.postal_prefix
+    WHERE o.postal_prefix <> '' AND o.city <> '' AND g.postal_prefix IS NULL
+    GROUP BY o.country, o.postal_prefix, o.city, o.state
+    ORDER BY o.country, o.postal_prefix, orders DESC, o.city, o.state
+"""
+
+
+def _towns(tx: Transaction) -> list[dict[str, object]]:
+    """Towns of postcodes nobody has named yet: the one most orders write."""
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    for row in tx.rows(TOWNS):
+        del row["orders"]
+        found.setdefault((row["country"], row["postal_prefix"]), row | {"source": "orders"})
+    return list(found.values())
 
 
 def customer_value(run: Run) -> Outcome:

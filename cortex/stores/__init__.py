@@ -14,7 +14,9 @@ from cortex.settings import Adapter
 class Store(Adapter, ABC):
     """A shop of one tenant.
 
-    A store may also define `products() -> Iterator[Product]`: what a platform offers is what it defines.
+    A store may also define what its platform offers: `products() -> Iterator[Product]`, `sellers() ->
+    Iterator[Seller]`, `places() -> Iterator[Place]`, and `reviews(window) -> Iterator[Review]` for those asked for in the
+    window.
     """
 
     history: ClassVar[History]

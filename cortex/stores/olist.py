@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,20 @@ import msgspec
 
 from cortex.clock import Window, local_day
 from cortex.errors import BadRecord, ConfigError
-from cortex.records import Account, History, Line, Order, OrderStatus, Payment, PaymentMethod, PaymentStatus, Person
+from cortex.records import (
+    Account,
+    History,
+    Line,
+    Order,
+    OrderStatus,
+    Payment,
+    PaymentMethod,
+    PaymentStatus,
+    Person,
+    Place,
+    Review,
+    Seller,
+)
 from cortex.settings import PlatformSection
 from cortex.stores import Store
 from cortex.stores._values import STREAM, amount, bad
@@ -43,7 +56,17 @@ FILES = {
     ),
     "olist_products_dataset.csv": ("product_id", "product_category_name"),
 }  # fmt: skip
-"""The files read, with the columns needed of each. Reviews, sellers' places and geolocation are left alone."""
+"""The files read, with the columns needed of each."""
+
+REVIEWS = "olist_order_reviews_dataset.csv"
+SELLERS = "olist_sellers_dataset.csv"
+PLACES = "olist_geolocation_dataset.csv"
+BESIDE = {
+    REVIEWS: ("review_id", "order_id", "review_score", "review_creation_date", "review_answer_timestamp"),
+    SELLERS: ("seller_id", "seller_city", "seller_state"),
+    PLACES: ("geolocation_zip_code_prefix", "geolocation_city", "geolocation_state"),
+}
+"""Files that may be missing. Of reviews the texts, of places the coordinates are left alone."""
 
 STATUSES: dict[str, OrderStatus] = {
     "created": "open",
@@ -116,6 +139,42 @@ class Olist(Store):
                 self.access.quarantine(BadRecord(STREAM, row[0], failure.reason))
             else:
                 yield found
+
+    def reviews(self) -> Iterator[Review]:
+        """Every score. One review may be about several orders, and an order may have several."""
+        for review_id, order_id, score, asked, answered in self._beside(REVIEWS):
+            try:
+                if score not in {"1", "2", "3", "4", "5"}:
+                    raise bad("review_score is not 1 to 5")
+                found = Review(
+                    platform="olist",
+                    review_id=review_id,
+                    order_id=order_id,
+                    score=int(score),
+                    created_at=_instant(asked),
+                    answered_at=_instant(answered) if answered else None,
+                )
+            except BadRecord as failure:
+                self.access.quarantine(BadRecord("store.reviews", review_id, failure.reason))
+            else:
+                yield found
+
+    def sellers(self) -> Iterator[Seller]:
+        for seller_id, city, state in self._beside(SELLERS):
+            yield Seller(platform="olist", seller_id=seller_id, city=city, state=state)
+
+    def places(self) -> Iterator[Place]:
+        """The town most points of a postcode's first digits lie in; the files spell towns in several ways."""
+        seen: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+        for prefix, city, state in self._beside(PLACES):
+            seen[prefix.zfill(5)][city, state] += 1
+        for prefix, towns in seen.items():
+            city, state = min(towns, key=lambda town: (-towns[town], town))
+            yield Place(country="BR", postal_prefix=prefix, city=city, state=state)
+
+    def _beside(self, name: str) -> Iterator[Row]:
+        file = self._folder / name
+        return _rows(file) if file.exists() else iter(())
 
     def span(self) -> Window:
         """The days from the first to the last change in the files. Raises ConfigError when they hold no order."""
@@ -250,7 +309,7 @@ def _payment_status(said: str, approved: str) -> PaymentStatus:
 
 def _rows(file: Path) -> Iterator[Row]:
     """The needed columns of a file, in the order of FILES."""
-    wanted = FILES[file.name]
+    wanted = (FILES | BESIDE)[file.name]
     try:
         handle = file.open(encoding="utf-8-sig", newline="")
     except OSError as failure:

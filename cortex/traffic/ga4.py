@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from pydantic import field_validator
 
 from cortex.clock import Window, local_day
@@ -267,7 +268,12 @@ def _folded(property_id: str, found: Day) -> Iterator[Sessions]:
             new_users=counts[3],
             revenue=_sum(amount(row[1][4], found.currency) for row in rows),
             currency=found.currency,
+            payload=msgspec.json.encode([_named(row) for row in rows]),
         )
+
+
+def _named(row: Row) -> dict[str, str]:
+    return dict(zip((*SESSIONS.dimensions, *SESSIONS.metrics), (*row[0], *row[1]), strict=True))
 
 
 def _sum(values: Iterable[Decimal]) -> Decimal:

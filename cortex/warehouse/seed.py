@@ -1,4 +1,4 @@
-"""Rows every schema starts with: the channels (sql/seeds/) and the calendar (computed)."""
+"""Rows every schema starts with: channels and names of categories (sql/seeds/), and the calendar (computed)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import SmallInteger
+from sqlalchemy import SmallInteger, Table
 
 from cortex.clock import Window
 from cortex.warehouse import tables
 from cortex.workspace import bundled
 
+CATEGORIES = tables.dim_product_category_translation
 YEARS = range(2015, 2036)
 FIXED_HOLIDAYS = {
     (1, 1): "Confraternização Universal",
@@ -45,13 +46,22 @@ class Seed:
 @cache
 def seeds() -> tuple[Seed, ...]:
     """Every seed, with all its rows: what is not in them does not belong in their tables."""
-    return Seed("dim_channels", channels()), Seed("dim_dates", calendar())
+    return Seed("dim_channels", channels()), Seed("dim_dates", calendar()), Seed(CATEGORIES.name, categories())
 
 
 def channels() -> list[dict[str, Any]]:
     """Rows of dim_channels, from sql/seeds/dim_channels.csv."""
-    numbers = {column.name for column in tables.dim_channels.columns if isinstance(column.type, SmallInteger)}
-    with (bundled("sql") / "seeds" / "dim_channels.csv").open(encoding="utf-8", newline="") as file:
+    return _from_file(tables.dim_channels)
+
+
+def categories() -> list[dict[str, Any]]:
+    """Rows of dim_product_category_translation: the categories Olist's files use, named in three languages."""
+    return _from_file(CATEGORIES)
+
+
+def _from_file(table: Table) -> list[dict[str, Any]]:
+    numbers = {column.name for column in table.columns if isinstance(column.type, SmallInteger)}
+    with (bundled("sql") / "seeds" / f"{table.name}.csv").open(encoding="utf-8", newline="") as file:
         return [
             {name: int(value) if name in numbers else value for name, value in row.items()}
             for row in csv.DictReader(file)

@@ -155,6 +155,47 @@ raw_ecommerce_orders = table(
     retention="privacy.retention.raw_days",
 )
 
+
+def _raw_ads(platform: str, name: str) -> Table:
+    return table(
+        f"raw_{platform}_ads",
+        f"What {name} said of each ad object and day, in its own words, as last read.",
+        key("account_id", text(64), "Ad account."),
+        key("day", Date(), "Account-local day."),
+        key("campaign_id", text(64), "Campaign; empty for what only the account's total tells."),
+        key("adset_id", text(64), "Ad set or ad group; empty at campaign level."),
+        key("ad_id", text(64), "Ad; empty at campaign level."),
+        col("payload", document(), "JSON: the row of the report, with every kind of action the platform counts."),
+        col("payload_sha256", digest(), "Of the payload."),
+        col("fetched_at", Instant(), "When it last said something new."),
+        col("run_id", text(32), "By which run."),
+        source=f"ads.{platform}",
+        retention="privacy.retention.raw_days",
+    )
+
+
+raw_meta_ads = _raw_ads("meta", "Meta")
+raw_google_ads = _raw_ads("google", "Google Ads")
+raw_tiktok_ads = _raw_ads("tiktok", "TikTok")
+RAW_ADS = {"meta": raw_meta_ads, "google": raw_google_ads, "tiktok": raw_tiktok_ads}
+raw_ga4 = table(
+    "raw_ga4",
+    "What GA4 said of each day and source, in its own words, as last read.",
+    key("property_id", text(32), "GA4 property."),
+    key("day", Date(), "Property-local day."),
+    key("source", text(128), "Source."),
+    key("medium", text(128), "Medium."),
+    key("campaign", text(255), "Campaign."),
+    col("payload", document(), "JSON: rows of the report by the names of its dimensions and metrics."),
+    col("payload_sha256", digest(), "Of the payload."),
+    col("fetched_at", Instant(), "When it last said something new."),
+    col("run_id", text(32), "By which run."),
+    source="ga4",
+    retention="privacy.retention.raw_days",
+)
+RAW = (raw_ecommerce_orders, raw_meta_ads, raw_google_ads, raw_tiktok_ads, raw_ga4)
+"""Tables of payloads: the weekly run deletes what was fetched longer ago than `privacy.retention.raw_days`."""
+
 dim_dates = table(
     "dim_dates",
     "Calendar 2015-2035 with Brazilian holidays and Black Friday. Joined instead of date functions.",
@@ -224,6 +265,67 @@ dim_products = table(
     opt("stock", Integer(), "Units, where the shop keeps it."),
     opt("abc_class", text(1), "A, B or C by revenue."),
     col("updated_at", Instant(), "When last seen."),
+    source="store",
+)
+dim_sellers = table(
+    "dim_sellers",
+    "Sellers behind the lines of a marketplace's orders.",
+    key("platform", text(32), "Store platform."),
+    key("seller_id", text(64), "The platform's id."),
+    col("city", text(96), "City."),
+    col("state", text(8), "UF."),
+    source="store",
+)
+dim_geolocation = table(
+    "dim_geolocation",
+    "Where a postcode's first digits lie: a town, never a street.",
+    key("country", text(2), "ISO 3166."),
+    key("postal_prefix", text(8), "First five digits of the CEP."),
+    col("city", text(96), "City."),
+    col("state", text(8), "UF."),
+    col("source", text(8), "store, where the platform tells; orders, the place most orders of the prefix name."),
+    source="store",
+)
+dim_product_category_translation = table(
+    "dim_product_category_translation",
+    "Names of product categories in three languages. A category that is not here keeps its own name.",
+    key("category", text(128), "As the store writes it."),
+    col("name_pt", text(128), "Name in Portuguese."),
+    col("name_en", text(128), "Name in English."),
+    col("name_es", text(128), "Name in Spanish."),
+    source="seed",
+)
+channel_products = table(
+    "channel_products",
+    "Where each product is listed, and whether it still is.",
+    key("channel", text(32), "Store platform the listing is on."),
+    key("external_id", text(64), "The listing's id there."),
+    col("product_id", text(64), "dim_products."),
+    col("title", text(255), "As listed."),
+    col("price", Exact(), "As listed."),
+    col("currency", text(3), "ISO 4217."),
+    col("is_active", SmallInteger(), "1 when the last whole reading of the catalogue held it."),
+    source="store",
+)
+price_history = table(
+    "price_history",
+    "Prices of products, one row for each day a price changed; the first is the price it was first seen at.",
+    key("platform", text(32), "Store platform."),
+    key("product_id", text(64), "Product."),
+    key("day", Date(), "Local day the price was first seen."),
+    col("price", Exact(), "Asked that day, promotions included."),
+    col("full_price", Exact(), "Asked without promotions."),
+    col("currency", text(3), "ISO 4217."),
+    source="store",
+)
+fct_inventory = table(
+    "fct_inventory",
+    "Units in stock per day, of products whose stock the shop keeps.",
+    key("platform", text(32), "Store platform."),
+    key("product_id", text(64), "Product."),
+    key("day", Date(), "Local day of the reading; the last one of a day counts."),
+    col("stock", Integer(), "Units of all variants."),
+    Index("ix_fct_inventory_day", "day"),
     source="store",
 )
 dim_campaigns = table(
@@ -375,6 +477,19 @@ fct_order_aliases = table(
     Index("ix_fct_order_aliases_alias", "alias"),
     source="store",
 )
+fct_reviews = table(
+    "fct_reviews",
+    "Scores buyers gave. What they wrote is not kept.",
+    key("order_key", digest(), "Order."),
+    key("review_id", text(64), "The platform's id; one review may be about several orders."),
+    col("platform", text(32), "Store platform."),
+    col("score", SmallInteger(), "1 to 5."),
+    col("created_at", Instant(), "Asked for."),
+    col("review_date", Date(), "Local day of that."),
+    opt("answered_at", Instant(), "Answered."),
+    Index("ix_fct_reviews_date", "review_date"),
+    source="store",
+)
 fct_ad_spend = table(
     "fct_ad_spend",
     "Spend per ad object and day, in the account's own day and currency. Replaced by window: platforms restate.",
@@ -397,6 +512,28 @@ fct_ad_spend = table(
     col("is_provisional", SmallInteger(), "1 while the platform is still counting the day."),
     Index("ix_fct_ad_spend_day", "day"),
     source="ads",
+)
+ad_daily_revision = table(
+    "ad_daily_revision",
+    "What platforms changed about days they had finished counting. Only ever added to.",
+    key("platform", text(32), "meta, google, tiktok."),
+    key("account_id", text(64), "Ad account."),
+    key("day", Date(), "Account-local day that was restated."),
+    key("campaign_id", text(64), "Campaign."),
+    key("adset_id", text(64), "Ad set or ad group."),
+    key("ad_id", text(64), "Ad."),
+    key("revision", SmallInteger(), "1 for the first change."),
+    col("currency", text(3), "Account currency."),
+    col("old_spend", Exact(), "Cost before; 0 for a row that was not there."),
+    col("new_spend", Exact(), "Cost since; 0 for a row that was withdrawn."),
+    col("old_conversions", Exact(6), "Claimed before."),
+    col("new_conversions", Exact(6), "Claimed since."),
+    col("old_value", Exact(), "Value claimed before."),
+    col("new_value", Exact(), "Value claimed since."),
+    col("revised_at", Instant(), "When it was noticed."),
+    col("run_id", text(32), "By which run."),
+    Index("ix_ad_daily_revision_day", "day"),
+    source="computed",
 )
 fct_ad_clicks = table(
     "fct_ad_clicks",
@@ -502,6 +639,51 @@ agg_daily_sales = table(
     col("discounts", Exact(), "Discounts given."),
     col("shipping", Exact(), "Freight charged."),
     source="computed",
+)
+sales_analytics = table(
+    "sales_analytics",
+    "Sales and marketing by day, week and month. Rebuilt for the periods that were touched.",
+    key("grain", text(8), "day, week, month."),
+    key("period_start", Date(), "First local day: weeks begin on Monday."),
+    col("orders", Integer(), "Paid orders."),
+    col("buyers", Integer(), "Different buyers of them; not to be summed over periods."),
+    col("new_customers", Integer(), "Orders that won their buyer."),
+    col("items", Integer(), "Units."),
+    col("gross_revenue", Exact(), "Paid."),
+    col("refunds", Exact(), "Refunds whose own day lies in the period."),
+    col("refunded_orders", Integer(), "Different orders among them."),
+    col("spend", Exact(), "Of all ad accounts, on their own days."),
+    col("sessions", BigInteger(), "Visits GA4 counted; 0 also where there is no GA4."),
+    source="computed",
+)
+customer_cohorts = table(
+    "customer_cohorts",
+    "Buyers by the month of their first paid order, as the weekly run last saw them.",
+    key("cohort_month", Date(), "First of the month."),
+    col("customers", Integer(), "Size."),
+    col("repeat_customers", Integer(), "Of them, those who came back."),
+    col("total_orders", Integer(), "Paid orders so far."),
+    col("revenue", Exact(), "Paid less refunded so far."),
+    col("ltv", Exact(), "revenue / customers."),
+    col("spend", Exact(), "Ad spend of the cohort's own month."),
+    col("months", SmallInteger(), "Months since then: 0 for this month's cohort."),
+    col("as_of", Date(), "Last day of the run that computed it."),
+    source="computed",
+)
+dq_results = table(
+    "dq_results",
+    "What the quality step checked in each run, and what it found.",
+    key("run_id", text(32), "Run."),
+    key("rule", text(32), "What was checked; `cortex dq` explains each."),
+    key("part", text(96), "Of which stream or table."),
+    col("severity", text(8), "error, warning: what a failure means."),
+    col("status", text(8), "ok, failed, unknown."),
+    opt("measured", Exact(6), "What was found."),
+    opt("allowed", Exact(6), "The most that passes."),
+    col("message", text(255), "One sentence."),
+    col("checked_at", Instant(), "When."),
+    source="computed",
+    retention="privacy.retention.raw_days",
 )
 conversion_identifiers = table(
     "conversion_identifiers",

@@ -413,3 +413,184 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
 CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+
+CREATE TABLE IF NOT EXISTS raw_meta_ads (
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (account_id, day, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS raw_google_ads (
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (account_id, day, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS raw_tiktok_ads (
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (account_id, day, campaign_id, adset_id, ad_id)
+);
+
+CREATE TABLE IF NOT EXISTS raw_ga4 (
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  campaign VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  payload LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  payload_sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (property_id, day, source, medium, campaign)
+);
+
+CREATE TABLE IF NOT EXISTS dim_sellers (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, seller_id)
+);
+
+CREATE TABLE IF NOT EXISTS dim_geolocation (
+  country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  source VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (country, postal_prefix)
+);
+
+CREATE TABLE IF NOT EXISTS dim_product_category_translation (
+  category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name_pt VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name_en VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  name_es VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (category)
+);
+
+CREATE TABLE IF NOT EXISTS channel_products (
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  external_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  title VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  price NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  is_active SMALLINT NOT NULL,
+  PRIMARY KEY (channel, external_id)
+);
+
+CREATE TABLE IF NOT EXISTS price_history (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  price NUMERIC(18, 2) NOT NULL,
+  full_price NUMERIC(18, 2) NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, product_id, day)
+);
+
+CREATE TABLE IF NOT EXISTS fct_inventory (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  stock INTEGER NOT NULL,
+  PRIMARY KEY (platform, product_id, day)
+);
+CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+
+CREATE TABLE IF NOT EXISTS fct_reviews (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  review_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score SMALLINT NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  review_date DATE NOT NULL,
+  answered_at DATETIME(6),
+  PRIMARY KEY (order_key, review_id)
+);
+CREATE INDEX ix_fct_reviews_date ON fct_reviews (review_date);
+
+CREATE TABLE IF NOT EXISTS ad_daily_revision (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  campaign_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  adset_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  revision SMALLINT NOT NULL,
+  currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  old_spend NUMERIC(18, 2) NOT NULL,
+  new_spend NUMERIC(18, 2) NOT NULL,
+  old_conversions NUMERIC(18, 6) NOT NULL,
+  new_conversions NUMERIC(18, 6) NOT NULL,
+  old_value NUMERIC(18, 2) NOT NULL,
+  new_value NUMERIC(18, 2) NOT NULL,
+  revised_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id, revision)
+);
+CREATE INDEX ix_ad_daily_revision_day ON ad_daily_revision (day);
+
+CREATE TABLE IF NOT EXISTS sales_analytics (
+  grain VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  period_start DATE NOT NULL,
+  orders INTEGER NOT NULL,
+  buyers INTEGER NOT NULL,
+  new_customers INTEGER NOT NULL,
+  items INTEGER NOT NULL,
+  gross_revenue NUMERIC(18, 2) NOT NULL,
+  refunds NUMERIC(18, 2) NOT NULL,
+  refunded_orders INTEGER NOT NULL,
+  spend NUMERIC(18, 2) NOT NULL,
+  sessions BIGINT NOT NULL,
+  PRIMARY KEY (grain, period_start)
+);
+
+CREATE TABLE IF NOT EXISTS customer_cohorts (
+  cohort_month DATE NOT NULL,
+  customers INTEGER NOT NULL,
+  repeat_customers INTEGER NOT NULL,
+  total_orders INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  ltv NUMERIC(18, 2) NOT NULL,
+  spend NUMERIC(18, 2) NOT NULL,
+  months SMALLINT NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (cohort_month)
+);
+
+CREATE TABLE IF NOT EXISTS dq_results (
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  rule VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  severity VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  status VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  measured NUMERIC(18, 6),
+  allowed NUMERIC(18, 6),
+  message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  checked_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (run_id, rule, part)
+);

@@ -7,6 +7,9 @@
 --   sku          text   SKU as last seen in the catalogue, else as last sold.
 --   name         text   Name as last seen in the catalogue, else as last sold.
 --   category     text   First category level.
+--   category_pt  text   Its name in Portuguese; the category itself where no name is known.
+--   category_en  text   Its name in English, likewise.
+--   category_es  text   Its name in Spanish, likewise.
 --   abc_class    text   A, B or C by revenue; empty before the weekly run.
 --   orders       count  Paid orders with the product.
 --   units        count  Units in them.
@@ -19,6 +22,9 @@ SELECT
     COALESCE(MAX(p.sku), MAX(i.sku)) AS sku,
     COALESCE(MAX(p.name), MAX(i.name)) AS name,
     COALESCE(MAX(p.category), MAX(i.category)) AS category,
+    COALESCE(MAX(n.name_pt), MAX(p.category), MAX(i.category)) AS category_pt,
+    COALESCE(MAX(n.name_en), MAX(p.category), MAX(i.category)) AS category_en,
+    COALESCE(MAX(n.name_es), MAX(p.category), MAX(i.category)) AS category_es,
     COALESCE(MAX(p.abc_class), '') AS abc_class,
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
@@ -27,4 +33,5 @@ SELECT
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+LEFT JOIN dim_product_category_translation n ON n.category = COALESCE(p.category, i.category)
 GROUP BY o.paid_date, i.platform, i.product_id

@@ -1,12 +1,14 @@
 """What every schema starts with: channels and a calendar that knows Brazil."""
 
+import csv
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
 from cortex.warehouse import Warehouse, tables
-from cortex.warehouse.seed import black_friday, calendar, channels, easter, holidays, seeds
+from cortex.warehouse.seed import black_friday, calendar, categories, channels, easter, holidays, seeds
 from tests.rooms.warehouse_rows import everything
 
 
@@ -79,8 +81,30 @@ def test_channels_are_named_in_three_languages_in_one_order():
     assert all(row[f"name_{lang}"] for row in found.values() for lang in ("pt", "en", "es"))
 
 
-@pytest.mark.parametrize(("table", "rows"), [(tables.dim_channels, channels), (tables.dim_dates, calendar)])
+def test_categories_are_named_in_three_languages():
+    found = {row["category"]: row for row in categories()}
+    assert found["beleza_saude"] == {
+        "category": "beleza_saude", "name_pt": "Beleza e saúde", "name_en": "Beauty and health", "name_es": "Belleza y salud",
+    }  # fmt: skip
+    assert all(all(row.values()) for row in found.values())
+    assert list(found) == sorted(found)
+
+
+def test_every_category_of_olist_has_a_name(shared: Path):
+    with (shared / "olist_sample" / "olist_products_dataset.csv").open(encoding="utf-8-sig", newline="") as file:
+        sold = {row["product_category_name"] for row in csv.DictReader(file)} - {""}
+    assert sold <= {row["category"] for row in categories()}
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        (tables.dim_channels, channels),
+        (tables.dim_dates, calendar),
+        (tables.dim_product_category_translation, categories),
+    ],
+)
 def test_seeds_are_loaded_as_they_are(warehouse: Warehouse, table, rows: Callable[[], list[dict[str, object]]]):
     by = next(column.name for column in table.primary_key)
     assert everything(warehouse, table) == sorted(rows(), key=lambda row: str(row[by]))
-    assert {seed.table for seed in seeds()} == {"dim_channels", "dim_dates"}
+    assert {seed.table for seed in seeds()} == {"dim_channels", "dim_dates", "dim_product_category_translation"}
