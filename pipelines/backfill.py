@@ -1,6 +1,6 @@
 """The past, in weekly pieces from the newest back. Conversions are queued, or counted as too old; none is sent."""
 
-from cortex.steps import credit, pull, queue, refresh, value
+from cortex.steps import credit, pull, quality, queue, refresh, value
 
 reread = "none"
 lookback = False
@@ -13,4 +13,5 @@ steps = (
     value.customers,
     refresh.everything,
     queue.conversions,
+    quality.checks,
 )

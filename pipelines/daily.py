@@ -1,6 +1,6 @@
 """Every night: what the shop, the ads and GA4 changed, who earned it, what buyers are worth, conversions sent back."""
 
-from cortex.steps import credit, pull, queue, refresh, send, value
+from cortex.steps import credit, pull, quality, queue, refresh, send, value
 
 steps = (
     pull.store,
@@ -13,4 +13,5 @@ steps = (
     refresh.sales,
     queue.conversions,
     send.conversions,
+    quality.checks,
 )

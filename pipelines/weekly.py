@@ -1,6 +1,6 @@
 """Every week: what platforms restated in the last month, then every customer figure anew."""
 
-from cortex.steps import credit, keeping, pull, refresh, value
+from cortex.steps import credit, keeping, pull, quality, refresh, value
 
 reread = "weekly"
 steps = (
@@ -14,4 +14,5 @@ steps = (
     refresh.everything,
     refresh.cohorts,
     keeping.retention,
+    quality.checks,
 )

@@ -15,8 +15,8 @@ class Store(Adapter, ABC):
     """A shop of one tenant.
 
     A store may also define what its platform offers: `products() -> Iterator[Product]`, `sellers() ->
-    Iterator[Seller]`, `places() -> Iterator[Place]`, and `reviews(window) -> Iterator[Review]` for those asked for in the
-    window.
+    Iterator[Seller]`, `places() -> Iterator[Place]`, `reviews() -> Iterator[Review]`, and `announced(window) -> int`:
+    its own count of the orders placed in the window.
     """
 
     history: ClassVar[History]

@@ -181,6 +181,9 @@ class Quality(Section):
     max_quarantined_pct: Percent = Field(
         default=1.0, description="Share of untrusted records above which a step fails."
     )
+    fail_on: Literal["never", "error", "warning"] = Field(
+        default="never", description="Which failed checks of the loaded data fail the run; `cortex dq` shows them."
+    )
 
 
 Words = Annotated[tuple[Annotated[Line, Field(min_length=2, max_length=60)], ...], AfterValidator(_once)]
