@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cortex import plugins
 from cortex.clock import Clock, Window
@@ -70,7 +70,7 @@ class Run:
 
     def adapter(self, room: str, kind: str, of: type[A], config: PlatformSection) -> A:
         """The tenant's own instance of an adapter."""
-        return cast("A", plugins.adapter(room, kind, of)(config, self.access()))
+        return plugins.adapter(room, kind, of)(config, self.access())
 
 
 Work = Callable[[Run], Outcome]
