@@ -131,7 +131,8 @@ def _refresh(found: Any) -> None:
             if failure.retryable or not (isinstance(said, dict) and "error" in said):
                 raise _unreached(failure) from None
             raise _refused(failure) from None
-        except GoogleAuthError as failure:
+        except (GoogleAuthError, TypeError, KeyError) as failure:
+            # The vendor's client looks for a token in whatever came with status 200, a gateway's web page included.
             raise _unreached(failure) from None
     REDACTOR.remember(str(found.token))
 
