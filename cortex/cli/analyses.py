@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cortex.cli.shell import Answer, Shell, number
+from cortex.errors import UsageError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cortex.attribution import Totals
+    from cortex.customers.prediction import Forecast, Validation
 
 PATH_MODELS = (
     "last_click",
@@ -29,6 +34,7 @@ PATH_MODELS = (
 def register(app: typer.Typer) -> None:
     tree = typer.Typer(help="Attribution and customer value.", no_args_is_help=True, rich_markup_mode=None)
     tree.command("paths")(paths)
+    tree.command("transactions")(transactions)
     app.add_typer(tree, name="analyze")
 
 
@@ -83,3 +89,150 @@ def _side_by_side(shell: Shell, names: list[str], found: dict[str, Totals]) -> N
         for at, name in enumerate(names)
     ]
     shell.table(["channel", *found], rows, right=list(found))
+
+
+def transactions(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="customer,date,value")],
+    until: Annotated[
+        str, typer.Option("--until", metavar="YYYY-MM-DD", help="Last day observed; the file's last.")
+    ] = "",
+    horizon: Annotated[list[int] | None, typer.Option("--horizon", help="Days ahead; may be repeated.")] = None,
+    top: Annotated[int, typer.Option("--top", help="Buyers listed, most valuable first; 0 for all.")] = 20,
+    validate: Annotated[bool, typer.Option("--validate", help="Also hide the last quarter and predict it.")] = False,
+) -> Answer:
+    """Customer value of a file of purchases, without a client: parameters, their errors, predictions."""
+    from cortex.customers import _transactions, prediction
+
+    shell: Shell = context.obj
+    purchases = _transactions.read(file)
+    horizons = tuple(horizon or prediction.HORIZONS)
+    if min(horizons) < 1 or len(set(horizons)) != len(horizons):
+        raise UsageError("CTX-1041", "--horizon needs different numbers of days of 1 or more.", fix="--horizon 90")
+    return _valued(shell, purchases, _last(purchases, until), horizons=horizons, top=top, validate=validate)
+
+
+def _last(purchases: pl.DataFrame, until: str) -> date:
+    """The last day observed: as asked for, else that of the last purchase."""
+    days = purchases["day"]
+    try:
+        last = date.fromisoformat(until) if until else days.max()
+    except ValueError:
+        raise UsageError("CTX-1018", f"{until!r} is not a day.", fix="Write it as 2026-11-19.") from None
+    if not isinstance(last, date) or not (days <= last).any():
+        raise UsageError("CTX-1041", f"There are no purchases up to {until or 'today'}.", fix="Use a later day.")
+    return last
+
+
+def _valued(
+    shell: Shell,
+    purchases: pl.DataFrame,
+    until: date,
+    *,
+    horizons: tuple[int, ...],
+    top: int,
+    validate: bool,
+    client: str = "",
+) -> Answer:
+    from cortex.customers import prediction
+
+    told = prediction.forecast(purchases, until=until, horizons=horizons)
+    held = None
+    if validate:
+        quarter = timedelta(days=90)
+        if not (purchases["day"] <= until - quarter).any():
+            raise UsageError("CTX-1041", "There is no purchase before the last quarter.", fix="Leave out --validate.")
+        held = prediction.validate(purchases, cut=until - quarter, until=until)
+    _show_value(shell, told, horizons, held)
+    data = _forecast_facts(told, until, horizons, top)
+    if held:
+        data["validation"] = _validation_facts(held)
+    warnings = [{"code": note.code, "message": note.message} for note in told.notes]
+    return Answer(client=client, data=data, warnings=warnings)
+
+
+def _forecast_facts(told: Forecast, until: date, horizons: tuple[int, ...], top: int) -> dict[str, Any]:
+    import math
+
+    buyers = told.buyers.sort("clv", "customer_key", descending=[True, False])
+    spending = told.spending
+    # Parameters are told per week: the unit of the published examples.
+    facts: dict[str, Any] = {
+        "until": until,
+        "unit": "week",
+        "buyers": buyers.height,
+        "repeat_buyers": int((buyers["frequency"] > 0).sum()),
+        "model": told.model,
+        "value_model": told.value_model,
+        "correlation": told.correlation,
+        "predictions": {
+            str(days): {"orders": buyers[f"orders_{days}"].sum(), "value": buyers[f"value_{days}"].sum()}
+            for days in horizons
+        },
+        "clv_12_months": buyers["clv"].sum(),
+        "expected_alive": buyers["p_alive"].sum(),
+        "customers": (buyers.head(top) if top else buyers).to_dicts(),
+    }
+    fitted: dict[str, Any] = dict(told.counting)
+    if spending is not None:
+        fitted["gamma_gamma"] = spending
+    for name, fit in fitted.items():
+        facts[name] = {
+            "parameters": {key: value if math.isfinite(value) else None for key, value in fit.parameters.items()},
+            "standard_errors": fit.error,
+            "log_likelihood": fit.log_likelihood if math.isfinite(fit.log_likelihood) else None,
+            "converged": fit.converged,
+        }
+    return facts
+
+
+def _validation_facts(held: Validation) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    facts = {key: value for key, value in vars(held).items() if key not in {"calibration", "notes"}}
+    return facts | {
+        "orders_ratio": held.predicted_orders / held.actual_orders if held.actual_orders else None,
+        "value_ratio": held.predicted_value / held.actual_value if held.actual_value else None,
+        "calibration": held.calibration.to_dicts(),
+        "notes": [asdict(note) for note in held.notes],
+    }
+
+
+def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: Validation | None) -> None:
+    lang = shell.lang or "en"
+    for note in told.notes:
+        shell.say(note.message)
+    fitted: dict[str, Any] = dict(told.counting) | ({"gamma_gamma": told.spending} if told.spending else {})
+    rows = [
+        [model, name, number(value, lang, 3), number(fit.error[name], lang, 3) if fit.error else "—"]
+        for model, fit in fitted.items()
+        for name, value in fit.parameters.items()
+    ]
+    shell.table(["model", "parameter", "value", "error"], rows, right=["value", "error"])
+    shell.show()
+    shell.table(
+        ["days ahead", "orders", "value"],
+        [
+            [
+                days,
+                number(told.buyers[f"orders_{days}"].sum(), lang, 1),
+                number(told.buyers[f"value_{days}"].sum(), lang, 2),
+            ]
+            for days in horizons
+        ],
+        right=["days ahead", "orders", "value"],
+    )
+    if held:
+        shell.show()
+        shell.show(
+            f"{held.cut} to {held.until}: {held.predicted_orders:.0f} orders predicted, {held.actual_orders} came;"
+            f" value {number(held.predicted_value, lang, 2)} predicted, {number(held.actual_value, lang, 2)} came"
+        )
+        shell.table(
+            ["repeat orders", "buyers", "predicted", "actual"],
+            [
+                [row["frequency"], row["buyers"], number(row["predicted"], lang, 3), number(row["actual"], lang, 3)]
+                for row in held.calibration.iter_rows(named=True)
+            ],
+            right=["repeat orders", "buyers", "predicted", "actual"],
+        )

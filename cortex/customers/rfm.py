@@ -24,8 +24,8 @@ CELLS = {cell: name for name, cells in SEGMENTS.items() for cell in cells.split(
 def scores(customers: pl.DataFrame, *, quantiles: int = 5) -> pl.DataFrame:
     """Scores 1..quantiles (best is highest) and, for five quantiles, the named segment.
 
-    customers: customer_key, recency_days, total_orders, total_revenue (minor units). Returns customer_key, rfm_recency, rfm_frequency, rfm_monetary,
-    rfm_segment (empty when quantiles is not five: the map has 125 cells).
+    customers: customer_key, recency_days, total_orders, total_revenue (minor units).
+    Returns customer_key, rfm_recency, rfm_frequency, rfm_monetary, rfm_segment (empty when quantiles is not five: the map has 125 cells).
     """
     scored = customers.select(
         "customer_key",
