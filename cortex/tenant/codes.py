@@ -22,10 +22,16 @@ RESERVED = frozenset({
     "migrate", "next", "none", "null", "onboard", "order", "orders", "plan", "privacy", "queue", "reconcile",
     "replay", "report", "reports", "requests", "resolved", "restore", "retention", "ropa", "run", "runs", "sandbox",
     "schedule", "schema", "secrets", "send", "serve", "settle", "shell", "show", "snooze", "status", "tenant",
-    "tenants", "test", "tracking", "train", "users", "validate", "version", "weekly", "worker",
+    "tenants", "test", "tracking", "train", "users", "validate", "version", "weekly", "worker", "workspace",
+})
+SQL = frozenset({
+    "alter", "create", "database", "delete", "exec", "execute", "from", "grant", "insert", "into", "join", "load",
+    "procedure", "revoke", "select", "set", "table", "truncate", "union", "update", "use", "user", "values", "view",
+    "where",
 })
 # fmt: on
-"""Words of the command tree, so that a client is never mistaken for one; `control` is the control database."""
+"""Words of the command tree, so that a client is never mistaken for one; `control` is the control database. And words
+of SQL: names are always quoted, but whoever types `SELECT ... FROM select` by hand should not have to know that."""
 
 
 def check(code: str) -> str:
@@ -33,14 +39,15 @@ def check(code: str) -> str:
 
     Nothing may build a path, a schema name or a variable from a code that has not passed here.
     """
-    if re.fullmatch(CODE, code) and code not in RESERVED:
+    if re.fullmatch(CODE, code) and code not in RESERVED | SQL:
         return code
     shown = "".join(character if character.isprintable() else "?" for character in code[:40])
     better = suggestion(code)
     becomes = f" (it becomes the schema cortex_{better})" if better else ""
-    if code in RESERVED:
+    if code in RESERVED | SQL:
+        whose = "the command line" if code in RESERVED else "SQL"
         raise UsageError(
-            "CTX-1030", f'Client code "{shown}" is a word of the command line.', fix=f"Try another, such as {better}."
+            "CTX-1030", f'Client code "{shown}" is a word of {whose}.', fix=f"Try another, such as {better}."
         )
     raise UsageError(
         "CTX-1030",
@@ -57,7 +64,7 @@ def suggestion(text: str) -> str:
     """
     ascii_only = unicodedata.normalize("NFKD", text[:200]).encode("ascii", "ignore").decode()
     word = re.sub(r"[^a-z0-9]+", "_", ascii_only.lower()).strip("_")
-    if word[:1].isdigit() or word in RESERVED or len(word) == 1:
+    if word[:1].isdigit() or word in RESERVED | SQL or len(word) == 1:
         word = f"loja_{word}"
     return word[:_LONGEST].rstrip("_")
 
