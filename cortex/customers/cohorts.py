@@ -1,0 +1,103 @@
+"""Buyers by the period of their first order: who came back, what they paid, what they are worth so far."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal
+
+import polars as pl
+
+Grain = Literal["month", "week"]
+
+
+def cohorts(orders: pl.DataFrame, *, until: date, grain: Grain = "month") -> pl.DataFrame:
+    """One row for each cohort and each period since, up to the period of `until`.
+
+    orders: customer_key, paid_date (Date), net (Int64 minor units); paid orders, later ones than `until` are ignored.
+    Weeks begin on Monday. Returns cohort (first day), period (0 is the cohort's own), customers, active, orders,
+    revenue, retention, ltv (cumulated revenue per customer, minor units). A period that has not ended by `until` is
+    null in all but the first three: it is not known yet, which is not zero.
+    """
+    seen = orders.filter(pl.col("paid_date") <= until).with_columns(start=_start("paid_date", grain))
+    born = seen.group_by("customer_key").agg(cohort=pl.col("start").min())
+    joined = seen.join(born, on="customer_key").with_columns(period=_apart("cohort", "start", grain))
+    cells = joined.group_by("cohort", "period").agg(
+        active=pl.col("customer_key").n_unique().cast(pl.Int64),
+        orders=pl.len().cast(pl.Int64),
+        revenue=pl.col("net").sum(),
+    )
+    sizes = born.group_by("cohort").agg(customers=pl.len().cast(pl.Int64))
+    last = sizes.with_columns(end=pl.lit(until)).with_columns(end=_start("end", grain))
+    grid = last.with_columns(period=pl.int_ranges(0, _apart("cohort", "end", grain) + 1)).explode("period").drop("end")
+    whole = grid.join(cells, on=["cohort", "period"], how="left").with_columns(
+        pl.col("active", "orders", "revenue").fill_null(0)
+    )
+    told = whole.sort("cohort", "period").with_columns(
+        retention=pl.col("active") / pl.col("customers"),
+        ltv=pl.col("revenue").cum_sum().over("cohort") / pl.col("customers"),
+    )
+    step = f"1{'mo' if grain == 'month' else 'w'}"
+    open_ = pl.lit(until + timedelta(days=1)) < pl.lit(until).pipe(_floor, grain).dt.offset_by(step)
+    newest = pl.col("period") == pl.col("period").max().over("cohort")
+    figures = ("active", "orders", "revenue", "retention", "ltv")
+    return told.with_columns(
+        pl.when(open_ & newest).then(None).otherwise(pl.col(name)).alias(name) for name in figures
+    ).select("cohort", "period", "customers", *figures)
+
+
+def _start(column: str, grain: Grain) -> pl.Expr:
+    return _floor(pl.col(column), grain)
+
+
+def _floor(day: pl.Expr, grain: Grain) -> pl.Expr:
+    return day.dt.truncate("1mo" if grain == "month" else "1w")
+
+
+def _apart(first: str, second: str, grain: Grain) -> pl.Expr:
+    """Periods between two starts."""
+    if grain == "week":
+        return (pl.col(second) - pl.col(first)).dt.total_days() // 7
+    one, two = pl.col(first), pl.col(second)
+    return (two.dt.year() - one.dt.year()).cast(pl.Int64) * 12 + two.dt.month().cast(pl.Int64) - one.dt.month()
+
+
+def repeat(orders: pl.DataFrame, *, until: date) -> dict[str, float | int | None]:
+    """Buyers, those with a second order, their share, and days from first to second order (median and quartiles).
+
+    orders: customer_key, paid_date. Two orders on one day are two orders, 0 days apart.
+    """
+    seen = orders.filter(pl.col("paid_date") <= until).sort("customer_key", "paid_date")
+    of_buyer = seen.group_by("customer_key", maintain_order=True).agg(
+        first=pl.col("paid_date").first(), second=pl.col("paid_date").slice(1, 1).first()
+    )
+    gaps = (of_buyer["second"] - of_buyer["first"]).dt.total_days().drop_nulls()
+    buyers = of_buyer.height
+    return {
+        "customers": buyers,
+        "repeat_customers": len(gaps),
+        "repeat_rate": len(gaps) / buyers if buyers else None,
+        **{
+            name: gaps.cast(pl.Float64).quantile(share, "linear") if len(gaps) else None
+            for name, share in (("days_p25", 0.25), ("days_median", 0.5), ("days_p75", 0.75))
+        },
+    }
+
+
+def payback(cells: pl.DataFrame, spend: pl.DataFrame) -> pl.DataFrame:
+    """What a cohort cost to win, and when it had paid that back.
+
+    cells: output of `cohorts`. spend: cohort, spend (Int64 minor units) of the cohort's own period. Returns cohort,
+    customers, cac (minor units), ltv (of the last complete period), ltv_to_cac, payback_period (first period in which
+    ltv reached cac, null if not yet); null cac and what follows from it where nothing is known to have been spent.
+    """
+    known = cells.filter(pl.col("ltv").is_not_null()).join(spend, on="cohort", how="left")
+    costed = known.with_columns(cac=pl.when(pl.col("spend") > 0).then(pl.col("spend") / pl.col("customers"))).sort(
+        "cohort", "period"
+    )
+    return costed.group_by("cohort", maintain_order=True).agg(
+        pl.col("customers").first(),
+        pl.col("cac").first(),
+        pl.col("ltv").last(),
+        ltv_to_cac=pl.col("ltv").last() / pl.col("cac").first(),
+        payback_period=pl.col("period").filter(pl.col("ltv") >= pl.col("cac")).min(),
+    )
