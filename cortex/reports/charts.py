@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cortex.errors import ConfigError
 from cortex.reports import Report
 from cortex.reports.words import word
 
@@ -185,12 +184,8 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def _draw(spec: Mapping[str, Any], lang: str) -> str:
-    try:
-        import vl_convert
-    except ImportError:
-        raise ConfigError(
-            "CTX-9101", "Drawing charts needs the [web] extra.", fix='pip install "cortex-ecom[web]"'
-        ) from None
+    import vl_convert
+
     config = {
         "background": None,
         "font": "Inter, system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif",
@@ -203,9 +198,11 @@ def _draw(spec: Mapping[str, Any], lang: str) -> str:
             "gridColor": "#8e949d",
             "gridOpacity": 0.22,
         },
-        "legend": {"labelColor": INK, "labelFontSize": 12, "symbolType": "square"},
+        "legend": {"labelColor": INK, "labelFontSize": 12, "symbolType": "square", "columnPadding": 28},
     }
-    whole = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "config": config, **spec}
+    # Readers' fonts are wider than the one measured here: room for the longest name.
+    room = {"left": 22, "right": 12, "top": 4, "bottom": 4}
+    whole = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "config": config, "padding": room, **spec}
     svg: str = vl_convert.vegalite_to_svg(whole, format_locale=LOCALES[lang])
     # The page decides the width; the drawing keeps its proportions.
     return re.sub(r'<svg ([^>]*?)width="[\d.]+" height="[\d.]+"', r"<svg \1", svg, count=1)
