@@ -40,9 +40,15 @@ def demo(
     orders: Annotated[int, typer.Option("--orders", help="About how many orders, both shops together.")] = 10_000,
     days: Annotated[int, typer.Option("--days", help="Days of history.")] = 90,
 ) -> Answer:
-    """Two invented Brazilian shops, from client file to report: onboard, backfill, daily and weekly runs, conversions."""
+    """Take two invented shops from client file to report.
+
+    Onboard, backfill, daily and weekly runs, conversions, tracking kit, against local stand-ins of every platform.
+    """
+    from cortex.reports import page
+
     shell: Shell = context.obj
     shell.command = "demo"
+    page.check_extra()
     _fresh(folder)
     started = time.monotonic()
     world = ["--seed", str(seed), "--days", str(days), "--orders-count", str(orders)]
@@ -51,8 +57,8 @@ def demo(
         for words in _script(codes, days):
             shell.say(f"\n$ cortex {' '.join(words)}")
             _cortex(shell, folder, *words)
-        reports = {code: _cortex_json(folder, "report", code, "--days", "30") for code in codes}
-        status = {row["client"]: row for row in _cortex_json(folder, "status")["data"]}
+        reports = {code: _cortex_json(shell, folder, "report", code, "--days", "30") for code in codes}
+        status = {row["client"]: row for row in _cortex_json(shell, folder, "status")["data"]}
     return _summary(shell, folder, codes, reports, status, time.monotonic() - started)
 
 
@@ -83,7 +89,10 @@ def sandbox(
     ] = False,
     minutes: Annotated[float, typer.Option("--minutes", help="Stop by itself after this long.")] = 480.0,
 ) -> Answer:
-    """Serve local stand-ins of Nuvemshop, Meta, Google Ads, GA4 and Data Manager until Ctrl-C."""
+    """Serve local stand-ins of every platform until Ctrl-C.
+
+    Nuvemshop, Meta, Google Ads, GA4, Data Manager.
+    """
     shell: Shell = context.obj
     shell.command = "sandbox"
     instant = _instant(now)
@@ -289,14 +298,17 @@ def _cortex(shell: Shell, folder: Path, *words: str) -> None:
         raise typer.Exit(code)
 
 
-def _cortex_json(folder: Path, *words: str) -> dict[str, Any]:
+def _cortex_json(shell: Shell, folder: Path, *words: str) -> dict[str, Any]:
+    """The envelope of a command line. Its failure is told, and ends the demo with the same exit code."""
     import json
 
     command = [sys.executable, "-m", "cortex", *words, "--workspace", str(folder), "--json"]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    if done.returncode:
-        raise typer.Exit(done.returncode)
     found: dict[str, Any] = json.loads(done.stdout)
+    if done.returncode:
+        error = found["error"] or {"code": "CTX-9000", "message": "It says nothing of why.", "fix": ""}
+        shell.say(f"cortex {' '.join(words)}: {error['code']} {error['message']} {error['fix']}")
+        raise typer.Exit(done.returncode)
     return found
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from importlib import resources
+from importlib.util import find_spec
 from typing import Any
 
 from cortex.errors import ConfigError
@@ -16,14 +17,19 @@ HELD = {"gated", "expired"}
 ARRIVED = {"accepted", "processed", "duplicate"}
 
 
-def render(report: Report) -> str:
-    """HTML of the report. Raises ConfigError when the [web] extra is not installed."""
-    try:
-        import jinja2
-    except ImportError:
+def check_extra() -> None:
+    """Raises ConfigError CTX-9101 when what draws reports, the [web] extra, is not installed."""
+    if not all(find_spec(name) for name in ("jinja2", "vl_convert")):
         raise ConfigError(
             "CTX-9101", "Writing a report needs the [web] extra.", fix='pip install "cortex-ecom[web]"'
-        ) from None
+        )  # fmt: skip
+
+
+def render(report: Report) -> str:
+    """HTML of the report. Raises ConfigError when the [web] extra is not installed."""
+    check_extra()
+    import jinja2
+
     source = resources.files("cortex.reports").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
