@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from cortex.tenant import Tenant
 
 OPEN = """
-    SELECT o.*, i.identifiers AS sealed, b.outbox_key AS planned_key
+    SELECT o.*, i.identifiers AS sealed, b.outbox_key AS planned_key, b.reason AS held_for
     FROM fct_orders o
     LEFT JOIN conversion_outbox b
       ON b.order_key = o.order_key AND b.destination = :destination AND b.action = 'purchase'
     LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = :destination
-    WHERE (o.is_paid = 1 AND (b.outbox_key IS NULL OR (b.state = 'gated' AND o.created_at >= :since)))
+    WHERE (o.is_paid = 1 AND (b.outbox_key IS NULL OR (b.state = 'gated' AND (o.created_at >= :since OR b.reason = :mended))))
        OR b.state = 'planned'
 """
+NO_POLICY = "no_consent_policy"
 
 
 def conversions(tenant: Tenant) -> Iterator[Step]:
@@ -60,7 +61,8 @@ def _decide(run: Run, kind: str, destination: Destination) -> dict[tuple[str, st
     privacy = run.tenant.privacy or rules.Privacy()
     now = run.now()
     since = now - max(destination.window.click, destination.window.identifiers)
-    found = run.warehouse.rows(OPEN, destination=kind, since=since)
+    # What waited for a policy is looked at again once there is one, however old: too late is then the reason.
+    found = run.warehouse.rows(OPEN, destination=kind, since=since, mended=NO_POLICY if privacy.consent else "-")
     rows = []
     counts: defaultdict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
     late: defaultdict[str, tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
@@ -74,15 +76,20 @@ def _decide(run: Run, kind: str, destination: Destination) -> dict[tuple[str, st
             )
         )
         _count(counts, (decision.state, decision.reason), made.value)
-        if decision.state == "expired" and order["planned_key"] is None:
+        if decision.state == "expired" and (order["planned_key"] is None or order["held_for"] == NO_POLICY):
             _count(late, decision.detail, made.value)
     run.warehouse.atomically(lambda tx: outbox.plan(tx, rows))
     for window, (count, value) in sorted(late.items()):
+        which, _, length = window.partition(" ")
+        clicked = "with" if which == "click" else "without"
         run.notices.append(
             Notice(
                 code="CTX-6101",
                 stream=f"conversions.{kind}",
-                message=f"{count} orders worth {value} {run.tenant.currency} are older than {kind} takes ({window}): not sent",
+                message=(
+                    f"{count} orders worth {value} {run.tenant.currency} {clicked} a click id are older than"
+                    f" the {length.replace(' d', ' days')} {kind} takes: not sent"
+                ),
                 count=count,
                 value=value,
             )
