@@ -66,15 +66,16 @@ def init(
 def validate(
     context: typer.Context, clients: Annotated[list[str] | None, typer.Argument(metavar="CLIENT")] = None
 ) -> Answer:
-    """Check client files (all of them without names): every problem at once."""
+    """Every problem of client files at once; all files when none is named."""
     from cortex import tenant
 
     shell: Shell = context.obj
     codes = clients or shell.workspace.tenant_codes()
+    load = tenant.load if clients else tenant.load_file
     problems: list[Problem] = []
     for code in codes:
         try:
-            tenant.load(shell.workspace, code)
+            load(shell.workspace, code)
             shell.show(f"tenants/{code}.yaml ok")
         except ConfigError as error:
             problems += error.problems
@@ -83,7 +84,7 @@ def validate(
     if problems:
         raise ConfigError(
             "CTX-3001",
-            f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {len(codes)} client file(s).",
+            f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {len(codes)} client file{'s' if len(codes) > 1 else ''}.",
             problems=problems,
         )
     return Answer(data=[{"client": code, "valid": True} for code in codes])

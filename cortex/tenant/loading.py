@@ -41,18 +41,24 @@ def load_each(workspace: Workspace, *, platforms: Platforms = INSTALLED) -> Iter
     """Every client file in turn, each as its Tenant or its error: one broken file hides no other client."""
     for stem in workspace.tenant_codes():
         try:
-            yield load(workspace, stem, platforms=platforms)
+            yield load_file(workspace, stem, platforms=platforms)
         except ConfigError as error:
             yield error
-        except UsageError as error:
-            file = f"tenants/{stem}.yaml"
-            hint = f"Rename it to {codes.suggestion(stem)}.yaml, or start its name with _ if it is no client."
-            yield ConfigError(
-                "CTX-3001",
-                f"{file} is not named after a client code.",
-                problems=[Problem(file, 1, 1, "", "the file name is not a client code", hint)],
-                fix=error.fix,
-            )
+
+
+def load_file(workspace: Workspace, stem: str, *, platforms: Platforms = INSTALLED) -> Tenant:
+    """The client of a file that is there. As `load`, but a file whose name cannot be a code is a ConfigError too."""
+    try:
+        return load(workspace, stem, platforms=platforms)
+    except UsageError as error:
+        file = f"tenants/{stem}.yaml"
+        hint = f"Rename it to {codes.suggestion(stem)}.yaml, or start its name with _ if it is no client."
+        raise ConfigError(
+            "CTX-3001",
+            f"{file} is not named after a client code.",
+            problems=[Problem(file, 1, 1, "", "the file name is not a client code", hint)],
+            fix=error.fix,
+        ) from None
 
 
 def load_all(workspace: Workspace, active_only: bool = True, *, platforms: Platforms = INSTALLED) -> list[Tenant]:
@@ -262,7 +268,7 @@ class _Reader:
                 entry.column,
                 "privacy.consent",
                 f"is missing: no conversion leaves for {kinds} until the client's consent rule is written down.",
-                "Add privacy: consent: mode: opt_in (or opt_out).",
+                "In the block privacy, add consent: {mode: opt_in} or {mode: opt_out}, as the client instructs.",
             )
 
 
