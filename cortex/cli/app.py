@@ -12,6 +12,7 @@ import typer
 
 from cortex.cli.shell import Answer, Shell
 from cortex.errors import CortexError, UsageError
+from cortex.runner.stopping import Stopped
 
 FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--no-color", "--no-input"}
 VALUES = {"--lang", "--log-format", "--workspace"}
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
         return shell.finish(Answer(error=error))
     except typer.Abort:
         return 130
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, Stopped) as stop:
         shell.say("Interrupted. What was finished is kept; the same command goes on from there.")
         return shell.finish(Answer(exit_code=getattr(stop, "exit_code", 130)))
     except BrokenPipeError:
@@ -140,6 +141,8 @@ def _invoke(shell: Shell, words: list[str]) -> int:
     try:
         result: Any = command.main(args=words, prog_name="cortex", standalone_mode=False, obj=shell)
     except typer.Exit as exit_:
+        if isinstance(exit_.__cause__, KeyboardInterrupt):
+            raise exit_.__cause__ from None  # the parser has swallowed it; `main` says what it means
         return exit_.exit_code
     except typer.TyperException as error:
         said, context = error.format_message(), getattr(error, "ctx", None)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
 ARRIVED = {"accepted", "processed", "duplicate"}
-HELD = {"gated", "expired"}
+LEFT_OUT = {"gated", "expired", "planned", "claimed"}
+"""Held by rule, or not due yet."""
+WIDTH = len("offline_conversions.meta_capi")
 STALE = timedelta(hours=26)
 """Without a good daily run for this long a client is called stale: a day plus slack for the clock to drift."""
 
@@ -30,15 +32,18 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context, client: Annotated[str, typer.Argument(metavar="CLIENT")] = "") -> Answer:
-    """Check the machine and the database; with a client also its file, schema and every credential."""
+    """Check the machine, the database and client files.
+
+    With a client also every credential.
+    """
     shell: Shell = context.obj
     checks: list[dict[str, str]] = []
 
     def note(state: str, what: str, said: str, fix: str = "") -> None:
         checks.append({"state": state, "check": what, "message": said, "fix": fix})
-        shell.show(f" {SIGNS[state]} {what:22} {said}")
+        shell.show(f" {SIGNS[state]} {what.ljust(WIDTH)} {said}")
         if fix and state != "ok":
-            shell.show(f"   {'':22} fix: {fix}")
+            shell.show(f"   {' ' * WIDTH} fix: {fix}")
 
     failures: list[CortexError] = []
     note("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
@@ -82,7 +87,7 @@ def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, 
     from cortex.warehouse import provision
 
     try:
-        tenant = tenants.load(shell.workspace, code)
+        tenant = tenants.load(shell.workspace, code) if ask else tenants.load_file(shell.workspace, code)
         note("ok", f"{code} file", f"tenants/{code}.yaml valid")
     except ConfigError as error:
         failures.append(error)
@@ -148,12 +153,12 @@ def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexE
             note("ok", check.name, about)
         elif check.error is not None:
             failures.append(check.error)
-            page = f"(docs/{check.docs.removeprefix('docs/')})" if check.docs else ""
+            page = f"(docs/en/{check.docs})" if check.docs else ""
             note("failed", check.name, check.error.message, " ".join(part for part in (check.error.fix, page) if part))
 
 
 def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="CLIENT")] = "") -> Answer:
-    """Freshness, last run, revenue and delivery of one client or of all."""
+    """Freshness, last run, revenue and delivery by client."""
     from cortex import tenant as tenants
     from cortex.warehouse import Control
 
@@ -215,10 +220,12 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         )[0]
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
     states = warehouse.rows(
-        "SELECT destination, state, COUNT(*) AS n FROM conversion_outbox GROUP BY destination, state"
+        "SELECT destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n FROM conversion_outbox"
+        " GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
     )
-    total = sum(row["n"] for row in states)
-    settled = sum(row["n"] for row in states if row["state"] in ARRIVED | HELD)
+    due = sum(
+        row["n"] for row in states if row["state"] not in LEFT_OUT or (row["tried"] and row["state"] == "expired")
+    )
     accepted: Counter[str] = Counter()
     for row in states:
         if row["state"] in ARRIVED:
@@ -226,7 +233,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
     return {
         "data_until": found - timedelta(days=1) if found else None,
         **sums,
-        "accuracy": settled / total if total else None,
+        "accuracy": accepted.total() / due if due else None,
         "accepted": dict(accepted),
     }
 

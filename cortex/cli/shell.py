@@ -68,11 +68,11 @@ class Shell:
     def terminal(self) -> bool:
         """Whether a person watches: progress and colour are for them alone."""
         dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR")) or self.no_color
-        return self.err.isatty() and not (dumb or self.json or self.quiet)
+        return self.err.isatty() and not (dumb or self.json or self.quiet or self.log_format == "json")
 
     def say(self, line: str = "") -> None:
-        """A line of talk on stderr: headings, progress, hints."""
-        if not (self.quiet or self.json):
+        """A line of talk on stderr: headings, progress, hints. Not among JSON lines: whoever reads those is no person."""
+        if not (self.quiet or self.json or self.log_format == "json"):
             print(REDACTOR.clean(line), file=self.err, flush=True)
 
     def show(self, line: str = "") -> None:
@@ -130,6 +130,11 @@ class Shell:
         def write(line: str) -> None:
             print(REDACTOR.clean(line), file=self.err, flush=True)
 
+        if self.log_format == "json":
+            write(
+                json.dumps({"level": "error", "event": error.message, **plain(error_facts(error))}, ensure_ascii=False)
+            )
+            return
         write(f"{error.code} {error.message}")
         for problem in getattr(error, "problems", ()):
             write(f"  {problem}")

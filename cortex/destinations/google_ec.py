@@ -64,7 +64,7 @@ class GoogleEc(Destination):
             return digits
 
     secrets: ClassVar[tuple[SecretName, ...]] = (google.CREDENTIALS,)
-    docs: ClassVar[str] = "platforms/google-data-manager"
+    docs: ClassVar[str] = "platforms/google-data-manager.md"
     identifiers: ClassVar[IdentifierRules] = IdentifierRules(
         fields=(
             IdentifierField(key="email_address", fact="email", rule="email_google"),

@@ -56,7 +56,7 @@ class MetaCapi(Destination):
     secrets: ClassVar[tuple[SecretName, ...]] = (
         SecretName("META_CAPI_TOKEN", "Conversions API token of the dataset (Events Manager)", fallback="META_TOKEN"),
     )
-    docs: ClassVar[str] = "platforms/meta-capi"
+    docs: ClassVar[str] = "platforms/meta-capi.md"
     identifiers: ClassVar[IdentifierRules] = IdentifierRules(
         fields=tuple(
             IdentifierField(key=key, fact=fact, rule=rule, variants=True)
