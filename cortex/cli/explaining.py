@@ -21,7 +21,7 @@ def explain(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="CTX-nnnn", help="An error code.")],
 ) -> Answer:
-    """What an error code means, why it usually happens and what mends it."""
+    """What an error code means and what mends it."""
     shell: Shell = context.obj
     known = pages()
     code = subject.upper()

@@ -23,7 +23,10 @@ def onboard(
     client: Annotated[str, typer.Argument(metavar="CLIENT")],
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan; change nothing.")] = False,
 ) -> Answer:
-    """Provision a client: schema, seeds, views, credentials, tracking kit, checklist. Safe to repeat."""
+    """Provision and check a client; safe to repeat.
+
+    Schema, seeds, views, credentials, tracking kit, checklist.
+    """
     from cortex.clock import system_clock
     from cortex.secrets import Vault
     from cortex.steps import handover, provision
@@ -71,7 +74,8 @@ def onboard(
     shell.show(
         f"{tenant.code}: nothing to change. Checklist: {standing}."
         if nothing
-        else f"{tenant.code}: ready" + (f" with {len(refused)} pending credential(s)." if refused else ".")
+        else f"{tenant.code}: ready"
+        + (f" with {len(refused)} pending credential{'s' if len(refused) > 1 else ''}." if refused else ".")
     )
     return Answer(
         client=tenant.code,

@@ -24,7 +24,7 @@ def report(
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it.")] = None,
 ) -> Answer:
-    """Write the report of a client: one HTML file, nothing else needed to read it."""
+    """Write the report of a client as one HTML file."""
     from cortex import tenant as tenants
     from cortex.clock import Window, system_clock
     from cortex.reports import page

@@ -21,7 +21,10 @@ def export(
     client: Annotated[str, typer.Argument(metavar="CLIENT")],
     out: Annotated[Path | None, typer.Option("--out", help="Where to write the zip.")] = None,
 ) -> Answer:
-    """Write the tracking kit of a client: GTM container, dataLayer contract, snippets, guides, checklist."""
+    """Write the tracking kit of a client.
+
+    GTM container, dataLayer contract, snippets, guides, checklist.
+    """
     from cortex import tenant as tenants
     from cortex.steps import handover
 
