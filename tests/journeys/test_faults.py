@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -25,7 +26,7 @@ from tests.journeys import truth
 from tests.journeys.agency import NOW, Agency, Dump
 
 ORDERS = 120
-SPAN = 10
+SPAN = 8
 READING = ("/2025-03/", "/v26.0/", "/v1beta/", "/token")
 SENDING = ("/v26.0/", "/v1/events", "/v1/requestStatus")
 MIXES: dict[str, dict[str, float]] = {
@@ -62,8 +63,11 @@ def ledgerless(agency: Agency) -> Dump:
 
 
 @pytest.fixture(scope="module")
-def code() -> str:
-    return agencies.unique("aurora")
+def code() -> Iterator[str]:
+    """One client code for all agencies here, so that what they store compares; its key is set for the whole module."""
+    code = agencies.unique("aurora")
+    with agencies.environment({f"CORTEX_{code.upper()}_IDENTITY_KEY": agencies.KEY}):
+        yield code
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,8 @@ def run_through(agency: Agency, seed: int, kind: str) -> list[RunResult]:
     faults.seed, faults.mix, faults.prefixes = bad.seed, dict(bad.mix), bad.prefixes
     results = [execute(agency, "backfill", days=SPAN), execute(agency, "daily")]
     faults.clear()
-    results.append(execute(agency, "backfill", days=SPAN))
+    if results[0].failed:
+        assert execute(agency, "backfill", days=SPAN).exit_code == 0
     later(agency)
     return [*results, execute(agency, "daily")]
 
@@ -122,12 +127,16 @@ def test_reading_through_faults_ends_exact_or_says_why(
     undisturbed: Agency, code: str, small_world: dict[str, Any], tmp_path: Path
 ) -> None:
     logs.configure(quiet=True)
+    market = agencies.market(codes=[code, f"{code}x"], **small_world)
+    with closing(agencies.found(tmp_path / "empty", market)) as fresh:
+        fresh.ok("onboard", code)
+        shutil.copytree(fresh.state, empty := tmp_path / "state")
     with ExitStack() as stack:
         agencies_ = []
         for seed, _kind in SEEDS:
             market = agencies.market(codes=[code, f"{code}x"], **small_world)
             agency = stack.enter_context(closing(agencies.found(tmp_path / str(seed), market)))
-            agency.onboarded(code)
+            shutil.copytree(empty, agency.state)
             agencies_.append(agency)
         with ThreadPoolExecutor(len(SEEDS)) as pool:
             every = list(pool.map(lambda pair: run_through(pair[0], *pair[1]), zip(agencies_, SEEDS, strict=True)))
@@ -136,14 +145,31 @@ def test_reading_through_faults_ends_exact_or_says_why(
         for agency, results, (seed, kind) in zip(agencies_, every, SEEDS, strict=True):
             for result in results[:2]:
                 named(result)
-            assert [result.exit_code for result in results[2:]] == [0, 0], (seed, kind)
+            assert results[2].exit_code == 0, (seed, kind)
             got = ledgerless(agency)
             assert [name for name in expected if got[name] != expected[name]] == [], (seed, kind)
             assert told(agency) == owed, (seed, kind)
             for platform in ("meta", "data_manager"):
                 agency.once_each(code, platform)
             struck += sum(bool(call.fault) for call in agency.running.received.calls())
-        assert struck > 3 * len(SEEDS)
+        assert struck > 2 * len(SEEDS)
+
+
+@pytest.mark.parametrize("kind", ["html", "badjson", "truncate", "500"])
+def test_what_is_no_token_is_asked_for_again(code: str, small_world: dict[str, Any], tmp_path: Path, kind: str) -> None:
+    market = agencies.market(codes=[code, f"{code}x"], **small_world)
+    with closing(agencies.found(tmp_path / "agency", market)) as agency:
+        agency.onboarded(code)
+        agency.ok("backfill", code, "--days", "3")
+        agency.running.faults.once("/token", kind)
+        said = agency.cortex("run", "conversions", code, as_json=True)
+        assert said.code in {0, 1}
+        assert "CTX-9001" not in said.out
+        agency.forward(minutes=10)
+        agency.ok("run", "conversions", code)
+        owed = truth.due(truth.read_by_backfill(agency.shop(code), NOW, 3), NOW, **truth.GOOGLE)
+        assert agency.counted(code, "data_manager") == owed
+        agency.once_each(code, "data_manager")
 
 
 UNSURE = ("lost_after_commit", "reset_mid", "truncate", "badjson", "html", "500", "503", "429", "reset")
