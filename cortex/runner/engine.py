@@ -17,7 +17,7 @@ from cortex.logs import logger
 from cortex.run import Outcome, Recipe, Run
 from cortex.runner.lease import Lease, here
 from cortex.runner.plan import Planned
-from cortex.runner.stopping import Stop
+from cortex.runner.stopping import Stop, Stopped
 from cortex.secrets import REDACTOR, Vault
 from cortex.warehouse import Control, Warehouse
 from cortex.workspace import Workspace
@@ -149,7 +149,7 @@ def _ending(control: Control, result: RunResult) -> Iterator[None]:
         log.warning("run stopped", error=lost.code)  # the ledger's row is the new holder's to write
         raise
     except BaseException as failure:
-        status = "interrupted" if isinstance(failure, KeyboardInterrupt) else "failed"
+        status = "interrupted" if isinstance(failure, KeyboardInterrupt | Stopped) else "failed"
         code = getattr(failure, "exit_code", 130 if status == "interrupted" else 1)
         log.warning("run stopped", status=status, exit=code, error=getattr(failure, "code", type(failure).__name__))
         control.finish_run(result.run_id, status=status, ended_at=wall(), exit_code=code)

@@ -11,8 +11,8 @@ PATIENCE = 8.0
 """Seconds to the next boundary; a request that hangs longer is left where it is, as a killed process would leave it."""
 
 
-class Stopped(KeyboardInterrupt):
-    """SIGINT (exit code 130) or SIGTERM (143) asked this process to end."""
+class Stopped(BaseException):
+    """SIGINT (exit code 130) or SIGTERM (143) asked this process to end. No failure of anything: nobody may catch it as one."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

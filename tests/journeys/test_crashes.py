@@ -1,0 +1,164 @@
+"""Killed at any instant: after one plain run more, every table is as if nothing had happened, and nobody was told twice.
+
+The short mode kills at a spread of points; `scripts/test --long` at every one, and at random instants besides.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cortex.cli.demonstration import write_clients
+from cortex.crash import DIED
+from cortex.sandbox import serve
+from cortex.warehouse import tables
+from tests.conftest import ENGINES, mysql_url
+from tests.journeys import agency as agencies
+from tests.journeys.agency import Agency, Dump
+from tests.journeys.zygote import Child, Zygote
+
+POINTS_SHORT, RANDOM_SHORT, RANDOM_LONG = 9, 6, 60
+KEPT = {"cortex_meta", "schema_migrations"}
+TROUBLE = ("attempts", "reason", "error_class", "error_code", "error_message")
+"""Columns of the outbox that rightly remember that a delivery had to be asked about twice."""
+RUN = ("run", "daily")
+
+
+@dataclass
+class Laboratory:
+    """One client to kill runs of, on one engine, always from the same beginning."""
+
+    agency: Agency
+    zygote: Zygote
+    code: str
+    points: list[str] = field(default_factory=list)
+    """The points an undisturbed run passes, in order."""
+    undisturbed: Dump = field(default_factory=dict)
+    told: dict[str, dict[str, object]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def words(self) -> list[str]:
+        return [*RUN, self.code, "--days", "3", "--workspace", str(self.agency.root), "--quiet"]
+
+    def start(self, crash: str = "", file_bytes: int = 0) -> Child:
+        return self.zygote.start(self.words(), self.agency.environment, crash=crash, file_bytes=file_bytes)
+
+    def begin_again(self) -> None:
+        """The client as onboarding left it, and platforms that have heard of nothing."""
+        agency = self.agency
+        agency.running.close()
+        agency.running = serve(agency.market, clock=agency.hand, rate_scale=1000)
+        write_clients(agency.root, agency.market, agency.running)
+        with agency.warehouse(self.code) as opened, opened.transaction() as tx:
+            for table in tables.TENANT.sorted_tables:
+                if table.name not in KEPT | SEEDED:
+                    tx.delete(table, {})
+
+    def observe(self, scratch: Path) -> None:
+        """What a run does when nobody disturbs it."""
+        self.begin_again()
+        begun = time.monotonic()
+        assert self.start().wait() == 0
+        self.seconds = time.monotonic() - begun
+        self.undisturbed = self.agency.dump(self.code)
+        self.told = {platform: self.agency.counted(self.code, platform) for platform in ("meta", "data_manager")}
+        assert all(self.told.values()), "a run that tells nobody anything proves nothing"
+        self.begin_again()
+        trace = scratch / "points"
+        assert self.start(crash=str(trace)).wait() == 0
+        self.points = trace.read_text(encoding="utf-8").split()
+
+    def die_at(self, point: int) -> None:
+        self.begin_again()
+        child = self.start(crash=str(point))
+        assert child.wait() == DIED, f"point {point} was not reached:\n{child.said}"
+        self.mended(f"point {point}, {self.points[point - 1]}")
+
+    def mended(self, where: str) -> None:
+        """One plain run more, and everything is as it should be."""
+        again = self.start()
+        code = again.wait()
+        assert code == 0, f"after dying at {where} the next run ended {code}:\n{again.said}"
+        found = self.agency.dump(self.code)
+        wrong = [name for name in found if _plain(name, found) != _plain(name, self.undisturbed)]
+        assert wrong == [], f"after dying at {where} these tables differ: {wrong}"
+        for platform, expected in self.told.items():
+            assert self.agency.counted(self.code, platform) == expected, f"{platform} after dying at {where}"
+            self.agency.once_each(self.code, platform)
+
+
+SEEDED = {name for name in tables.TENANT.tables if name.startswith("dim_")} - {
+    "dim_customers", "dim_products", "dim_campaigns", "dim_sellers",
+}  # fmt: skip
+
+
+def _plain(name: str, dump: Dump) -> object:
+    if name != "conversion_outbox":
+        return dump[name]
+    return [{column: value for column, value in row.items() if column not in TROUBLE} for row in dump[name]]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def laboratory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    database = "" if request.param == "sqlite" else mysql_url()
+    folder = tmp_path_factory.mktemp("crashes")
+    with (
+        closing(agencies.found(folder / "agency", agencies.market(orders=120), database=database)) as agency,
+        Zygote(folder / "said") as zygote,
+    ):
+        built = Laboratory(agency, zygote, agency.first)
+        agency.onboarded(built.code)
+        built.observe(folder)
+        yield built
+
+
+def test_a_run_passes_every_kind_of_point(laboratory: Laboratory) -> None:
+    kinds = {"run", "planned", "step", "stepped", "ended", "fetch", "fetched", "parsed", "staged", "merged", "commit", "committed",
+             "cursor", "progress", "send", "sent"}  # fmt: skip
+    assert set(laboratory.points) == kinds
+
+
+def test_killed_at_a_spread_of_points(laboratory: Laboratory) -> None:
+    count = len(laboratory.points)
+    first_sent = laboratory.points.index("sent") + 1
+    spread = {1 + at * (count - 1) // (POINTS_SHORT - 1) for at in range(POINTS_SHORT)} | {first_sent}
+    for point in sorted(spread):
+        laboratory.die_at(point)
+
+
+@pytest.mark.slow
+def test_killed_at_every_point(laboratory: Laboratory) -> None:
+    for point in range(1, len(laboratory.points) + 1):
+        laboratory.die_at(point)
+
+
+def kill_at_random(laboratory: Laboratory, count: int) -> int:
+    """Kill so many runs at instants nobody chose. Returns how many were still alive to be killed."""
+    dice = random.Random(20261120)
+    killed = 0
+    for _ in range(count):
+        laboratory.begin_again()
+        after = dice.uniform(0, laboratory.seconds)
+        child = laboratory.start()
+        time.sleep(after)
+        os.kill(child.pid, signal.SIGKILL)  # not reaped before its exit code is read: the pid is its own
+        killed += child.wait() == -signal.SIGKILL
+        laboratory.mended(f"{after:.3f} s")
+    return killed
+
+
+def test_killed_at_random(laboratory: Laboratory) -> None:
+    assert kill_at_random(laboratory, RANDOM_SHORT) > 0
+
+
+@pytest.mark.slow
+def test_killed_at_random_many_times(laboratory: Laboratory) -> None:
+    assert kill_at_random(laboratory, RANDOM_LONG) > RANDOM_LONG // 2
