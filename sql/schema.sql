@@ -443,6 +443,7 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (property_id, day, source, medium, campaign)
 );
+CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -501,6 +502,7 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
   is_new_customer SMALLINT NOT NULL,
   PRIMARY KEY (order_key, model, position)
 );
+CREATE INDEX ix_fct_attribution_date ON fct_attribution (order_date);
 CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
 
 CREATE TABLE IF NOT EXISTS agg_daily_sales (

@@ -562,6 +562,7 @@ fct_sessions = table(
     col("new_users", BigInteger(), "New users."),
     col("revenue", Exact(), "Purchase revenue as GA4 saw it."),
     col("currency", text(3), "Property currency."),
+    Index("ix_fct_sessions_day", "day"),
     source="ga4",
 )
 stg_touches = table(
@@ -624,6 +625,7 @@ fct_attribution = table(
     col("attributed_revenue", Exact(), "Money: paid less refunded, shared out."),
     col("is_new_customer", SmallInteger(), "1 when the order won the customer."),
     Index("ix_fct_attribution_day", "model", "order_date"),
+    Index("ix_fct_attribution_date", "order_date"),
     source="computed",
 )
 agg_daily_sales = table(
