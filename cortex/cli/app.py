@@ -138,21 +138,23 @@ def main(arguments: Sequence[str]) -> int:
 def _invoke(shell: Shell, words: list[str]) -> int:
     command = typer.main.get_command(build())
     shell.command = _spoken(command, words)
+    if os.environ.get("_CORTEX_COMPLETE"):
+        command.main(prog_name="cortex")
     try:
-        result: Any = command.main(args=words, prog_name="cortex", standalone_mode=False, obj=shell)
+        # Not `command.main`, which turns an interruption into a plain exit code before `main` can say what is kept.
+        with command.make_context("cortex", list(words), obj=shell) as context:
+            result: Any = command.invoke(context)
     except typer.Exit as exit_:
-        if isinstance(exit_.__cause__, KeyboardInterrupt):
-            raise exit_.__cause__ from None  # the parser has swallowed it; `main` says what it means
         return exit_.exit_code
     except typer.TyperException as error:
-        said, context = error.format_message(), getattr(error, "ctx", None)
-        if context is not None and said == context.get_help():
+        said, at = error.format_message(), getattr(error, "ctx", None)
+        if at is not None and said == at.get_help():
             if shell.json:
                 said = "Missing command."
             else:
                 print(said, file=shell.err)
                 return 2
-        raise UsageError("CTX-1002", said, fix=f"{context.command_path if context else 'cortex'} --help") from None
+        raise UsageError("CTX-1002", said, fix=f"{at.command_path if at else 'cortex'} --help") from None
     return shell.finish(result) if isinstance(result, Answer) else int(result or 0)
 
 

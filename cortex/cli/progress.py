@@ -48,7 +48,15 @@ class Progress:
             self._parts.append(news)
             return
         said = news.outcome.summary or (f"{news.error.code} {news.error.message}" if news.error else news.status)
-        self.shell.say(f" {SIGNS[news.status]} {name.ljust(self.width)}  {said}  {news.seconds:.1f} s")
+        self._say(f" {SIGNS[news.status]} {name.ljust(self.width)}  {said}  {news.seconds:.1f} s")
+
+    def _say(self, line: str) -> None:
+        """A line of talk. While the spinner turns it is taken away first, or its rest would stand before the line."""
+        if self._status is not None:
+            self._status.stop()
+        self.shell.say(line)
+        if self._status is not None:
+            self._status.start()
 
     def _tell_piece(self) -> None:
         """One line for the steps of a piece; those that failed say so themselves."""
@@ -58,7 +66,7 @@ class Progress:
         sign = "✓" if len(good) == len(self._parts) else "✗"
         said = " · ".join(_short(part) for part in self._parts)
         seconds = sum(part.seconds for part in self._parts)
-        self.shell.say(f" {sign} {self._piece}  {said}  {seconds:.1f} s")
+        self._say(f" {sign} {self._piece}  {said}  {seconds:.1f} s")
         self._parts.clear()
 
 
