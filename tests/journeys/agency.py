@@ -80,6 +80,8 @@ class Agency:
     said: list[Said] = field(default_factory=list)
     """Everything any command answered, in order."""
     children: list[subprocess.Popen[str]] = field(default_factory=list)
+    more: list[str] = field(default_factory=list)
+    """Clients a test made besides those of the market: they are dropped with the others."""
 
     @property
     def market(self) -> Market:
