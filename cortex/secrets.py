@@ -10,7 +10,7 @@ import os
 import re
 import secrets as randomness
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -19,6 +19,8 @@ from cortex.errors import CredentialError
 
 MASK = "••••"
 SHORTEST_KEY = 32
+HEAD, FEW = 8, 100
+"""Characters by which a secret is looked for, once there are more than a few."""
 # The lookbehinds keep these linear: without them every letter of a long word starts a search of its own.
 _EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _TOKEN_PARAMETER = re.compile(
@@ -87,6 +89,10 @@ class Secret:
         raise TypeError("a Secret does not travel between processes; each process reads its own")
 
 
+def _longest_first(value: str) -> tuple[int, str]:
+    return -len(value), value
+
+
 class Redactor:
     """Masks every secret this process has read, and what looks like an e-mail, a CPF, a mobile or a bearer token.
 
@@ -95,17 +101,31 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: tuple[str, ...] = ()
+        self._heads: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def remember(self, value: str) -> None:
         """Short values are not remembered: masking `123` everywhere would hide numbers, not secrets."""
-        forms = {form for form in _forms(value) if len(form) >= 8}
+        forms = {form for form in _forms(value) if len(form) >= HEAD}
         with self._lock:
-            # Longest first: a secret that starts like a shorter one must not leave its tail.
-            self._values = tuple(sorted(forms.union(self._values), key=lambda known: (-len(known), known)))
+            if new := forms.difference(self._values):
+                # Longest first: a secret that starts like a shorter one must not leave its tail.
+                self._values = tuple(sorted(new.union(self._values), key=_longest_first))
+                heads = {form[:HEAD] for form in new}
+                self._heads = self._heads | {
+                    head: tuple(value for value in self._values if value.startswith(head)) for head in heads
+                }
+
+    def _present(self, text: str) -> Sequence[str]:
+        """Secrets that may be in a text. A process that works for hundreds of clients knows thousands of them."""
+        if len(self._values) <= FEW:
+            return self._values
+        heads = self._heads
+        starts = {text[at : at + HEAD] for at in range(len(text) - HEAD + 1)}
+        return sorted((value for head in starts & heads.keys() for value in heads[head]), key=_longest_first)
 
     def clean(self, text: str) -> str:
-        for value in self._values:
+        for value in self._present(text):
             text = text.replace(value, MASK)
         text = _TOKEN_PARAMETER.sub(lambda match: f"{match[1]}={MASK}", text)
         text = _BEARER.sub(f"Bearer {MASK}", text)

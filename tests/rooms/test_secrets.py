@@ -7,6 +7,7 @@ import pickle
 import stat
 import threading
 import time
+import timeit
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -369,3 +370,22 @@ def test_a_short_value_is_not_masked_everywhere() -> None:
     redactor = Redactor()
     redactor.remember("123")
     assert redactor.clean("123 orders") == "123 orders"
+
+
+def test_with_thousands_of_secrets_each_is_still_masked_and_a_line_costs_no_more():
+    redactor = Redactor()
+    known = [f"{at:04d}-token-of-client" for at in range(600)] + ["0001-token-of-client-and-its-tail"]
+    for value in known:
+        redactor.remember(value)
+    assert redactor.clean(f"a {known[0]} b {known[-1]} c {known[599]}") == f"a {MASK} b {MASK} c {MASK}"
+    assert redactor.clean("0601-token-of-client") == "0601-token-of-client"
+    assert redactor.clean("short") == "short"
+    few = Redactor()
+    for value in known[:50]:
+        few.remember(value)
+    line = "step done, 200 orders, 12 new, 3 updated " * 3
+
+    def cost(of: Redactor) -> float:
+        return min(timeit.repeat(lambda: of.clean(line), number=20, repeat=5))
+
+    assert cost(redactor) < 5 * cost(few)
