@@ -5,17 +5,20 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import UsageError
 
+ZONE = "America/Sao_Paulo"
+"""Where the files' wall times are true."""
 TEMPLATE = """# Made by `cortex import olist`.
 client:
   name: "Olist"
   code: "{code}"
-  timezone: "America/Sao_Paulo"
+  timezone: "{zone}"
 
 ecommerce:
   platform: "olist"
@@ -62,10 +65,15 @@ def olist(
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     workspace = shell.workspace
     codes.check(client)
+    vault = Vault(client, workspace.root)
+    adapter = plugins.adapter("stores", "olist", Store)
+    wanted = folder.resolve()
+    # Files know their own days; and nothing is made of a folder that does not hold them.
+    window = adapter(adapter.Config(path=wanted), Access(client, vault, ZoneInfo(ZONE))).span()  # type: ignore[attr-defined,call-arg]
     file = workspace.tenants / f"{client}.yaml"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(TEMPLATE.format(code=client, path=json.dumps(str(folder.resolve()))), encoding="utf-8")
+        file.write_text(TEMPLATE.format(code=client, zone=ZONE, path=json.dumps(str(wanted))), encoding="utf-8")
         shell.say(f"made {file}")
     tenant = tenants.load(workspace, client)
     if tenant.ecommerce.kind != "olist":
@@ -74,9 +82,13 @@ def olist(
             f"Client {client} is a {tenant.ecommerce.kind} shop.",
             fix="Import into another client: --client CODE",
         )
-    vault = Vault(client, workspace.root)
-    store = plugins.adapter("stores", "olist", Store)(tenant.ecommerce.config, Access(client, vault, tenant.timezone))
-    window = store.span()  # type: ignore[attr-defined]  # files know their own days
+    stored = (workspace.root / tenant.ecommerce.config.path.expanduser()).resolve()  # type: ignore[attr-defined]
+    if stored != wanted:
+        raise UsageError(
+            "CTX-1029",
+            f"Client {client} takes its orders from {stored}, not from {wanted}.",
+            fix=f"Import into another client with --client CODE, or change ecommerce.path in tenants/{client}.yaml.",
+        )
     vault.identity_key(create=True)
     provision.apply(shell.database, client, workspace.state)
     recipe = Recipe(

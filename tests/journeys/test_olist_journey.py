@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -67,6 +68,26 @@ def test_five_imports_are_one(importing: tuple[Agency, str]) -> None:
         code, "SELECT model, SUM(attributed_revenue) AS attributed_revenue FROM fct_attribution GROUP BY model"
     )
     assert {row["attributed_revenue"] for row in shared} == {net}
+
+
+def test_a_wrong_folder_leaves_nothing_behind_and_another_one_is_refused(
+    importing: tuple[Agency, str], tmp_path: Path
+) -> None:
+    agency, code = importing
+    file = agency.root / "tenants" / f"{code}.yaml"
+    (empty := tmp_path / "empty").mkdir()
+    said = agency.cortex("import", "olist", str(empty), "--client", code, as_json=True)
+    assert (said.code, said.envelope["error"]["code"]) == (3, "CTX-3080")
+    assert not file.exists()
+    assert not agency.state.exists()
+    shutil.copytree(FOLDER, moved := tmp_path / "moved")
+    agency.ok("import", "olist", str(FOLDER), "--client", code)
+    before = agency.dump(code)
+    said = agency.cortex("import", "olist", str(moved), "--client", code, as_json=True)
+    assert (said.code, said.envelope["error"]["code"]) == (2, "CTX-1029")
+    assert agency.dump(code) == before
+    other = agency.cortex("import", "olist", str(FOLDER), "--client", agency.first, as_json=True)
+    assert (other.code, other.envelope["error"]["code"]) == (2, "CTX-1026")
 
 
 def test_the_same_files_give_the_same_rows_on_every_engine(found: Founder) -> None:
