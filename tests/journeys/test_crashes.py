@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from cortex.cli.demonstration import write_clients
 from cortex.crash import DIED
 from cortex.sandbox import serve
-from cortex.warehouse import tables
+from cortex.warehouse import Control, tables
 from tests.conftest import ENGINES, mysql_url
 from tests.journeys import agency as agencies
 from tests.journeys.agency import Agency, Dump
@@ -162,3 +163,46 @@ def test_killed_at_random(laboratory: Laboratory) -> None:
 @pytest.mark.slow
 def test_killed_at_random_many_times(laboratory: Laboratory) -> None:
     assert kill_at_random(laboratory, RANDOM_LONG) > RANDOM_LONG // 2
+
+
+def test_a_full_disk_stops_the_run_in_plain_words_and_the_next_one_mends_it(laboratory: Laboratory) -> None:
+    if laboratory.agency.database:
+        pytest.skip("the server's disk is not ours to fill")
+    laboratory.begin_again()
+    child = laboratory.start(file_bytes=150_000)
+    assert child.wait() == 5, child.said
+    assert "CTX-5021" in child.said
+    assert "disk is full" in child.said
+    laboratory.mended("a full disk")
+
+
+def test_a_run_that_slept_through_its_lease_writes_nothing_any_more(laboratory: Laboratory) -> None:
+    """Stopped at work, overtaken, woken: what it had in hand is refused, and the tables are the other one's."""
+    agency = laboratory.agency
+    laboratory.begin_again()
+    sleeper = laboratory.start()
+    time.sleep(laboratory.seconds * 0.3)
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    with Control.open(agency.database, agency.state) as control:
+        name = f"tenant:{laboratory.code}"
+        held = control.holder(name)
+        assert held is not None, "it had not begun, or was over"
+        past = control.now() - timedelta(seconds=1)
+        assert control.renew(name, owner=held["owner"], epoch=held["epoch"], ttl=timedelta(0), now=past)
+        slept = held["owner"]
+    said = agency.cortex(*laboratory.words())
+    if said.code == 5 and "CTX-5008" in said.err:
+        # It fell asleep inside a transaction: its locks are the database's own fence, and end with its connection.
+        os.kill(sleeper.pid, signal.SIGKILL)
+        assert sleeper.wait() == -signal.SIGKILL
+        laboratory.mended("asleep inside a transaction")
+        return
+    assert said.code == 0, said.err
+    os.kill(sleeper.pid, signal.SIGCONT)
+    assert sleeper.wait() == 7, sleeper.said
+    assert "CTX-5010" in sleeper.said
+    with Control.open(agency.database, agency.state) as control:
+        fates = {row["run_id"]: row["status"] for row in control.runs(laboratory.code, limit=2)}
+    assert fates[slept] == "interrupted"
+    assert set(fates.values()) == {"interrupted", "ok"}
+    laboratory.mended("a sleep longer than the lease")
