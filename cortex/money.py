@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cortex.errors import BadRecord
@@ -40,7 +41,12 @@ def amount(text: str | float | Decimal | None, currency: str = "BRL") -> Decimal
     >>> amount("5190.00"), amount(9.99), amount("1.005"), amount(None)
     (Decimal('5190.00'), Decimal('9.99'), Decimal('1.00'), Decimal('0.00'))
     """
-    written = "" if text is None else str(text).strip()
+    return _exact("" if text is None else str(text).strip(), currency)
+
+
+@lru_cache(maxsize=4096)
+def _exact(written: str, currency: str) -> Decimal:
+    """Prices repeat, zero most of all: an amount read before is not read again."""
     try:
         value = Decimal(written or 0)
     except InvalidOperation:

@@ -92,8 +92,8 @@ def shop(code: str, number: int, days: int = 10) -> Shop:
     gclid = GCLID if number == 1 else OTHER_GCLID
     google.clicks = [GoogleClick(gclid, TODAY - timedelta(days=1), "101", "201", "301")]
     ga4 = Property(f"50{number}", f"{code} site", "BRL", ZONE)
-    ga4.orders = [order(day, position) for position, day in enumerate(days_before(days))]
-    ga4.sessions = [sessions(day, source) for day in days_before(days) for source in ("google", "facebook")]
+    ga4.orders = [order(day, position) for position, day in enumerate(days_before(days))][::-1]
+    ga4.sessions = [sessions(day, source) for day in days_before(days)[::-1] for source in ("google", "facebook")]
     return Shop(
         code,
         code.title(),

@@ -27,7 +27,11 @@ CHANNEL_COLOURS = {
     "other": "#9aa0a6",
     "unattributed": "#c4c7cc",
 }
-MODEL_COLOURS = ("#2a6fdb", "#8fb4ee", "#e08a00", "#3a8f3a", "#8a5fc7", "#b0307a")
+MODEL_COLOURS = (
+    "#2a6fdb", "#8fb4ee", "#e08a00", "#3a8f3a", "#8a5fc7", "#b0307a", "#008a8a", "#b5651d", "#c9a400", "#6d8b3c",
+    "#a35d6a", "#5aa9e6", "#7a7f87", "#2fae74", "#d46a6a", "#4b4f9e",
+)  # fmt: skip
+"""One for each attribution model, and some to spare."""
 STATE_COLOURS = {
     "accepted": "#3a8f3a",
     "processed": "#26702b",

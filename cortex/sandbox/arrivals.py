@@ -47,8 +47,8 @@ class Arrivals:
 
     traffic: Traffic
     labels: list[Label]
-    visit_label: npt.NDArray[np.int64]
-    visit_path: npt.NDArray[np.int64]
+    visit_label: npt.NDArray[np.int16]
+    visit_path: npt.NDArray[np.int16]
     paths: list[str]
     clicks: dict[int, dict[str, str]]
     """By visit of a buyer: click id by parameter name."""

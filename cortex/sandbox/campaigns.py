@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cortex.sandbox.shoppers import DIRECT, EMAIL, META, ORGANIC, PMAX, REFERRAL, SEARCH, SOCIAL, TIKTOK, Traffic
+from cortex.sandbox.shoppers import DIRECT, EMAIL, META, ORGANIC, PMAX, REFERRAL, SEARCH, SOCIAL, TIKTOK, Traffic, pick
 
 # How likely an ad of a funnel step is behind a visit that opens an occasion, is in the middle, closes it, or is alone.
 STEP_WEIGHTS = {
@@ -169,15 +169,14 @@ def labels_for(ads: list[Ad], *, sources: tuple[str, str] = ("facebook", "instag
     return labels
 
 
-def label_visits(rng: np.random.Generator, traffic: Traffic, labels: list[Label]) -> npt.NDArray[np.int64]:
+def label_visits(rng: np.random.Generator, traffic: Traffic, labels: list[Label]) -> npt.NDArray[np.int16]:
     """The label of every visit: one of its channel's, weighed by where in the occasion the visit is."""
-    chosen = np.zeros(len(traffic.visit_at), dtype=np.int64)
+    chosen = np.zeros(len(traffic.visit_at), dtype=np.int16)
     draws = rng.random(len(chosen))
     for channel in range(DIRECT + 1):
         own = [i for i, label in enumerate(labels) if label.channel == channel]
         weights = np.array([labels[i].weights for i in own]).T
         bounds = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
         mine = np.flatnonzero(traffic.visit_channel == channel)
-        picked = (draws[mine][:, None] > bounds[traffic.visit_stage[mine]][:, :-1]).sum(axis=1)
-        chosen[mine] = np.array(own)[picked]
+        chosen[mine] = np.array(own)[pick(draws[mine], bounds, traffic.visit_stage[mine])]
     return chosen

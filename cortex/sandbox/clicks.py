@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 
 import numpy as np
 
 
-def _opaque(rng: np.random.Generator, count: int, length: int) -> list[str]:
+def _opaque(rng: np.random.Generator, count: int, length: int) -> Iterator[str]:
     """`count` random base64url texts of `length` characters, cut from one long draw because that is fast."""
     text = urlsafe_b64encode(rng.bytes(count * length * 3 // 4 + 3)).decode()
-    return [text[i * length : (i + 1) * length] for i in range(count)]
+    return (text[i * length : (i + 1) * length] for i in range(count))
 
 
 def gclids(rng: np.random.Generator, count: int) -> list[str]:

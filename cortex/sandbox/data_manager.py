@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from cortex.clock import Clock, local_day
 from cortex.sandbox.google_rest import Refused, error_info, exhausted, faulty
@@ -32,7 +36,7 @@ PREFIX = "PROCESSING_ERROR_REASON_"
 FOREIGN_CLICK = "PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER"
 
 
-@dataclass
+@dataclass(slots=True)
 class _Conversion:
     """What an account holds for one transaction id."""
 
@@ -48,6 +52,25 @@ class _Batch:
     shops: tuple[str, ...]
     destinations: list[tuple[Destination, int, Counter[str]]] = field(default_factory=list)
     polls: int = 0
+
+
+class _ClickIndex:
+    """Finds a click by its id. Hashes in order, since a dict of a year's clicks would outweigh the rest of the market."""
+
+    def __init__(self, clicks: Sequence[GoogleClick]) -> None:
+        self._clicks = clicks
+
+    def find(self, gclid: str) -> GoogleClick | None:
+        hashes, positions = self._index
+        first, last = np.searchsorted(hashes, hash(gclid), "left"), np.searchsorted(hashes, hash(gclid), "right")
+        found = (self._clicks[position] for position in positions[first:last].tolist())
+        return next((click for click in found if click.gclid == gclid), None)
+
+    @cached_property
+    def _index(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+        hashes = np.fromiter((hash(click.gclid) for click in self._clicks), np.int64, len(self._clicks))
+        order = np.argsort(hashes)
+        return hashes[order], order.astype(np.uint32)
 
 
 class DataManagerStandIn:
@@ -77,11 +100,8 @@ class DataManagerStandIn:
         self._requests = 0
         self._batches: dict[str, _Batch] = {}
         self._ledger: dict[tuple[str, str], _Conversion] = {}
-        self._clicks: dict[str, tuple[str, GoogleClick]] = {
-            click.gclid: (shop.google.customer_id, click)
-            for shop in market.shops
-            if shop.google is not None
-            for click in shop.google.clicks
+        self._clicks = {
+            shop.google.customer_id: _ClickIndex(shop.google.clicks) for shop in market.shops if shop.google is not None
         }
 
     def handle(self, request: Request) -> Response:
@@ -222,11 +242,10 @@ class DataManagerStandIn:
         gclid = event.clicks.get("gclid")
         if gclid is None or account is None:
             return ""
-        owner, click = self._clicks.get(gclid, ("", None))
+        click = self._clicks[account.customer_id].find(gclid)
         if click is None:
-            return PREFIX + "CLICK_NOT_FOUND"
-        if owner != account.customer_id:
-            return FOREIGN_CLICK
+            foreign = any(index.find(gclid) for index in self._clicks.values())
+            return FOREIGN_CLICK if foreign else PREFIX + "CLICK_NOT_FOUND"
         if local_day(event.occurred_at, ZoneInfo(account.timezone)) < click.day:
             return PREFIX + "CONVERSION_PRECEDES_CLICK"
         return ""
@@ -294,7 +313,7 @@ def _delivery(
         outcome=outcome,
         reason=reason,
         identifiers=event.identifiers,
-        payload=event.payload,
+        sent=msgspec.json.encode(event.payload),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from cortex.sandbox.checkout import Sale
 from cortex.sandbox.happenings import (
-    Event,
     abandoned,
     authorized,
     cancelled,
@@ -19,6 +18,7 @@ from cortex.sandbox.happenings import (
     trimmed,
 )
 from cortex.sandbox.notation import money
+from cortex.sandbox.orders import Event
 
 HOUR, DAY = 3600, 86400
 DRAWS = 12

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from cortex.sandbox.google_rest import Fields, Refused
-from cortex.sandbox.market import GaOrder, GaSessions, Property
+from cortex.sandbox.market import GaOrder, GaSessions, Property, within
 
 MOST_DIMENSIONS = 9
 MOST_METRICS = 10
@@ -204,13 +204,12 @@ def rows(prop: Property, report: Report, today: date, flags: Flags) -> tuple[Row
     totals: dict[tuple[str, ...], list[Decimal]] = {}
     for position, (since, until) in enumerate(report.ranges):
         suffix = (f"date_range_{position}",) if len(report.ranges) > 1 else ()
-        for item in items:
-            if since <= item.day <= min(until, today):
-                key = (*(dimensions[name](item) or NOT_SET for name in report.dimensions), *suffix)
-                row = totals.setdefault(key, [Decimal(0)] * len(report.metrics))
-                for column, name in enumerate(report.metrics):
-                    if not (flags.revenue_hidden and name in MONEY):
-                        row[column] += measures[name](item)
+        for item in within(items, since, min(until, today)):
+            key = (*(dimensions[name](item) or NOT_SET for name in report.dimensions), *suffix)
+            row = totals.setdefault(key, [Decimal(0)] * len(report.metrics))
+            for column, name in enumerate(report.metrics):
+                if not (flags.revenue_hidden and name in MONEY):
+                    row[column] += measures[name](item)
     if not report.keep_empty and report.metrics:
         totals = {key: values for key, values in totals.items() if any(values)}
     most = flags.rows_before_other

@@ -1,4 +1,4 @@
-"""Google Ads over gRPC: GoogleAdsService.SearchStream with the SDK's own messages, and the ways it fails."""
+"""Google Ads over gRPC: GoogleAdsService.SearchStream, and the ways it fails."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cortex.clock import Clock, local_day
 from cortex.sandbox import gaql, google_ads_rows
 from cortex.sandbox.faults import Faults
+from cortex.sandbox.google_ads_messages import assign, message
 from cortex.sandbox.google_rest import Refused
 from cortex.sandbox.market import GoogleAccount, Market
 from cortex.sandbox.oauth import ADWORDS, Grant, OAuth
@@ -76,7 +75,7 @@ class GoogleAdsStandIn:
         handlers = [
             grpc.method_handlers_generic_handler(
                 METHOD.format(version=version).strip("/").partition("/")[0],
-                # Bytes in and out: a version's messages are imported when the first call of that version comes.
+                # Bytes in and out: the messages are the same in every version.
                 {"SearchStream": grpc.unary_stream_rpc_method_handler(self._stream(version))},
             )
             for version in VERSIONS
@@ -106,19 +105,18 @@ class GoogleAdsStandIn:
             fault = self._faults.draw(METHOD.format(version=version))
             self._requests += 1
             request_id = f"sandbox-{self._requests}"
-            messages = _messages(version)
-            request = messages.request(body)
+            request = message("SearchGoogleAdsStreamRequest").FromString(body)
             status = "OK"
             try:
                 self._before(fault)
-                for sent, batch in enumerate(self._answer(request, context, messages, request_id)):
+                for sent, batch in enumerate(self._answer(request, context, version, request_id)):
                     yield batch
                     self._between(fault, sent)
             except AdsRefused as refusal:
                 status = refusal.status
                 self._received.called(_call(request, _number(grpc, status), fault))
                 if status != "UNAVAILABLE":  # a broken transport has no words of Google Ads
-                    context.set_trailing_metadata(messages.failure(refusal, request_id))
+                    context.set_trailing_metadata(_failure(refusal, request_id, version))
                 context.abort(getattr(grpc.StatusCode, status), refusal.message)
             self._received.called(_call(request, _number(grpc, status), fault))
             context.set_trailing_metadata((("request-id", request_id),))
@@ -146,7 +144,7 @@ class GoogleAdsStandIn:
         if fault == "slow":
             self._stopping.wait(self._faults.slow_seconds)
 
-    def _answer(self, request: Any, context: Any, messages: _Messages, request_id: str) -> Iterator[bytes]:
+    def _answer(self, request: Any, context: Any, version: int, request_id: str) -> Iterator[bytes]:
         metadata = {str(key): value for key, value in context.invocation_metadata()}
         grant = self._authenticate(metadata)
         wait = self._operations.spend()
@@ -155,13 +153,13 @@ class GoogleAdsStandIn:
         account, managed = self._account(request.customer_id, metadata, grant)
         try:
             query = gaql.parse(request.query)
-            google_ads_rows.check(query, messages.version)
+            google_ads_rows.check(query, version)
             rows = self._rows(query, account, managed)
         except gaql.QueryRefused as refusal:
             raise AdsRefused("INVALID_ARGUMENT", refusal.family, refusal.reason, refusal.message) from None
         batches = [rows[at : at + self._batch_rows] for at in range(0, len(rows), self._batch_rows)] or [[]]
         for number, batch in enumerate(batches, 1):
-            yield messages.response(batch, query.select, request_id, last=number == len(batches))
+            yield _response(batch, query.select, request_id, last=number == len(batches))
 
     def _authenticate(self, metadata: dict[str, Any]) -> Grant:
         try:
@@ -223,76 +221,37 @@ class GoogleAdsStandIn:
         return google_ads_rows.rows(account, query, local_day(self._clock(), ZoneInfo(account.timezone)))
 
 
-class _Messages:
-    """The protobuf messages of one API version, from the vendor's package."""
-
-    def __init__(self, version: int) -> None:
-        self.version = version
-        self._root = f"google.ads.googleads.v{version}"
-        service = import_module(f"{self._root}.services.types.google_ads_service")
-        self._errors = import_module(f"{self._root}.errors.types.errors")
-        # Raw protobuf: twenty times faster than the proto-plus wrappers around it.
-        self._request = type(service.SearchGoogleAdsStreamRequest.pb(service.SearchGoogleAdsStreamRequest()))
-        self._response = type(service.SearchGoogleAdsStreamResponse.pb(service.SearchGoogleAdsStreamResponse()))
-
-    def request(self, body: bytes) -> Any:
-        return self._request.FromString(body)
-
-    def response(self, rows: list[dict[str, Any]], select: Sequence[str], request_id: str, *, last: bool) -> bytes:
-        message = self._response(request_id=request_id)
-        message.field_mask.paths.extend(select)
-        if last:
-            message.query_resource_consumption = 1 + len(rows)
-        for row in rows:
-            result = message.results.add()
-            for path, value in row.items():
-                _assign(result, path, value)
-        serialized: bytes = message.SerializeToString()
-        return serialized
-
-    def failure(self, refusal: AdsRefused, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
-        """Trailing metadata as Google Ads sends it: the failure's bytes and the request id."""
-        error: dict[str, Any] = {
-            "error_code": {refusal.family: getattr(self._enum(refusal.family), refusal.reason)},
-            "message": refusal.message,
-        }
-        if refusal.scope:
-            scopes = self._errors.QuotaErrorDetails.QuotaRateScope
-            error["details"] = {
-                "quota_error_details": {
-                    "rate_scope": getattr(scopes, refusal.scope),
-                    "rate_name": f"Requests per {refusal.scope.lower()}",
-                    "retry_delay": {"seconds": refusal.retry_seconds},
-                }
-            }
-        kind = self._errors.GoogleAdsFailure
-        failure = kind.serialize(kind({"errors": [error], "request_id": request_id}))
-        return ((f"{self._root}.errors.googleadsfailure-bin", failure), ("request-id", request_id))
-
-    def _enum(self, family: str) -> Any:
-        module = import_module(f"{self._root}.errors.types.{family}")
-        name = "".join(part.title() for part in family.split("_"))
-        return getattr(getattr(module, f"{name}Enum"), name)
+def _response(rows: list[dict[str, Any]], select: Sequence[str], request_id: str, *, last: bool) -> bytes:
+    answer = message("SearchGoogleAdsStreamResponse")(request_id=request_id)
+    answer.field_mask.paths.extend(select)
+    if last:
+        answer.query_resource_consumption = 1 + len(rows)
+    for row in rows:
+        result = answer.results.add()
+        for path, value in row.items():
+            assign(result, path, value)
+    serialized: bytes = answer.SerializeToString()
+    return serialized
 
 
-def _assign(message: Any, path: str, value: Any) -> None:
-    """Set a field by its query path; enums by name."""
-    *parents, name = path.split(".")
-    for parent in parents:
-        message = getattr(message, parent)
-    kind = message.DESCRIPTOR.fields_by_name[name].enum_type
-    setattr(message, name, value if kind is None else kind.values_by_name[value].number)
+def _failure(refusal: AdsRefused, request_id: str, version: int) -> tuple[tuple[str, str | bytes], ...]:
+    """Trailing metadata as Google Ads sends it: the failure's bytes and the request id."""
+    failure = message("GoogleAdsFailure")(request_id=request_id)
+    error = failure.errors.add(message=refusal.message)
+    assign(error, f"error_code.{refusal.family}", refusal.reason)
+    if refusal.scope:
+        quota = error.details.quota_error_details
+        assign(quota, "rate_scope", refusal.scope)
+        quota.rate_name = f"Requests per {refusal.scope.lower()}"
+        quota.retry_delay.seconds = refusal.retry_seconds
+    key = f"google.ads.googleads.v{version}.errors.googleadsfailure-bin"
+    return ((key, failure.SerializeToString()), ("request-id", request_id))
 
 
 def _exhausted(message: str, seconds: int, scope: str) -> AdsRefused:
     return AdsRefused(
         "RESOURCE_EXHAUSTED", "quota_error", "RESOURCE_EXHAUSTED", message, scope=scope, retry_seconds=seconds
     )
-
-
-@cache
-def _messages(version: int) -> _Messages:
-    return _Messages(version)
 
 
 def _call(request: Any, status: int, fault: str) -> Call:

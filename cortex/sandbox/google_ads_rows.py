@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from cortex.sandbox.gaql import Condition, Query, QueryRefused
-from cortex.sandbox.market import AdDay, GoogleAccount, GoogleClick
+from cortex.sandbox.market import AdDay, GoogleAccount, GoogleClick, within
 from cortex.sandbox.months import months_before
 
 DATE = "segments.date"
@@ -263,7 +263,7 @@ def _places(account: GoogleAccount, query: Query, days: tuple[date, date] | None
     since, until = days or (date.min, date.max)
     since, until = max(since, months_before(today, DAILY_HISTORY_MONTHS)), min(until, today)
     if query.resource == "click_view":
-        yield from (Place(account, click) for click in account.clicks if since <= click.day <= until)
+        yield from (Place(account, click) for click in within(account.clicks, since, until))
         return
     for item in _under_present_names(account.days):
         # Performance Max and its like spend without ads, so they have no rows below the campaign.

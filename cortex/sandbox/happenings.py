@@ -7,16 +7,11 @@ order, whose lines and total are smaller afterwards: see `trimmed`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable
 
 from cortex.sandbox.checkout import Sale, wire_line
-from cortex.sandbox.market import Change
 from cortex.sandbox.notation import money, stamp
-
-Event = tuple[int, dict[str, Any]]
-"""When (epoch seconds) and which fields of the order have another value from then on."""
+from cortex.sandbox.orders import Event
 
 
 def paid(at: int, total: str, payments: int = 1) -> Event:
@@ -104,19 +99,6 @@ def trimmed(at: int, sale: Sale, domain: str) -> Event:
     }
 
 
-def live(order: dict[str, Any], events: Sequence[Event]) -> list[Change]:
-    """Let events happen to a placed order: it becomes its last state, its history is returned.
-
-    Events may come in any order of time; those at the same second happen in the order given.
-    """
-    if not events:
-        return []
-    ordered = sorted(events, key=lambda event: event[0])
-    names = {name: order.get(name) for _, fields in ordered for name in fields}
-    state = {**names, "updated_at": order["updated_at"]}
-    history = [Change(datetime.fromisoformat(order["created_at"]), state)]
-    for at, fields in ordered:
-        state = {**state, **fields, "updated_at": stamp(at)}
-        history.append(Change(datetime.fromtimestamp(at, UTC), state))
-    order.update(state)
-    return history
+def history(events: Iterable[Event]) -> list[Event]:
+    """Events in the order of time, each of which moves `updated_at`; those at the same second as they were given."""
+    return [(at, {**fields, "updated_at": stamp(at)}) for at, fields in sorted(events, key=lambda event: event[0])]

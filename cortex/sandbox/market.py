@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from cortex.sandbox.notation import epoch, stamp
+from cortex.sandbox.orders import Order, Orders
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AdDay:
     """One ad on one day of the account's zone. Google: adset = ad group; campaigns without ads have empty ids."""
 
@@ -29,8 +36,7 @@ class AdDay:
     """Google: SEARCH, PERFORMANCE_MAX …"""
 
 
-@dataclass(frozen=True)
-class GoogleClick:
+class GoogleClick(msgspec.Struct, frozen=True, gc=False):
     gclid: str
     day: date
     campaign_id: str
@@ -38,8 +44,7 @@ class GoogleClick:
     ad_id: str
 
 
-@dataclass(frozen=True)
-class GaOrder:
+class GaOrder(msgspec.Struct, frozen=True, gc=False):
     """Row of GA4's report by transaction id."""
 
     day: date
@@ -53,8 +58,7 @@ class GaOrder:
     revenue: Decimal
 
 
-@dataclass(frozen=True)
-class GaSessions:
+class GaSessions(msgspec.Struct, frozen=True, gc=False):
     day: date
     source: str
     medium: str
@@ -67,6 +71,20 @@ class GaSessions:
     users: int
     new_users: int
     revenue: Decimal
+
+
+class Dated(Protocol):
+    @property
+    def day(self) -> date: ...
+
+
+DatedRow = TypeVar("DatedRow", bound=Dated)
+
+
+def within(rows: Sequence[DatedRow], since: date, until: date) -> Sequence[DatedRow]:
+    """The rows of the days `since` to `until`, both included, of a table that has its oldest day first."""
+    first = bisect_left(rows, since, key=lambda row: row.day)
+    return rows[first : bisect_right(rows, until, first, key=lambda row: row.day)]
 
 
 @dataclass
@@ -89,7 +107,8 @@ class GoogleAccount:
     currency: str
     timezone: str
     days: list[AdDay] = field(default_factory=list)
-    clicks: list[GoogleClick] = field(default_factory=list)
+    clicks: Sequence[GoogleClick] = ()
+    """Oldest day first."""
 
 
 @dataclass
@@ -98,19 +117,12 @@ class Property:
     name: str
     currency: str
     timezone: str
-    orders: list[GaOrder] = field(default_factory=list)
-    sessions: list[GaSessions] = field(default_factory=list)
+    orders: Sequence[GaOrder] = ()
+    """Oldest day first, as are the sessions."""
+    sessions: Sequence[GaSessions] = ()
 
 
-@dataclass(frozen=True)
-class Change:
-    """What an order became at one instant: every field that ever changes, with the value it has from then on."""
-
-    at: datetime
-    fields: dict[str, Any]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PathCount:
     """Shoppers who came through the same channels in the same order, bought or not."""
 
@@ -133,10 +145,8 @@ class Shop:
     store_token: str
     meta_token: str
     google_refresh_token: str
-    orders: list[dict[str, Any]] = field(default_factory=list)
-    """Nuvemshop's wire shape, complete, personal data included, any order; each as its last change leaves it."""
-    changes: dict[str, list[Change]] = field(default_factory=dict)
-    """By order id, oldest first. The first one is the order's creation; an order without any never changed."""
+    orders: Orders = field(default_factory=Orders)
+    """With what happens to them; in any order."""
     scopes: tuple[str, ...] = ("read_products", "read_orders", "read_customers")
     """What the store token may read."""
     products: list[dict[str, Any]] = field(default_factory=list)
@@ -155,38 +165,23 @@ class Shop:
 
         `updated_at` follows by itself. Raises KeyError for an unknown order, ValueError for one not yet placed.
         """
-        order = next((order for order in self.orders if str(order["id"]) == str(order_id)), None)
-        if order is None:
-            raise KeyError(f"no order {order_id}")
-        history = self.changes.setdefault(str(order_id), [])
-        stamped = {**fields, "updated_at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")}
-        if not history:
-            created = datetime.fromisoformat(order["created_at"])
-            history.append(Change(created, {name: order.get(name) for name in stamped}))
-        before = [change for change in history if change.at <= at]
-        if not before:
+        position = self.orders.position(order_id)
+        order, events = self.orders.story(position)
+        when = int(at.timestamp())
+        if when < epoch(order["created_at"]):
             raise ValueError(f"order {order_id} does not exist yet at {at}")
-        known = before[-1].fields
-        added = {name: order.get(name) for name in stamped if name not in known}
-        history[:] = [Change(change.at, {**added, **change.fields}) for change in history]
-        later = [Change(change.at, {**change.fields, **fields}) for change in history[len(before) :]]
-        history[len(before) :] = [Change(at, {**added, **known, **stamped}), *later]
-        order.update(history[-1].fields)
+        before = [event for event in events if event[0] <= when]
+        # What was going to happen still does, but leaves the amended fields alone.
+        later = [
+            (then, {**said, **{name: fields[name] for name in said.keys() & fields}})
+            for then, said in events[len(before) :]
+        ]
+        self.orders.replace(position, order, [*before, (when, {**fields, "updated_at": stamp(when)}), *later])
         self.revision += 1
 
-    def orders_at(self, moment: datetime) -> list[dict[str, Any]]:
+    def orders_at(self, moment: datetime) -> list[Order]:
         """The orders that exist at an aware instant, each as it is then."""
-        seen = []
-        for order in self.orders:
-            history = self.changes.get(str(order["id"]))
-            if not history:
-                if datetime.fromisoformat(order["created_at"]) <= moment:
-                    seen.append(order)
-                continue
-            past = [change for change in history if change.at <= moment]
-            if past:
-                seen.append({**order, **past[-1].fields})
-        return seen
+        return list(self.orders.existing(moment.timestamp()))
 
 
 @dataclass

@@ -13,6 +13,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from cortex.clock import Clock, local_day
 from cortex.sandbox import capi, insights
 from cortex.sandbox.graph import (
@@ -43,7 +45,7 @@ PAGE_ROWS = 1000
 SYNC_ROWS = 20_000
 JOB_ROWS = 400_000
 GAP_AFTER = 50
-REMEMBERED_ANSWERS = 64
+REMEMBERED_ANSWERS = 16
 
 STEPS = (("Job Not Started", 0), ("Job Started", 0), ("Job Running", 40), ("Job Running", 100), ("Job Completed", 100))
 """What successive polls of a report show. 100 % without Completed is not done. A faster platform skips some."""
@@ -130,7 +132,7 @@ class MetaStandIn:
         self._throttles = 0
         self._jobs: dict[str, _Job] = {}
         self._seen: dict[tuple[str, str, str], datetime] = {}
-        self._answers: OrderedDict[tuple[Any, ...], list[dict[str, Any]]] = OrderedDict()
+        self._answers: OrderedDict[tuple[Any, ...], list[msgspec.Raw]] = OrderedDict()
         accounts = [shop.meta for shop in market.shops if shop.meta is not None]
         # Hourly budgets: Limited tier for an account (600 + 400 per active ad); the app's is shared by every tenant.
         self._budgets = {
@@ -257,7 +259,7 @@ class MetaStandIn:
             )
         return Response.of_json(200, page, headers)
 
-    def _page(self, answer: list[dict[str, Any]], limit: int, after: Any, question: str) -> dict[str, Any]:
+    def _page(self, answer: list[msgspec.Raw], limit: int, after: Any, question: str) -> dict[str, Any]:
         """One page. In long lists the second page is empty and has a next one, as Meta's sometimes are."""
         offset, gap_passed = position(after, question)
         gap = len(answer) > max(limit, self._gap_after) and offset == limit and not gap_passed
@@ -271,13 +273,13 @@ class MetaStandIn:
             paging["next"] = ""
         return {"data": data, "paging": paging}
 
-    def _remembered(self, key: tuple[Any, ...], build: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Pages of one question come from one answer."""
+    def _remembered(self, key: tuple[Any, ...], build: Callable[[], list[dict[str, Any]]]) -> list[msgspec.Raw]:
+        """Pages of one question come from one answer, kept as the JSON of its rows."""
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)
                 return self._answers[key]
-        answer = build()
+        answer = [msgspec.Raw(msgspec.json.encode(row)) for row in build()]
         with self._lock:
             self._answers[key] = answer
             while len(self._answers) > REMEMBERED_ANSWERS:
@@ -396,7 +398,7 @@ class MetaStandIn:
             outcome="duplicate" if duplicate else "counted",
             test=test,
             identifiers=capi.match_keys(event),
-            payload=event,
+            sent=msgspec.json.encode(event),
         )
 
 

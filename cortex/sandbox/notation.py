@@ -23,6 +23,15 @@ def stamp(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
+def epoch(text: str) -> int:
+    """Epoch seconds of such an instant, whatever its offset.
+
+    >>> epoch("2022-02-23T12:25:18+0000")
+    1645619118
+    """
+    return int(datetime.fromisoformat(text).timestamp())
+
+
 def php_stamp(at: int) -> dict[str, str | int]:
     """Epoch seconds as PHP serialises a DateTime object: `completed_at` arrives so."""
     text = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.000000")

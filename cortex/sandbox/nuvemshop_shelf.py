@@ -5,46 +5,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from cortex.sandbox.market import Shop
-from cortex.sandbox.nuvemshop_query import SHOWN_BY_ANY, Query
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-STATES = ("status", "payment_status", "shipping_status")
-# What a word of the filter means in the field, where these differ.
-SAME = {"shipped": "fulfilled", "unshipped": "unfulfilled"}
+from cortex.sandbox.notation import epoch
+from cortex.sandbox.nuvemshop_query import Query
+from cortex.sandbox.nuvemshop_versions import Bools, Ints, Versions, fits, versions_of
+from cortex.sandbox.orders import Order
 
 
-@dataclass
-class Versions:
-    """Every state every order has ever had, newest order first; the versions of order i are starts[i]..starts[i + 1]."""
-
-    orders: list[dict[str, Any]]
-    starts: Ints
-    at: Ints
-    fields: list[dict[str, Any]]
-    words: dict[str, npt.NDArray[np.str_]]
-    total: Ints
-    ids: Ints
-    created: Ints
-    storefront: npt.NDArray[np.str_]
+class WithCustomer(msgspec.Struct):
+    customer: dict[str, Any]
 
 
 @dataclass
 class Now:
-    """The shop at one instant: which orders exist, which version of each counts, and who the customers are."""
+    """The shop at one instant: which orders exist, which version of each counts, and the newest order of each customer."""
 
     at: int
     revision: int
     visible: Bools
     version: Ints
-    customers: list[dict[str, Any]] | None = None
+    customers: list[int] | None = None
 
 
 class Shelf:
@@ -54,7 +39,7 @@ class Shelf:
         self._shop = shop
         self._lock = threading.Lock()
         self._revision = shop.revision
-        self._versions = _versions(shop)
+        self._versions = versions_of(shop.orders)
         self._now: Now | None = None
         self._products = sorted(shop.products, key=lambda item: (item["created_at"], item["id"]), reverse=True)
 
@@ -90,41 +75,50 @@ class Shelf:
 
     def one(self, resource: str, wanted: int, now: int) -> dict[str, Any] | None:
         """The resource of that id if it exists already."""
+        if resource == "products":
+            return next((item for item in self._products if item["id"] == wanted), None)
+        state, versions = self._at(now)
         if resource == "orders":
-            state, versions = self._at(now)
-            found = np.flatnonzero((versions.ids == wanted) & state.visible)
-            return self.fetch("orders", found.tolist(), now)[0] if len(found) else None
-        listed = self._products if resource == "products" else self._customers(now)
-        return next((item for item in listed if item["id"] == wanted), None)
+            found = np.flatnonzero((versions.ids == wanted) & state.visible).tolist()
+        else:
+            found = [i for i in self._customers(now) if versions.customer[i] == wanted]
+        return self.fetch(resource, found[:1], now)[0] if found else None
 
     def search(self, resource: str, query: Query, now: int) -> Sequence[int]:
         """Positions of what the query asks for, newest first."""
         if resource == "orders":
             return self._orders(query, now)
-        listed = self._products if resource == "products" else self._customers(now)
-        hits = [i for i, item in enumerate(listed) if _listed(item, query, now)]
-        if resource == "products" and query.words.get("sort_by") == "created-at-ascending":
+        if resource == "customers":
+            return [i for i in self._customers(now) if _listed(self._customer(i), query, now)]
+        hits = [i for i, item in enumerate(self._products) if _listed(item, query, now)]
+        if query.words.get("sort_by") == "created-at-ascending":
             hits.reverse()
         return hits
 
     def fetch(self, resource: str, positions: Sequence[int], now: int) -> list[dict[str, Any]]:
         """The resources at those positions."""
-        if resource != "orders":
-            listed = self._products if resource == "products" else self._customers(now)
-            return [listed[i] for i in positions]
-        state, versions = self._at(now)
-        version = state.version
-        shown = [{**versions.orders[i], **versions.fields[int(version[i])]} for i in positions]
+        if resource == "products":
+            return [self._products[i] for i in positions]
+        if resource == "customers":
+            return [self._customer(i) for i in positions]
+        shown = [self._order(i, now) for i in positions]
         if "read_customers" not in self._shop.scopes:
             for order in shown:
                 order.pop("customer", None)
         return shown
 
+    def _order(self, position: int, now: int) -> Order:
+        return self._shop.orders.at(position, now)
+
+    def _customer(self, position: int) -> dict[str, Any]:
+        placed, _ = self._shop.orders.read(position, tuple[WithCustomer, msgspec.Raw])
+        return placed.customer
+
     def _at(self, now: int) -> tuple[Now, Versions]:
         with self._lock:
             if self._revision != self._shop.revision:
                 self._revision = self._shop.revision
-                self._versions = _versions(self._shop)
+                self._versions = versions_of(self._shop.orders)
             state = self._now
             if state is None or state.at != now or state.revision != self._revision:
                 state = self._now = _look(self._versions, now, self._revision)
@@ -132,70 +126,25 @@ class Shelf:
 
     def _orders(self, query: Query, now: int) -> Sequence[int]:
         state, versions = self._at(now)
-        mask = state.visible & _fits(query, versions, state.version)
-        found = np.flatnonzero(mask).tolist()
+        mask = state.visible & fits(query, versions, state.version)
+        found: list[int] = versions.newest[mask[versions.newest]].tolist()
         if query.customers is not None:
-            found = [i for i in found if versions.orders[i]["customer"]["id"] in query.customers]
+            found = [i for i in found if versions.customer[i] in query.customers]
         if "app_id" in query.numbers:
-            found = [i for i in found if versions.orders[i].get("app_id") == query.numbers["app_id"]]
+            found = [i for i in found if self._order(i, now).get("app_id") == query.numbers["app_id"]]
         if query.text:
-            found = [i for i in found if _mentions(versions.orders[i], query.text)]
+            found = [i for i in found if _mentions(self._order(i, now), query.text)]
         return found
 
-    def _customers(self, now: int) -> list[dict[str, Any]]:
-        """Customers as their newest order shows them, newest customer first."""
+    def _customers(self, now: int) -> list[int]:
+        """The newest order of each customer, newest customer first."""
         state, versions = self._at(now)
         if state.customers is None:
-            newest: dict[int, dict[str, Any]] = {}
-            for i in np.flatnonzero(state.visible).tolist():
-                customer = versions.orders[i]["customer"]
-                newest.setdefault(customer["id"], customer)
-            state.customers = sorted(newest.values(), key=lambda item: (item["created_at"], item["id"]), reverse=True)
+            existing = versions.newest[state.visible[versions.newest]]
+            newest = existing[np.unique(versions.customer[existing], return_index=True)[1]]
+            by_age = np.lexsort((versions.customer[newest], versions.customer_since[newest]))
+            state.customers = newest[by_age[::-1]].tolist()
         return state.customers
-
-
-def _epoch(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-def _versions(shop: Shop) -> Versions:
-    created = {str(order["id"]): _epoch(order["created_at"]) for order in shop.orders}
-    orders = sorted(shop.orders, key=lambda order: (created[str(order["id"])], order["id"]), reverse=True)
-    starts, at, position = [0], list[int](), list[int]()
-    fields: list[dict[str, Any]] = []
-    for i, order in enumerate(orders):
-        history = shop.changes.get(str(order["id"]))
-        if history:
-            at += [int(change.at.timestamp()) for change in history]
-            fields += [change.fields for change in history]
-        else:
-            at.append(_epoch(order["updated_at"]))
-            fields.append({})
-        position += [i] * (len(at) - len(position))
-        starts.append(len(at))
-    words = {
-        name: np.array(
-            [_word(orders[i], change, name) for i, change in zip(position, fields, strict=True)], dtype=np.str_
-        )
-        for name in STATES
-    }
-    totals = [change.get("total", orders[i]["total"]) for i, change in zip(position, fields, strict=True)]
-    return Versions(
-        orders=orders,
-        starts=np.array(starts, dtype=np.int64),
-        at=np.array(at, dtype=np.int64),
-        fields=fields,
-        words=words,
-        total=np.array([round(float(total) * 100) for total in totals], dtype=np.int64),
-        ids=np.array([order["id"] for order in orders], dtype=np.int64),
-        created=np.array([created[str(order["id"])] for order in orders], dtype=np.int64),
-        storefront=np.array([order["storefront"] for order in orders], dtype=np.str_),
-    )
-
-
-def _word(order: dict[str, Any], change: dict[str, Any], name: str) -> str:
-    word = str(change.get(name, order[name]))
-    return SAME.get(word, word)
 
 
 def _look(versions: Versions, now: int, revision: int) -> Now:
@@ -203,30 +152,7 @@ def _look(versions: Versions, now: int, revision: int) -> Now:
         empty = np.zeros(0, dtype=np.int64)
         return Now(now, revision, empty.astype(np.bool_), empty)
     past = np.add.reduceat((versions.at <= now).astype(np.int64), versions.starts[:-1])
-    # An order that never changed exists from its creation, though its only version may be dated later.
-    visible = (versions.created <= now) & ((past > 0) | (np.diff(versions.starts) == 1))
-    return Now(now, revision, visible, versions.starts[:-1] + np.maximum(past, 1) - 1)
-
-
-def _fits(query: Query, versions: Versions, version: Ints) -> Bools:
-    """Which orders, each in the given version, the query asks for as far as arrays can tell."""
-    mask = np.ones(len(version), dtype=np.bool_)
-    total = versions.total[version]
-    bounds = query.times | query.numbers
-    for name, values in (("created_at", versions.created), ("updated_at", versions.at[version]), ("total", total)):
-        mask &= values >= bounds.get(f"{name}_min", -np.inf)
-        mask &= values <= bounds.get(f"{name}_max", np.inf)
-    mask &= versions.ids > query.numbers.get("since_id", -1)
-    for name in STATES:
-        word = query.words.get(name, "any")
-        if word != "any":
-            mask &= versions.words[name][version] == word
-        elif name == "payment_status":
-            mask &= np.isin(versions.words[name][version], SHOWN_BY_ANY)
-    channel = query.words.get("channels", "any")
-    if channel != "any":
-        mask &= versions.storefront == channel
-    return mask
+    return Now(now, revision, versions.created <= now, versions.starts[:-1] + np.maximum(past, 1) - 1)
 
 
 def _mentions(order: dict[str, Any], text: str) -> bool:
@@ -236,7 +162,7 @@ def _mentions(order: dict[str, Any], text: str) -> bool:
 
 def _listed(item: dict[str, Any], query: Query, now: int) -> bool:
     """Whether a product or a customer is what the query asks for."""
-    created, updated = _epoch(item["created_at"]), _epoch(item["updated_at"])
+    created, updated = epoch(item["created_at"]), epoch(item["updated_at"])
     times, numbers = query.times, query.numbers
     if created > now or item["id"] <= numbers.get("since_id", -1):
         return False

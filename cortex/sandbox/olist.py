@@ -37,9 +37,10 @@ from cortex.sandbox.arrivals import AGENTS, Arrivals, browser_ip, kit_attributes
 from cortex.sandbox.campaigns import google_ads, meta_ads
 from cortex.sandbox.catalog import Good, wire_products
 from cortex.sandbox.checkout import Sale, Sold, wire_order
-from cortex.sandbox.happenings import Event, cancelled, closed, live, packed, paid, shipped
+from cortex.sandbox.happenings import cancelled, closed, history, packed, paid, shipped
 from cortex.sandbox.market import Market, Shop
 from cortex.sandbox.notation import money
+from cortex.sandbox.orders import Event
 from cortex.sandbox.people import DRAWS, Identity, invent
 from cortex.sandbox.places import BY_UF
 from cortex.sandbox.plans import ZONE, ShopPlan, open_shop, stream
@@ -91,9 +92,8 @@ def _shop(tables: Tables, seed: int, code: str) -> Shop:
     totals = np.zeros(len(traffic.at), dtype=np.int64)
     for order, occasion, sale in zip(tables.orders, occasions, sales, strict=True):
         wire = wire_order(sale, shop.store_id, shop.domain, shop.currency)
-        shop.changes[str(sale.order_id)] = live(wire, _events(order, sale))
-        shop.orders.append(wire)
-        order_ids[occasion] = str(sale.order_id)
+        shop.orders.add(wire, history(_events(order, sale)))
+        order_ids[occasion] = sale.order_id
         totals[occasion] = sale.charged
     until = datetime.fromtimestamp(placed[-1], UTC)
     report(stream(seed, code, "reports"), shop, arrivals, ads, totals, order_ids, since, until)

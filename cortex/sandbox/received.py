@@ -10,13 +10,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+import msgspec
+
 Outcome = Literal["counted", "duplicate", "restated", "failed"]
 """counted: a new conversion. duplicate: ignored, they had it. restated: changed one they had. failed: taken, then dropped."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event as one destination took it. `payload` is the event as it was sent (hashes, never clear identities)."""
+    """One event as one destination took it."""
 
     platform: str
     destination: str
@@ -35,10 +37,15 @@ class Delivery:
     test: bool = False
     identifiers: tuple[str, ...] = ()
     """Names of the match keys, not their values."""
-    payload: dict[str, Any] = field(default_factory=dict, repr=False)
+    sent: bytes = field(default=b"{}", repr=False)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The event as it was sent (hashes, never clear identities)."""
+        return msgspec.json.decode(self.sent, type=dict[str, Any])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A whole request turned down: nothing in it was taken."""
 
@@ -50,7 +57,7 @@ class Refusal:
     received_at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request, however it ended. `status` is the HTTP status (gRPC: its code's number); 0 when the answer was destroyed."""
 

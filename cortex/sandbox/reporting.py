@@ -14,6 +14,7 @@ from cortex.clock import day_start
 from cortex.sandbox.arrivals import Arrivals
 from cortex.sandbox.campaigns import Ad, Label
 from cortex.sandbox.clicks import gclids
+from cortex.sandbox.columns import Column, Rows, Texts
 from cortex.sandbox.market import AdDay, GaOrder, GaSessions, GoogleClick
 from cortex.sandbox.shoppers import DIRECT, META, PMAX, SEARCH, Traffic
 
@@ -23,27 +24,29 @@ Bools = npt.NDArray[np.bool_]
 # Revenue the platform claims for each unit of money spent.
 CLAIMED_ROAS = {META: 4.4, SEARCH: 6.8, PMAX: 5.0}
 CLICK_RATE = {META: 0.013, SEARCH: 0.085, PMAX: 0.011}
+NOTHING = Decimal("0.00")
+"""One zero for the many rows that have one."""
 GOOGLE_MODELLED = Decimal("1.06")
 """Google adds modelled conversions to the ones it sees."""
 
 
 def cents(number: float) -> Decimal:
     """Hundredths as a decimal with two digits."""
-    return Decimal(round(float(number))).scaleb(-2)
+    return Decimal(round(float(number))).scaleb(-2) if number else NOTHING
 
 
 @dataclass
 class Days:
-    """Local days from `first` on, as a grid of instants."""
+    """Local days without a gap, and the instants they begin at."""
 
-    first: date
+    dates: list[date]
     starts: npt.NDArray[np.float64]
 
     @classmethod
     def between(cls, since: datetime, until: datetime, zone: ZoneInfo) -> Days:
         first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
         dates = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-        return cls(first, np.array([day_start(day, zone).timestamp() for day in dates]))
+        return cls(dates, np.array([day_start(day, zone).timestamp() for day in dates]))
 
     @property
     def count(self) -> int:
@@ -52,9 +55,6 @@ class Days:
     def of(self, at: npt.NDArray[np.float64]) -> Ints:
         """Index of the day of each instant, -1 before the first."""
         return np.searchsorted(self.starts, at, side="right").astype(np.int64) - 1
-
-    def date(self, index: int) -> date:
-        return self.first + timedelta(days=index)
 
 
 @dataclass
@@ -155,7 +155,7 @@ def ad_days(
         )
         rows += [
             AdDay(
-                day=days.date(d),
+                day=days.dates[d],
                 campaign_id=ad.campaign_id,
                 campaign_name=ad.campaign_name,
                 adset_id=ad.adset_id,
@@ -177,7 +177,7 @@ def ad_days(
 
 def google_clicks(
     rng: np.random.Generator, traffic: Traffic, visit_ad: Ints, ads: list[Ad], days: Days
-) -> tuple[list[GoogleClick], dict[int, str], Bools]:
+) -> tuple[Rows[GoogleClick], dict[int, str], Bools]:
     """Rows of `click_view`, the gclid of each visit that has one, and the visits that carry a braid instead.
 
     Half of the iOS visits have no gclid: they never appear in `click_view`.
@@ -187,50 +187,54 @@ def google_clicks(
     braided = paid & ios & (rng.random(len(paid)) < 0.5)
     visits = np.flatnonzero(paid & ~braided)
     ids = gclids(rng, len(visits))
-    day = days.of(traffic.visit_at[visits]).tolist()
-    rows = [
-        GoogleClick(gclid, days.date(d), ads[ad].campaign_id, ads[ad].adset_id, ads[ad].ad_id)
-        for gclid, d, ad in zip(ids, day, visit_ad[visits].tolist(), strict=True)
-        if d >= 0
-    ]
+    day = days.of(traffic.visit_at[visits])
+    inside = np.flatnonzero(day >= 0)
+    inside = inside[np.argsort(day[inside], kind="stable")]
+    rows = Rows(
+        GoogleClick,
+        Texts([ids[i] for i in inside.tolist()]),
+        Column(day[inside], days.dates.__getitem__),
+        *(
+            Column(visit_ad[visits[inside]], [getattr(ad, name) for ad in ads].__getitem__)
+            for name in ("campaign_id", "adset_id", "ad_id")
+        ),
+    )
     bought = traffic.bought[traffic.visit_occasion[visits]]
     known = {int(visits[i]): ids[i] for i in np.flatnonzero(bought).tolist()}
     return rows, known, braided
 
 
 def ga_orders(
-    traffic: Traffic, visit_label: Ints, labels: list[Label], order_ids: dict[int, str], totals: Ints, days: Days
-) -> tuple[list[GaOrder], Ints]:
-    """GA4's purchases of the given occasions, credited to the last visit that was not direct; and those visits."""
+    traffic: Traffic,
+    visit_label: npt.NDArray[np.int16],
+    labels: list[Label],
+    order_ids: dict[int, int],
+    totals: Ints,
+    days: Days,
+) -> tuple[Rows[GaOrder], Ints]:
+    """GA4's purchases of the given occasions, oldest first, credited to the last visit that was not direct; and those
+    visits."""
     credited = last_visit_of(traffic, traffic.visit_channel != DIRECT)
     final = traffic.first_visit + traffic.visits - 1
     credited = np.where(credited < 0, final, credited)
-    day = days.of(traffic.at)
-    rows = []
-    for occasion, order_id in order_ids.items():
-        if day[occasion] < 0:
-            continue
-        source, medium, campaign, campaign_id, group, content = labels[int(visit_label[credited[occasion]])].ga_key()
-        rows.append(
-            GaOrder(
-                day=days.date(int(day[occasion])),
-                transaction_id=order_id,
-                source=source,
-                medium=medium,
-                campaign=campaign,
-                campaign_id=campaign_id,
-                channel_group=group,
-                content=content,
-                revenue=cents(totals[occasion]),
-            )
-        )
+    occasions, numbers = (np.array(list(each), dtype=np.int64) for each in (order_ids, order_ids.values()))
+    day = days.of(traffic.at[occasions])
+    inside = day >= 0
+    label = visit_label[credited[occasions[inside]]]
+    rows = Rows(
+        GaOrder,
+        Column(day[inside], days.dates.__getitem__),
+        Column(numbers[inside], str),
+        *(Column(label, said.__getitem__) for said in zip(*(each.ga_key() for each in labels), strict=True)),
+        Column(totals[occasions[inside]], cents),
+    )
     return rows, credited
 
 
 def ga_sessions(
     rng: np.random.Generator, arrivals: Arrivals, occasions: list[int], credited: Ints, totals: Ints, days: Days
-) -> list[GaSessions]:
-    """Sessions by day, source and landing page: those whose visitor let GA4 see them, about 85 in a hundred.
+) -> Rows[GaSessions]:
+    """Sessions by day (oldest first), source and landing page: those whose visitor let GA4 see them, about 85 in a hundred.
 
     The purchases of `occasions` count for the visit they are `credited` to, on the day of the purchase.
     """
@@ -250,27 +254,16 @@ def ga_sessions(
     engaged = rng.binomial(counts, 0.62)
     users = np.maximum(1, rng.binomial(counts, 0.93))
     new = rng.binomial(users, 0.6)
-    rows = []
-    for cell, count, deep, people, fresh, money in zip(
-        found.tolist(), counts.tolist(), engaged.tolist(), users.tolist(), new.tolist(), revenue.tolist(), strict=True
-    ):
-        rest, path = divmod(cell, len(paths))
-        d, key = divmod(rest, len(keys))
-        source, medium, campaign, campaign_id, group = keys[key]
-        rows.append(
-            GaSessions(
-                day=days.date(d),
-                source=source,
-                medium=medium,
-                campaign=campaign,
-                campaign_id=campaign_id,
-                channel_group=group,
-                landing_page=paths[path],
-                sessions=count,
-                engaged_sessions=deep,
-                users=people,
-                new_users=fresh,
-                revenue=cents(money),
-            )
-        )
-    return rows
+    rest, path = np.divmod(found, len(paths))
+    d, key = np.divmod(rest, len(keys))
+    return Rows(
+        GaSessions,
+        Column(d, days.dates.__getitem__),
+        *(Column(key, said.__getitem__) for said in zip(*keys, strict=True)),
+        Column(path, paths.__getitem__),
+        Column(counts),
+        Column(engaged),
+        Column(users),
+        Column(new),
+        Column(revenue, cents),
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,9 +16,10 @@ from cortex.sandbox.catalog import Good, rescale
 from cortex.sandbox.checkout import Sale, Sold, wire_order
 from cortex.sandbox.fates import DRAWS as FATE_DRAWS
 from cortex.sandbox.fates import fate
-from cortex.sandbox.happenings import Event, cancelled, live, paid
+from cortex.sandbox.happenings import cancelled, history, paid
 from cortex.sandbox.market import Shop
 from cortex.sandbox.notation import money
+from cortex.sandbox.orders import Event, Order, as_of
 from cortex.sandbox.people import DRAWS as PERSON_DRAWS
 from cortex.sandbox.people import Identity, invent
 from cortex.sandbox.plans import ShopPlan, stream
@@ -101,42 +104,61 @@ def price_for(goods: list[Good], baskets: Baskets, average: int) -> None:
         rescale(goods, average / float((prices[baskets.product] * baskets.quantity).sum() / orders))
 
 
-def storefront_sales(
-    plan: ShopPlan,
-    seed: int,
-    arrivals: Arrivals,
-    occasions: Ints,
-    baskets: Baskets,
-    goods: list[Good],
-    domain: str,
-    start: datetime,
-) -> list[Placed]:
-    """The orders of shoppers who bought, oldest first; of those before `start` the ones on which money moved since."""
-    rng = stream(seed, plan.code, "checkouts")
-    persons = np.unique(arrivals.traffic.person[occasions])
-    draws = stream(seed, plan.code, "people").integers(0, 2**63, (len(persons), PERSON_DRAWS), dtype=np.uint64)
-    people = invent(draws, [f"{person:x}" for person in persons.tolist()])
-    row_of = np.searchsorted(persons, arrivals.traffic.person[occasions]).tolist()
-    kit = (rng.random(len(occasions)) < KIT).tolist()
-    since = start.timestamp()
-    placed = []
-    for i, occasion in enumerate(occasions.tolist()):
-        sale = _sale(baskets, i, int(arrivals.traffic.at[occasion]), people[row_of[i]], goods)
-        sale.customer_id = 30_000_000 + int(persons[row_of[i]])
-        events = fate(sale, baskets.fate[i].tolist(), domain)
-        if sale.at < since and not any(at >= since and "payment_status" in fields for at, fields in events):
-            continue
-        visits = arrivals.of(occasion)
-        luck = baskets.luck[i]
-        if luck[3] < 0.97:  # some browsers hide where they come from
-            sale.visit = visits[-1]
-        agents = AGENTS[int(arrivals.traffic.device[occasion])]
-        sale.user_agent = agents[int(luck[4] * len(agents))]
-        sale.ip = browser_ip(int(luck[4] * 2**40))
-        if kit[i]:
-            sale.extra = kit_attributes(rng, visits, sale.at)
-        placed.append(Placed(sale, events, occasion))
-    return placed
+class Storefront:
+    """The orders of shoppers who bought, oldest first; of those before `start` the ones on which money moved since.
+
+    They are made one by one while somebody looks at them: all together they would weigh more than the rest of the world.
+    """
+
+    def __init__(
+        self,
+        plan: ShopPlan,
+        seed: int,
+        arrivals: Arrivals,
+        occasions: Ints,
+        baskets: Baskets,
+        goods: list[Good],
+        domain: str,
+        start: datetime,
+    ) -> None:
+        self._plan, self._seed = plan, seed
+        self._arrivals, self._occasions = arrivals, occasions.tolist()
+        self._baskets, self._goods, self._domain = baskets, goods, domain
+        persons, self._person_of = np.unique(arrivals.traffic.person[occasions], return_inverse=True)
+        draws = stream(seed, plan.code, "people").integers(0, 2**63, (len(persons), PERSON_DRAWS), dtype=np.uint64)
+        self._customers = (30_000_000 + persons).tolist()
+        self._people = invent(draws, [f"{person:x}" for person in persons.tolist()])
+        self._kept = [i for i in range(len(self._occasions)) if self._belongs(i, start.timestamp())]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[Placed]:
+        rng = stream(self._seed, self._plan.code, "checkouts")
+        kit = rng.random(len(self._occasions)) < KIT
+        for i in self._kept:
+            placed = self._placed(i)
+            visits, luck = self._arrivals.of(placed.occasion), self._baskets.luck[i]
+            sale = placed.sale
+            if luck[3] < 0.97:  # some browsers hide where they come from
+                sale.visit = visits[-1]
+            agents = AGENTS[int(self._arrivals.traffic.device[placed.occasion])]
+            sale.user_agent = agents[int(luck[4] * len(agents))]
+            sale.ip = browser_ip(int(luck[4] * 2**40))
+            if kit[i]:
+                sale.extra = kit_attributes(rng, visits, sale.at)
+            yield placed
+
+    def _belongs(self, i: int, since: float) -> bool:
+        if self._arrivals.traffic.at[self._occasions[i]] >= since:
+            return True
+        return any(at >= since and "payment_status" in fields for at, fields in self._placed(i).events)
+
+    def _placed(self, i: int) -> Placed:
+        occasion, person = self._occasions[i], int(self._person_of[i])
+        sale = _sale(self._baskets, i, int(self._arrivals.traffic.at[occasion]), self._people[person], self._goods)
+        sale.customer_id = self._customers[person]
+        return Placed(sale, fate(sale, self._baskets.fate[i].tolist(), self._domain), occasion)
 
 
 def _sale(baskets: Baskets, i: int, at: int, buyer: Identity, goods: list[Good]) -> Sale:
@@ -214,7 +236,7 @@ def _typed(email: str, draw: float) -> str:
 def other_sales(
     plan: ShopPlan, seed: int, goods: list[Good], start: datetime, now: datetime, domain: str
 ) -> list[Placed]:
-    """Orders nobody visited the shop for: imported from a marketplace, written by the staff, and tries of the owner.
+    """Orders nobody visited the shop for, oldest first: from a marketplace, written by the staff, and tries of the owner.
 
     Nuvemshop has no mark for test orders: the owner buys for one real under the shop's own name and cancels.
     """
@@ -253,16 +275,27 @@ def _trial(sale: Sale, plan: ShopPlan) -> Placed:
     return Placed(sale, events)
 
 
-def register(shop: Shop, placed: list[Placed], seed: int, first_id: int) -> dict[int, str]:
-    """Number the sales by time and put them into the shop; returns the order id of each occasion."""
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What became of an order: its id, what was charged and what of it was paid and kept (None: it was not), in cents."""
+
+    order_id: int
+    charged: int
+    kept: int | None
+
+
+def register(
+    shop: Shop, storefront: Storefront, others: list[Placed], seed: int, first_id: int, now: datetime
+) -> dict[int, Booking]:
+    """Number the sales by time and put them into the shop; returns what became of each occasion's up to `now`."""
     rng = stream(seed, shop.code, "register")
-    placed.sort(key=lambda item: (item.sale.at, item.occasion))
-    guests = (rng.random(len(placed)) < GUEST).tolist()
-    tokens = rng.bytes(20 * len(placed)).hex()
+    count = len(storefront) + len(others)
+    guests = (rng.random(count) < GUEST).tolist()
+    tokens = rng.bytes(20 * count).hex()
     spent: dict[int, int] = {}
     born: dict[int, int] = {}
-    order_ids: dict[int, str] = {}
-    for i, item in enumerate(placed):
+    bookings: dict[int, Booking] = {}
+    for i, item in enumerate(heapq.merge(others, storefront, key=lambda item: (item.sale.at, item.occasion))):
         sale = item.sale
         sale.order_id, sale.number = first_id + 13 * i, 100 + i
         sale.token = tokens[40 * i : 40 * i + 40]
@@ -273,9 +306,13 @@ def register(shop: Shop, placed: list[Placed], seed: int, first_id: int) -> dict
         spent[sale.customer_id] = sale.spent_before + sale.charged
         for k, line in enumerate(sale.lines):
             line.item_id = sale.order_id * 10 + k
-        order = wire_order(sale, shop.store_id, shop.domain, shop.currency)
-        shop.changes[str(sale.order_id)] = live(order, item.events)
-        shop.orders.append(order)
+        order, events = wire_order(sale, shop.store_id, shop.domain, shop.currency), history(item.events)
+        shop.orders.add(order, events)
         if item.occasion >= 0:
-            order_ids[item.occasion] = str(sale.order_id)
-    return order_ids
+            bookings[item.occasion] = Booking(sale.order_id, sale.charged, _kept(as_of(order, events, now.timestamp())))
+    return bookings
+
+
+def _kept(order: Order) -> int | None:
+    paid_for = order["payment_status"] == "paid" and order["status"] != "cancelled"
+    return round(float(order["total"]) * 100) if paid_for else None

@@ -42,7 +42,7 @@ class Front:
         self.faults = faults
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._previous: dict[tuple[str, ...], Response] = {}
+        self._previous: dict[tuple[str, ...], Request] = {}
 
     def answer(self, request: Request) -> tuple[Response | None, str]:
         """The response (None: destroy the connection) and the transport fault to apply while it is written."""
@@ -63,7 +63,8 @@ class Front:
         elif fault != "reset":
             response = stand_in.handle(request)
             if fault in SPOILT:
-                spoilt = spoil(fault, response, self._page_before(request))
+                previous = self._page_before(stand_in, request) if fault == "dup_page" else None
+                spoilt = spoil(fault, response, previous)
                 response, fault = (response, "") if spoilt is None else (spoilt, fault)
             elif fault == "lost_after_commit":
                 response = None
@@ -81,14 +82,17 @@ class Front:
         response: Response = words(request, status)
         return response
 
-    def _page_before(self, request: Request) -> Response | None:
+    def _page_before(self, stand_in: StandIn, request: Request) -> Response | None:
+        """The last good page of the same list, asked for once more: all the pages together outweigh the market."""
         with self._lock:
-            return self._previous.get(_list_of(request))
+            previous = self._previous.get(_list_of(request))
+        response = stand_in.handle(previous) if previous is not None else None
+        return response if response is not None and response.status == 200 else None
 
     def _remember(self, request: Request, response: Response | None) -> None:
         if response is not None and response.status == 200 and request.method == "GET" and request.query:
             with self._lock:
-                self._previous[_list_of(request)] = response
+                self._previous[_list_of(request)] = request
                 while len(self._previous) > MAX_CONNECTIONS:
                     self._previous.pop(next(iter(self._previous)))
 

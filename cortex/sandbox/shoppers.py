@@ -44,6 +44,7 @@ EFFECTS = np.array([0.016, 0.005, 0.008, 0.010, 0.009, 0.004, 0.005, 0.007, 0.0]
 SEEN_ONLY = 0.005
 """Effect of an ad of Meta that was seen and not clicked; no visit tells of it."""
 MOST_VISITS = 6
+BLOCK = 65_536
 
 # Where visits come from, by their place in the occasion: rows are the first of several, one in the middle, the last
 # of several, the only one. Upper-funnel channels open, direct and brand search close.
@@ -184,15 +185,8 @@ def wander(rng: np.random.Generator, person: Ints, at: Floats, *, sector: str) -
         visit_occasion=visit_occasion,
         visit_stage=stage,
     )
-    traffic.touched[:] = doses(traffic) > 0
+    traffic.touched[visit_occasion, channel] = True
     return traffic
-
-
-def doses(traffic: Traffic) -> Ints:
-    """Visits by occasion and channel."""
-    width = len(CHANNELS)
-    cells = traffic.visit_occasion * width + traffic.visit_channel
-    return np.bincount(cells, minlength=len(traffic.at) * width).reshape(-1, width)
 
 
 def _occasions(rng: np.random.Generator, count: int, grid: Floats, mass: Floats) -> tuple[Ints, Floats]:
@@ -220,25 +214,48 @@ def _stages(visits: Ints, first_visit: Ints, visit_occasion: Ints) -> npt.NDArra
 def _channels(rng: np.random.Generator, stage: npt.NDArray[np.int8], sector: str) -> npt.NDArray[np.int8]:
     tilted = MIX * SECTOR_TILT[sector]
     bounds = np.cumsum(tilted / tilted.sum(axis=1, keepdims=True), axis=1)
-    draws = rng.random(len(stage))
-    picked: npt.NDArray[np.int8] = (draws[:, None] > bounds[stage][:, :-1]).sum(axis=1).astype(np.int8)
+    return pick(rng.random(len(stage)), bounds, stage).astype(np.int8)
+
+
+def pick(draws: Floats, bounds: Floats, stage: npt.NDArray[np.int8]) -> Ints:
+    """Which choice each uniform draw falls on; `bounds` are the cumulated shares of the choices, a row for each stage."""
+    picked = np.empty(len(draws), dtype=np.int64)
+    for row, upto in enumerate(bounds):
+        mine = stage == row
+        picked[mine] = np.searchsorted(upto[:-1], draws[mine])
     return picked
 
 
 def _buying(rng: np.random.Generator, traffic: Traffic, *, in_window: Bools, orders: int) -> tuple[Bools, Bools]:
-    """Who buys, and whose order would be lost without each channel."""
+    """Who buys, and whose order would be lost without each channel.
+
+    In blocks, because numbers by occasion and channel are the largest there are.
+    """
     keenness = rng.lognormal(-0.4, 0.85, int(traffic.person.max()) + 1)[traffic.person]
-    dose = doses(traffic)
-    effect = EFFECTS * np.where(dose > 1, 1.4, np.where(dose == 1, 1.0, 0.0))
-    effect[:, META] += SEEN_ONLY * traffic.seen_only
-    effect *= keenness[:, None]
-    chance = keenness * INTENT * (1 + 0.5 * (traffic.visits - 1)) + effect.sum(axis=1)
+    blocks = [slice(first, first + BLOCK) for first in range(0, len(keenness), BLOCK)]
+    chance = keenness * INTENT * (1 + 0.5 * (traffic.visits - 1))
+    for block in blocks:
+        chance[block] += _effect(traffic, keenness, block).sum(axis=1)
     scale = _scale(chance[in_window], orders)
     draw = rng.random(len(chance))
     bought = draw < np.minimum(chance * scale, 0.9)
-    without = np.minimum((chance[:, None] - effect) * scale, 0.9)
-    lost: Bools = bought[:, None] & (draw[:, None] >= without)
+    lost = np.zeros((len(chance), len(CHANNELS)), dtype=np.bool_)
+    for block in blocks:
+        without = np.minimum((chance[block, None] - _effect(traffic, keenness, block)) * scale, 0.9)
+        lost[block] = bought[block, None] & (draw[block, None] >= without)
     return bought, lost
+
+
+def _effect(traffic: Traffic, keenness: Floats, block: slice) -> Floats:
+    """What each channel adds to the chance to buy, by occasion and channel, before the scale."""
+    width = len(CHANNELS)
+    first = traffic.first_visit[block]
+    visits = slice(int(first[0]), int(first[-1] + traffic.visits[block][-1]))
+    cells = (traffic.visit_occasion[visits] - block.start) * width + traffic.visit_channel[visits]
+    dose = np.bincount(cells, minlength=len(first) * width).reshape(-1, width)
+    effect: Floats = EFFECTS * np.where(dose > 1, 1.4, np.where(dose == 1, 1.0, 0.0))
+    effect[:, META] += SEEN_ONLY * traffic.seen_only[block]
+    return effect * keenness[block, None]
 
 
 def _scale(chance: Floats, orders: int) -> float:

@@ -28,12 +28,13 @@ from cortex.sandbox.reporting import (
     meta_claims,
 )
 from cortex.sandbox.sales import (
+    Booking,
+    Storefront,
     fill_baskets,
     other_sales,
     price_for,
     register,
     storefront_orders,
-    storefront_sales,
 )
 from cortex.sandbox.shoppers import CHANNELS, META, MOST_VISITS, Traffic, simulate
 
@@ -95,13 +96,14 @@ def _shop(plan: ShopPlan, index: int, seed: int, start: datetime, now: datetime)
     ads = meta_ads(120_000_000_000 + index * 10**7) + google_ads(20_000_000_000 + index * 10**6, shop.name)
     sources = ("fb", "ig") if index % 2 else ("facebook", "instagram")
     arrivals = arrive(stream(seed, plan.code, "arrivals"), shop, traffic, ads, goods, sources, since)
-    placed = storefront_sales(plan, seed, arrivals, occasions, baskets, goods, shop.domain, start)
+    storefront = Storefront(plan, seed, arrivals, occasions, baskets, goods, shop.domain, start)
+    others = other_sales(plan, seed, goods, start, now, shop.domain)
+    bookings = register(shop, storefront, others, seed, 1_400_000_000 + index * 50_000_000, now)
     totals = np.zeros(len(traffic.at), dtype=np.int64)
-    totals[[item.occasion for item in placed]] = [item.sale.charged for item in placed]
-    placed += other_sales(plan, seed, goods, start, now, shop.domain)
-    order_ids = register(shop, placed, seed, 1_400_000_000 + index * 50_000_000)
+    totals[list(bookings)] = [booking.charged for booking in bookings.values()]
+    order_ids = {occasion: booking.order_id for occasion, booking in bookings.items()}
     report(stream(seed, plan.code, "reports"), shop, arrivals, ads, totals, order_ids, start, now)
-    shop.truth, shop.paths = _truth(shop, traffic, order_ids, start, now)
+    shop.truth, shop.paths = _truth(traffic, bookings, start)
     return shop
 
 
@@ -119,7 +121,8 @@ def arrive(
     visit_label = label_visits(rng, traffic, labels)
     best = [f"/produtos/{good.product_id}/" for good in goods[:6]]
     paths = ["/", "/novidades/", "/promocoes/", *best]
-    visit_path = rng.choice(len(paths), len(visit_label), p=[0.3, 0.12, 0.1, *[0.48 / len(best)] * len(best)])
+    shares = [0.3, 0.12, 0.1, *[0.48 / len(best)] * len(best)]
+    visit_path = rng.choice(len(paths), len(visit_label), p=shares).astype(np.int16)
     arrivals = Arrivals(traffic, labels, visit_label, visit_path, paths, {})
     days = Days.between(since, datetime.fromtimestamp(float(traffic.at.max()), UTC), ZONE)
     clicked, gclids, braided = google_clicks(rng, traffic, arrivals.ads(), ads, days)
@@ -135,7 +138,7 @@ def report(
     arrivals: Arrivals,
     ads: list[Ad],
     totals: Ints,
-    order_ids: dict[int, str],
+    order_ids: dict[int, int],
     start: datetime,
     now: datetime,
 ) -> None:
@@ -162,21 +165,19 @@ def report(
 
 
 def _truth(
-    shop: Shop, traffic: Traffic, order_ids: dict[int, str], start: datetime, now: datetime
+    traffic: Traffic, bookings: dict[int, Booking], start: datetime
 ) -> tuple[dict[str, dict[str, Decimal]], list[PathCount]]:
-    """What each channel caused among the orders of the window that are paid and kept at `now`, and all journeys.
+    """What each channel caused among the orders of the window that are paid and kept, and all journeys.
 
     `orders` and `value` are the orders lost, and their totals, when the same shoppers with the same luck never meet
     the channel; `touched_orders` are those with a visit from it.
     """
     kept = np.zeros(len(traffic.at), dtype=np.bool_)
     value = np.zeros(len(traffic.at), dtype=np.int64)
-    state = {str(order["id"]): order for order in shop.orders_at(now)}
-    for occasion, order_id in order_ids.items():
-        order = state.get(order_id)
-        if order and order["payment_status"] == "paid" and order["status"] != "cancelled":
+    for occasion, booking in bookings.items():
+        if booking.kept is not None:
             kept[occasion] = traffic.at[occasion] >= start.timestamp()
-            value[occasion] = round(float(order["total"]) * 100)
+            value[occasion] = booking.kept
     truth = {}
     for c, channel in enumerate(CHANNELS):
         lost = kept & traffic.lost_without[:, c]

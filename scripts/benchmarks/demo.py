@@ -19,7 +19,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
     runs = parser.parse_args().runs
-    print(f"{'run':>3}  {'wall s':>7}  {'of 60 s':>7}  {'CPU s':>6}  {'largest process MB':>18}  {'of 400 MB':>9}  {'all processes MB':>16}")
+    print(
+        f"{'run':>3}  {'wall s':>7}  {'of 60 s':>7}  {'CPU s':>6}  {'largest process MB':>18}  {'of 400 MB':>9}  {'all processes MB':>16}"
+    )
     for run in range(1, runs + 1):
         wall, cpu, largest, together = once()
         print(

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from cortex.sandbox import Running, serve
 from cortex.sandbox.gaql import QueryRefused, parse
+from cortex.sandbox.google_ads import VERSIONS
+from cortex.sandbox.google_ads_messages import message
 from tests.small_market import GCLID, TODAY, market
 
 CUSTOMER = "1000000000"
@@ -204,6 +206,53 @@ def test_older_versions_answer_too(running: Running, version: str) -> None:
     asked = Service(running, bearer(running), version=version)
     assert len(asked.rows("SELECT campaign.id FROM campaign")) == 3
     asked.client.channel.close()
+
+
+def differences(ours: Any, theirs: Any) -> Iterator[str]:
+    """Where a message of the stand-in, or one inside it, is not what the vendor's package has under the same name."""
+    for field in ours.fields:
+        name = f"{ours.name}.{field.name}"
+        published = theirs.fields_by_name.get(field.name)
+        if published is None:
+            yield f"{name} does not exist"
+            continue
+        for trait in ("number", "type", "is_repeated"):
+            if getattr(field, trait) != getattr(published, trait):
+                yield f"{name} has another {trait}"
+        if field.has_presence != (
+            published.has_presence and published.containing_oneof in (None, *optional(published))
+        ):
+            yield f"{name} has another presence"
+        if field.message_type is not None:
+            yield from differences(field.message_type, published.message_type)
+        if field.enum_type is not None:
+            members = {member.name: member.number for member in published.enum_type.values}
+            wrong = [m.name for m in field.enum_type.values if members.get(m.name) != m.number]
+            yield from (f"{name} has another {member}" for member in wrong)
+
+
+def optional(field: Any) -> list[Any]:
+    """The group of one that `optional` makes; members of real groups are one of several errors, never zero."""
+    group = field.containing_oneof
+    return [group] if group is not None and group.name == f"_{field.name}" else []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_message_is_the_vendors_own(version: int) -> None:
+    from importlib import import_module
+
+    root = f"google.ads.googleads.v{version}"
+    service = import_module(f"{root}.services.types.google_ads_service")
+    errors = import_module(f"{root}.errors.types.errors")
+    for module, name in (
+        (service, "SearchGoogleAdsStreamRequest"),
+        (service, "SearchGoogleAdsStreamResponse"),
+        (errors, "GoogleAdsFailure"),
+    ):
+        kind = getattr(module, name)
+        found = list(differences(message(name).DESCRIPTOR, kind.pb(kind()).DESCRIPTOR))
+        gone = ["ConversionTrackingSetting.enhanced_conversions_for_leads_enabled does not exist"]
+        assert found == (gone if version >= 26 and module is service and name.endswith("Response") else [])
 
 
 # Clicks

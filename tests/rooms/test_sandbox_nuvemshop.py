@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cortex.sandbox.market import Market, Shop
 from cortex.sandbox.nuvemshop import NuvemshopStandIn
 from cortex.sandbox.nuvemshop_query import Refused, instant, read_query
+from cortex.sandbox.orders import Orders
 from cortex.sandbox.wire import Headers, Request, Response, standing
 from cortex.sandbox.world import ShopPlan, build
 
@@ -183,10 +184,9 @@ def test_more_than_ten_thousand_results_are_refused() -> None:
     template = build(now=NOW, days=10, shops=[ShopPlan("x", orders=40)]).shops[0]
     base = next(order for order in template.orders_at(NOW) if order["payment_status"] == "paid")
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    template.changes.clear()
-    template.orders = [
+    template.orders = Orders(
         {**base, "id": i, "created_at": f"{start + timedelta(minutes=i):%Y-%m-%dT%H:%M:%S}+0000"} for i in range(10_001)
-    ]
+    )
     api = NuvemshopStandIn(Market(NOW, [template]), standing(NOW), rate=FAST)
     for page in (1, 2, 51):
         refused = get(api, template, f"orders?per_page=200&page={page}")
@@ -322,11 +322,14 @@ def test_orders_are_as_they_are_at_the_platforms_present(market: Market, shop: S
 
 
 def test_a_boleto_paid_tomorrow_is_pending_today(market: Market, shop: Shop) -> None:
-    change_of = {key: [c.at for c in h if c.fields.get("payment_status") == "paid"] for key, h in shop.changes.items()}
+    stories = (shop.orders.story(position) for position in range(len(shop.orders)))
     order_id, paid_at = next(
-        (key, at[0])
-        for key, at in change_of.items()
-        if at and at[0] - shop.changes[key][0].at > timedelta(days=1) and at[0] < NOW
+        (order["id"], paid_at)
+        for order, events in stories
+        for paid_at in (
+            datetime.fromtimestamp(at, UTC) for at, fields in events if fields.get("payment_status") == "paid"
+        )
+        if datetime.fromisoformat(order["created_at"]) + timedelta(days=1) < paid_at < NOW
     )
     clock = [paid_at - timedelta(seconds=1)]
     api = NuvemshopStandIn(market, lambda: clock[0], rate=FAST)
@@ -343,7 +346,7 @@ def test_an_order_that_never_changed_exists_from_its_creation() -> None:
     shop = build(now=NOW, days=10, shops=[ShopPlan("x", orders=40)]).shops[0]
     order = shop.orders_at(NOW)[5]
     order["created_at"], order["updated_at"] = "2026-11-18T10:00:00+0000", "2026-11-19T10:00:00+0000"
-    shop.orders, shop.changes = [order], {}
+    shop.orders = Orders([order])
     seen = []
     for day in (17, 18, 20):
         api = NuvemshopStandIn(Market(NOW, [shop]), standing(datetime(2026, 11, day, 12, tzinfo=UTC)), rate=FAST)
