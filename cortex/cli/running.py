@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cortex.runner.engine import RunResult, StepResult
     from cortex.runner.plan import Planned
     from cortex.tenant import Tenant
+    from cortex.warehouse import Control
 
 Clients = Annotated[list[str] | None, typer.Argument(metavar="CLIENT", help="Client codes.")]
 Only = Annotated[
@@ -107,7 +108,7 @@ def runs_list(
 
     shell: Shell = context.obj
     with Control.open(shell.database, shell.workspace.state) as control:
-        found = control.runs(client or None, limit=limit)
+        found = [_alive(control, row) for row in control.runs(client or None, limit=limit)]
     if client and not found and client not in shell.workspace.tenant_codes():
         from cortex.tenant import codes
 
@@ -124,6 +125,17 @@ def runs_list(
         right=("exit", "s"),
     )  # fmt: skip
     return Answer(data=found, client=client)
+
+
+def _alive(control: Control, row: dict[str, Any]) -> dict[str, Any]:
+    """A run still called running whose client nobody holds for it has died; the next run of the client notes that."""
+    from cortex.runner.lease import is_dead
+
+    if row["status"] not in {"running", "cancelling"}:
+        return row
+    holder = control.holder(f"tenant:{row['tenant']}")
+    alive = holder is not None and holder["owner"] == row["run_id"] and not is_dead(holder["host"])
+    return row if alive else row | {"status": "died"}
 
 
 def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:

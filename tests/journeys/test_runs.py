@@ -190,3 +190,17 @@ def test_a_second_run_of_one_client_is_refused_with_seven(agency: Agency) -> Non
     assert said.code == 7
     assert "holder" in said.err
     assert seconds < 5, "a refusal takes no time of its own; how long a process takes to start is measured elsewhere"
+
+
+def test_a_killed_run_is_called_dead_until_the_next_one_notes_it(small: Agency) -> None:
+    code = small.first
+    small.onboarded(code)
+    process = small.process("run", "daily", code, *DAYS)
+    with killed_afterwards(process):
+        until(lambda: bool(runs(small, code)))
+        assert small.ok("runs", "list", code, as_json=True).data[0]["status"] in {"running", "ok"}
+        process.kill()
+        process.wait(30)
+    assert small.ok("runs", "list", code, as_json=True).data[0]["status"] in {"died", "ok"}
+    small.ok("run", "daily", code, *DAYS)
+    assert {row["status"] for row in small.ok("runs", "list", code, as_json=True).data} <= {"interrupted", "ok"}
