@@ -19,7 +19,7 @@ PaymentStatus = Literal[
 PaymentMethod = Literal["pix", "boleto", "credit_card", "debit_card", "voucher", "wallet", "transfer", "cash", "other"]
 
 
-class Person(Struct, frozen=True, kw_only=True):
+class Person(Struct, frozen=True, kw_only=True, gc=False):
     """A buyer in the clear. Lives in memory while one order streams through; only `cortex.identity` reads it."""
 
     store_id: str = ""
@@ -46,7 +46,7 @@ class Person(Struct, frozen=True, kw_only=True):
         return []
 
 
-class Clicks(Struct, frozen=True, kw_only=True):
+class Clicks(Struct, frozen=True, kw_only=True, gc=False):
     """Click and browser ids, in their original case: they are matched byte for byte by the platforms."""
 
     gclid: str = ""
@@ -59,7 +59,7 @@ class Clicks(Struct, frozen=True, kw_only=True):
     msclkid: str = ""
 
 
-class Touch(Struct, frozen=True, kw_only=True):
+class Touch(Struct, frozen=True, kw_only=True, gc=False):
     """One visit, with how it came. `order_id` is set when the source ties it to an order (the store, GA4)."""
 
     origin: Literal["order", "kit", "ga4"]
@@ -80,7 +80,7 @@ class Touch(Struct, frozen=True, kw_only=True):
     """Path only: the query string may hold anything, so it never travels."""
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class Line(Struct, frozen=True, kw_only=True, gc=False):
     """One line of an order. `total` is what the line adds to the order's subtotal: quantity x unit price less discount."""
 
     line: int
@@ -99,7 +99,7 @@ class Line(Struct, frozen=True, kw_only=True):
     unit_cost: Decimal | None = None
 
 
-class Payment(Struct, frozen=True, kw_only=True):
+class Payment(Struct, frozen=True, kw_only=True, gc=False):
     sequence: int
     method: PaymentMethod
     installments: int = 1
@@ -108,7 +108,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     paid_at: datetime | None = None
 
 
-class Refund(Struct, frozen=True, kw_only=True):
+class Refund(Struct, frozen=True, kw_only=True, gc=False):
     """Money given back, on its own day. `amount` is positive."""
 
     refund_id: str
@@ -117,7 +117,7 @@ class Refund(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Consent(Struct, frozen=True, kw_only=True):
+class Consent(Struct, frozen=True, kw_only=True, gc=False):
     """What the buyer allowed, as the source recorded it. `unknown` is not a yes."""
 
     state: Literal["granted", "denied", "unknown"] = "unknown"
@@ -126,7 +126,7 @@ class Consent(Struct, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class Order(Struct, frozen=True, kw_only=True, gc=False):
     """An order as its platform knows it now, cancelled and refunded ones included."""
 
     platform: str

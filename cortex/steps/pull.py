@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,10 +12,11 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Order, Restatement
+from cortex.records import AdSpend, History, Notice, Restatement
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
 from cortex.steps import keeping, landing, sealing
+from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
 from cortex.warehouse import tables
@@ -70,14 +71,15 @@ def orders(run: Run) -> Outcome:
     value = Decimal(0)
     newest: datetime | None = None
     changes = _changes(run, stream)
-    for batch in _batches(shop.orders(changes), run.tenant.etl.batch_size):
-        landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
-        identifiers = sealing.seal(run, batch)
-        loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
-        new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
-        value += sum((row["paid"] for row in landed.orders), Decimal(0))
-        newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
-        run.progress(total)
+    with read_ahead(shop.orders(changes), run.tenant.etl.batch_size) as batches:
+        for batch in batches:
+            landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
+            identifiers = sealing.seal(run, batch)
+            loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
+            new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
+            value += sum((row["paid"] for row in landed.orders), Decimal(0))
+            newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
+            run.progress(total)
     _move(run, stream, Window(changes.since, run.window.until), newest)
     bad = _quarantine(run)
     _gate(run, bad, total)
@@ -89,7 +91,7 @@ def orders(run: Run) -> Outcome:
     )
 
 
-def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landing.Row]) -> Loaded:
+def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Row]) -> Loaded:
     """One batch, whole or not at all. An order older than what is known changes nothing."""
     known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at"])
     fresh = {
@@ -99,8 +101,8 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landin
     }
     keys = sorted(fresh)
 
-    def mine(rows: Iterable[landing.Row]) -> list[landing.Row]:
-        return [row for row in rows if row["order_key"] in fresh]
+    def mine(rows: list[landing.Row]) -> list[landing.Row]:
+        return rows if len(keys) == len(landed.orders) else [row for row in rows if row["order_key"] in fresh]
 
     current = {(row["platform"], row["external_id"]) for row in mine(landed.orders)}
     loaded = tx.upsert(
@@ -110,15 +112,18 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: Sequence[landin
         keep=("customer_key", "is_new_customer"),
         quiet=("run_id",),
     )
-    tx.rewrite(tables.fct_order_items, "order_key", keys, mine(landed.items))
-    tx.rewrite(tables.fct_payments, "order_key", keys, mine(landed.payments))
-    tx.rewrite(tables.fct_order_aliases, "order_key", keys, mine(landed.aliases))
+    stored = fresh & known.keys()
+    if loaded.inserted != len(fresh) - len(stored):
+        stored = fresh  # somebody else wrote one of them meanwhile
+    tx.rewrite(tables.fct_order_items, "order_key", keys, mine(landed.items), stored=stored)
+    tx.rewrite(tables.fct_payments, "order_key", keys, mine(landed.payments), stored=stored)
+    tx.rewrite(tables.fct_order_aliases, "order_key", keys, mine(landed.aliases), stored=stored)
     tx.insert_missing(tables.fct_refunds, mine(landed.refunds))
     tx.upsert(tables.fct_order_status, mine(landed.statuses))
-    refs = sorted(external_id for _, external_id in current)
-    told = [row for row in landed.touches if row["order_ref"] in set(refs)]
-    tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": refs})
-    tx.upsert(tables.stg_touches, told)
+    refs = {external_id for _, external_id in current}
+    before = sorted(row["external_id"] for row in landed.orders if row["order_key"] in stored)
+    tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": before})
+    tx.upsert(tables.stg_touches, [row for row in landed.touches if row["order_ref"] in refs])
     tx.upsert(
         tables.raw_ecommerce_orders,
         [row for row in landed.raw if (row["platform"], row["external_id"]) in current],
@@ -346,14 +351,3 @@ def _gate(run: Run, bad: int, good: int) -> None:
             f"{bad} of {bad + good} orders could not be trusted; client {run.tenant.code} allows {allowed:g} %.",
             fix=f"cortex doctor {run.tenant.code} lists the reasons; good orders were loaded.",
         )
-
-
-def _batches(stream: Iterator[Order], size: int) -> Iterator[list[Order]]:
-    batch: list[Order] = []
-    for record in stream:
-        batch.append(record)
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

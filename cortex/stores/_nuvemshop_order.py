@@ -69,7 +69,7 @@ MARKETPLACES = {"meli": "mercadolivre"}
 MOST_INSTALMENTS = 120
 
 
-class Kept(Struct, omit_defaults=True):
+class Kept(Struct, omit_defaults=True, gc=False):
     """What of an order may rest on a disk: nothing that names, reaches or describes a person. Fields not listed here,
     those the platform adds tomorrow included, are not kept."""
 

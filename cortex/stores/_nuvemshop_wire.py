@@ -20,21 +20,21 @@ Words = str | dict[str, Any] | None
 """Text, or text by language."""
 
 
-class Coupon(Struct, omit_defaults=True):
+class Coupon(Struct, omit_defaults=True, gc=False):
     code: str | None = None
 
 
-class Promotion(Struct, omit_defaults=True):
+class Promotion(Struct, omit_defaults=True, gc=False):
     total_discount_amount: Amount = None
 
 
-class PaymentDetails(Struct, omit_defaults=True):
+class PaymentDetails(Struct, omit_defaults=True, gc=False):
     method: str | None = None
     credit_card_company: str | None = None
     installments: Number = None
 
 
-class Utm(Struct):
+class Utm(Struct, gc=False):
     utm_source: str | None = None
     utm_medium: str | None = None
     utm_campaign: str | None = None
@@ -42,18 +42,18 @@ class Utm(Struct):
     utm_term: str | None = None
 
 
-class Visit(Struct):
+class Visit(Struct, gc=False):
     created_at: str | None = None
     landing_page: str | None = None
     utm_parameters: Utm | list[Any] | None = None
 
 
-class ClientDetails(Struct):
+class ClientDetails(Struct, gc=False):
     browser_ip: str | None = None
     user_agent: str | None = None
 
 
-class Customer(Struct):
+class Customer(Struct, gc=False):
     id: Number = None
     name: str | None = None
     email: str | None = None
@@ -61,7 +61,7 @@ class Customer(Struct):
     identification: Number = None
 
 
-class Address(Struct):
+class Address(Struct, gc=False):
     name: str | None = None
     phone: Number = None
     city: str | None = None
@@ -70,7 +70,7 @@ class Address(Struct):
     country: str | None = None
 
 
-class Item(Struct, omit_defaults=True):
+class Item(Struct, omit_defaults=True, gc=False):
     id: Number = None
     product_id: Number = None
     variant_id: Number = None
@@ -82,7 +82,7 @@ class Item(Struct, omit_defaults=True):
     quantity: str | int | float | None = None
 
 
-class Order(Struct):
+class Order(Struct, gc=False):
     id: Number = None
     number: Number = None
     status: str | None = None
@@ -125,12 +125,12 @@ class Order(Struct):
     extra: dict[str, Any] | list[Any] | None = None
 
 
-class Category(Struct):
+class Category(Struct, gc=False):
     id: Number = None
     name: Words = None
 
 
-class Variant(Struct):
+class Variant(Struct, gc=False):
     id: Number = None
     sku: Number = None
     price: Amount = None
@@ -139,7 +139,7 @@ class Variant(Struct):
     stock: Number = None
 
 
-class Product(Struct):
+class Product(Struct, gc=False):
     id: Number = None
     name: Words = None
     brand: str | None = None
@@ -148,14 +148,14 @@ class Product(Struct):
     updated_at: str | None = None
 
 
-class Shop(Struct):
+class Shop(Struct, gc=False):
     id: Number = None
     name: Words = None
     main_currency: str | None = None
     country: str | None = None
 
 
-class Refusal(Struct):
+class Refusal(Struct, gc=False):
     """An error body."""
 
     code: Number = None

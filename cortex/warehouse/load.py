@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -153,14 +153,25 @@ class Transaction:
         self._insert(table, bound)
         return len(bound.rows)
 
-    def rewrite(self, table: Table | str, parent: str, keys: Sequence[str], rows: Sequence[Row]) -> int:
-        """Delete the children of the given parents and insert `rows`, which must be theirs. Returns the number inserted."""
+    def rewrite(
+        self,
+        table: Table | str,
+        parent: str,
+        keys: Sequence[str],
+        rows: Sequence[Row],
+        *,
+        stored: Collection[str] | None = None,
+    ) -> int:
+        """Delete the children of the given parents and insert `rows`, which must be theirs. Returns the number inserted.
+
+        stored: which of the parents may have children already; the others are not looked for.
+        """
         table = _table(table)
         known = set(keys)
         if any(row[parent] not in known for row in rows):
             raise DatabaseError("CTX-5014", f"A row for {table.name} belongs to none of the rewritten {parent}.")
         bound = bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
-        self.delete(table, {parent: sorted(known)})
+        self.delete(table, {parent: sorted(known if stored is None else known.intersection(stored))})
         self._insert(table, bound)
         return len(bound.rows)
 

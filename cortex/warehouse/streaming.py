@@ -21,8 +21,8 @@ REFUSED = 2068
 PIECE = 1 << 18
 """Bytes in one packet: below every server's max_allowed_packet."""
 
-NULL, NEXT, END = "\x00N", "\x00,", "\x00;"
-"""Absent value, end of a value, end of a row, while text is still as it is: stored text has no NUL in it."""
+NULL = "\\N"
+"""An absent value in a stream."""
 
 
 class StreamingConnection(Connection):  # type: ignore[misc]
@@ -74,19 +74,19 @@ class _Result(MySQLResult):  # type: ignore[misc]
         connection.warned = self.warning_count or 0
 
 
-def encode(rows: Sequence[Sequence[str]]) -> bytes:
-    """Rows of values as LOAD DATA reads them by default: tabs between, a newline after, backslash before what is meant.
+def needs_escape(words: str) -> bool:
+    """Whether a text holds anything that means something else in a stream."""
+    return "\\" in words or "\t" in words or "\n" in words
 
-    Values are text without NULs, or the mark NULL. The whole is escaped at once: several times faster than one by one.
-    """
-    words = END.join([NEXT.join(row) for row in rows]) + END
-    if "\\" in words:
-        words = words.replace("\\", "\\\\")
-    if "\t" in words:
-        words = words.replace("\t", "\\t")
-    if "\n" in words:
-        words = words.replace("\n", "\\n")
-    return words.replace(NULL, "\\N").replace(NEXT, "\t").replace(END, "\n").encode()
+
+def escape(words: str) -> str:
+    """A text as a value in a stream: what ends values and rows is written with a backslash."""
+    return words.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def encode(rows: Sequence[Sequence[str]]) -> bytes:
+    """Rows of values, each as it stands in a stream, as LOAD DATA reads them: tabs between, a newline after."""
+    return ("\n".join(["\t".join(row) for row in rows]) + "\n").encode()
 
 
 def statement(table: str, columns: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ Values are converted column by column: one look at a whole column tells that not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Column, Date, Integer, SmallInteger, String, 
 
 from cortex.errors import DatabaseError
 from cortex.money import LARGEST
-from cortex.warehouse.streaming import NULL
+from cortex.warehouse.streaming import NULL, escape, needs_escape
 from cortex.warehouse.tables import Exact, Instant
 
 Form = Literal["sqlite", "mysql", "stream"]
@@ -85,12 +85,9 @@ def _by_type(column: Column[Any], form: Form, clipped: Clipped) -> tuple[Convert
     if isinstance(kind, Integer):
         return _integer(column, form)
     if isinstance(kind, Text):
-        return (
-            clean,
-            lambda values, kinds: values if kinds == {str} and _is_clean("\x00".join(values), values) else None,
-        )
+        return _text(column, None, clipped, form)
     if isinstance(kind, String):
-        return _text(column, kind.length or 0, clipped)
+        return _text(column, kind.length or 0, clipped, form)
     raise TypeError(f"{column.table.name}.{column.name} has a type the loader does not know")
 
 
@@ -111,29 +108,33 @@ def _encodable(words: str) -> bool:
     return True
 
 
-def _is_clean(joined: str, values: Sequence[str]) -> bool:
-    """Whether `clean` would change none of the values, which are `joined` by NULs."""
-    return joined.count("\x00") == len(values) - 1 and (joined.isascii() or _encodable(joined))
-
-
-def _text(column: Column[Any], length: int, clipped: Clipped) -> tuple[Convert, Swift]:
+def _text(column: Column[Any], length: int | None, clipped: Clipped, form: Form) -> tuple[Convert, Swift]:
+    """length: of the longest value in characters, None for a document, whose spaces at the end are its own."""
     key = column.primary_key
+    written = escape if form == "stream" else str
 
     def one(value: Any) -> str:
-        words = clean(value).rstrip(" ")
-        if len(words) <= length:
-            return words
-        if key:
-            raise unfit(column, f"is longer than {length} characters, and keys are never cut")
-        clipped.count += 1
-        return words[:length].rstrip(" ")
+        words = clean(value)
+        if length is None:
+            return written(words)
+        words = words.rstrip(" ")
+        if len(words) > length:
+            if key:
+                raise unfit(column, f"is longer than {length} characters, and keys are never cut")
+            clipped.count += 1
+            words = words[:length].rstrip(" ")
+        return written(words)
 
     def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
-        if kinds != {str} or max(map(len, values)) > length:
+        if kinds != {str}:
             return None
-        joined = "\x00".join(values)
-        trimmed = " \x00" not in joined and not joined.endswith(" ")
-        return values if trimmed and _is_clean(joined, values) else None
+        different = set(values)
+        joined = "\x00".join(different)
+        if joined.count("\x00") >= len(different) or not (joined.isascii() or _encodable(joined)):
+            return None
+        if length is not None and (max(map(len, different)) > length or " \x00" in joined or joined.endswith(" ")):
+            return None
+        return list(map(escape, values)) if form == "stream" and needs_escape(joined) else values
 
     return one, many
 
@@ -144,6 +145,8 @@ def _exact(column: Column[Any], scale: int, form: Form) -> tuple[Convert, Swift]
     written: Convert = {"sqlite": float, "mysql": lambda number: number, "stream": "{:f}".format}[form]
     if form == "stream" and scale <= 6:
         written = str  # writes no exponent down to six places, and is faster
+
+    point, short = slice(-scale - 1, -scale), len(f"{largest:f}") + scale
 
     def one(value: Any) -> Any:
         try:
@@ -157,6 +160,13 @@ def _exact(column: Column[Any], scale: int, form: Form) -> tuple[Convert, Swift]
     def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
         if kinds != {Decimal}:
             return None
+        if form == "stream" and scale <= 6:
+            # Written with all its places an amount needs no rounding, and one this short is not too large.
+            texts = list(map(str, values))
+            exact = {
+                text: text if text[point] == "." and len(text) <= short else one(Decimal(text)) for text in set(texts)
+            }
+            return [exact[text] for text in texts]
         try:
             if not (-largest <= min(values) and max(values) <= largest):
                 return None

@@ -1,0 +1,140 @@
+"""Orders of one shop into one MariaDB: Cortex, dlt, a per-row ORM merge, and the floor of ready files, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+ROOT = HERE.parents[2]
+PARTS = HERE.parent / "loading"
+SINCE, DAYS = "2026-01-05T03:00:00+00:00", "301"
+DLT = ROOT / ".cortex-bench" / "dlt"
+DLT_NEEDS = ("dlt[sqlalchemy]", "pymysql")
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One load of a shop by one contender: orders, seconds of wall and of CPU in the client and the server, peak MB."""
+
+    orders: int
+    wall: float
+    cpu: float
+    rss: float
+
+    @property
+    def rate(self) -> float:
+        return self.orders / self.wall
+
+    @property
+    def micros(self) -> float:
+        return self.cpu / self.orders * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=200_000, help="orders of the shop (Cortex and the floor)")
+    parser.add_argument("--dlt-orders", type=int, default=20_000, help="of those for dlt; 0 leaves it out")
+    parser.add_argument("--orm-orders", type=int, default=2_000, help="of those for the ORM; 0 leaves it out")
+    parser.add_argument("--memory", action="store_true", help="instead: peak memory at 100,000 and 1,000,000 orders")
+    asked = parser.parse_args()
+    if not os.environ.get("CORTEX_TEST_MYSQL_URL"):
+        # Durable commits, as in production; the database script starts a server of its own and calls us again.
+        os.environ |= {"CORTEX_TEST_DURABLE": "1", "CORTEX_PYTHON": sys.executable}
+        os.execv(ROOT / "scripts" / "database", ["database", sys.executable, *sys.argv])
+    if asked.memory:
+        memory()
+    else:
+        compare(asked.orders, min(asked.orders, asked.dlt_orders), min(asked.orders, asked.orm_orders))
+
+
+def memory() -> None:
+    peaks = {}
+    for orders in (100_000, 1_000_000):
+        with shop(orders) as url:
+            (load,) = measure("cortex_load.py", url, SINCE, DAYS)
+        peaks[orders] = load.rss
+        print(f"{orders:>9,} orders: peak {load.rss:.0f} MB, {load.rate:,.0f} orders/s", flush=True)
+    print(f"growth {peaks[1_000_000] / peaks[100_000] - 1:+.1%} (promised: within 10 %, under 150 MB)")
+
+
+def compare(orders: int, dlt_orders: int, orm_orders: int) -> None:
+    print(f"{'':28} {'orders':>8} {'orders/s':>9} {'client CPU µs/order':>20} {'peak MB':>8}")
+    with shop(orders) as url:
+        first, again = measure(
+            "cortex_load.py", url, SINCE, DAYS, "--passes", "2", show="Cortex", second="Cortex, same window again"
+        )
+        (floor,) = measure("floor_load.py", url, SINCE, DAYS, show="floor: ready files")
+        dlt = with_dlt(url, dlt_orders)
+        orm = measure("orm_load.py", url, str(orm_orders), show="per-row ORM merge")[0] if orm_orders else None
+    print()
+    verdict("orders/s against dlt", dlt and first.rate / dlt.rate, 5.0, "x")
+    verdict("orders/s against a per-row ORM merge", orm and first.rate / orm.rate, 30.0, "x")
+    verdict("share of the floor", 100 * first.rate / floor.rate, 60.0, " %")
+    verdict("client CPU µs per order", first.micros, 75.0, "", most=True)
+    verdict("second load against the first, seconds", again.wall / first.wall, 1.15, "x", most=True)
+
+
+def with_dlt(url: str, orders: int) -> Pass | None:
+    if not orders:
+        return None
+    python = DLT / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", DLT], check=True)
+    if subprocess.run([python, "-c", "import dlt, pymysql"], capture_output=True, check=False).returncode:
+        got = subprocess.run([python, "-m", "pip", "install", "--quiet", *DLT_NEEDS], check=False)
+        if got.returncode:
+            print("dlt: left out, it could not be installed (pip's words are above)")
+            return None
+    return measure("dlt_load.py", url, str(-(-orders // PAGE)), python=python, show="dlt, REST source, merge")[0]
+
+
+def measure(
+    script: str, url: str, *words: str, python: Path | str = sys.executable, show: str = "", second: str = ""
+) -> list[Pass]:
+    """Run one contender in a process of its own; the line it prints for each pass."""
+    command = [python, PARTS / script, url, os.environ["CORTEX_TEST_MYSQL_URL"], *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{script} failed:\n{done.stderr[-4000:]}")
+    passes = [Pass(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{")]
+    for name, one in zip((show, second), passes, strict=False):
+        if name:
+            print(f"{name:28} {one.orders:>8,} {one.rate:>9,.0f} {one.micros:>20,.0f} {one.rss:>8,.0f}", flush=True)
+    return passes
+
+
+def verdict(what: str, value: float | None, goal: float, unit: str, *, most: bool = False) -> None:
+    if value is None:
+        print(f"{what:40} not measured")
+        return
+    met = value <= goal if most else value >= goal
+    print(
+        f"{what:40} {value:>8.2f}{unit:2}  goal {'at most' if most else 'at least'} {goal:g}{unit}: {'met' if met else 'NOT met'}"
+    )
+
+
+@contextmanager
+def shop(orders: int) -> Iterator[str]:
+    """The address of a shop of so many orders, served by a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, PARTS / "shop.py", str(orders)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Customer value of 1,000,000 buyers: BG/NBD, Gamma-Gamma, chance to be there, one year, CLV; beside lifetimes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PEAK = """
+def peak():
+    # Not ru_maxrss: a child inherits that of the process that started it.
+    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024
+"""
+OURS = """
+import json, sys, time
+import numpy as np
+import scipy.optimize, scipy.special
+from cortex.customers import frequency, spend
+held = np.load(sys.argv[1])
+x, recency, age, money = (held[name] for name in ("x", "recency", "age", "money"))
+told, started = {}, time.perf_counter()
+def lap(name):
+    global started
+    told[name] = time.perf_counter() - started
+    started = time.perf_counter()
+buyers = frequency.grouped(x, recency, age)
+model = frequency.fit(buyers, "bg_nbd")
+lap("fit")
+again = x > 0
+value = spend.fit(x[again].astype(float), money[again])
+lap("gamma_gamma")
+alive = frequency.alive(model, buyers)[buyers.group_of]
+lap("alive")
+year = frequency.expected(model, buyers, 365 / 7)[buyers.group_of]
+lap("year")
+ahead = np.stack([frequency.expected(model, buyers, k * 4.345) for k in range(1, 13)], axis=1)
+present = np.diff(ahead, axis=1, prepend=0.0) @ 1.01 ** -np.arange(1.0, 13)
+clv = present[buyers.group_of] * spend.expected_value(value, x.astype(float), money)
+lap("clv")
+print("RESULT" + json.dumps({"seconds": told, "groups": len(buyers.weight), "parameters": model.parameters | value.parameters,
+    "sums": [float(alive.sum()), float(year.sum()), float(clv.sum())],
+    "megabytes": peak()}))
+"""
+THEIRS = """
+import json, sys, time, warnings
+warnings.simplefilter("ignore")
+import numpy as np, pandas as pd
+from lifetimes import BetaGeoFitter, GammaGammaFitter
+held = np.load(sys.argv[1])
+x, recency, age, money = (pd.Series(held[name]) for name in ("x", "recency", "age", "money"))
+told, started = {}, time.perf_counter()
+def lap(name):
+    global started
+    told[name] = time.perf_counter() - started
+    started = time.perf_counter()
+model = BetaGeoFitter()
+model.fit(x, recency, age)
+lap("fit")
+again = x > 0
+value = GammaGammaFitter()
+value.fit(x[again], money[again])
+lap("gamma_gamma")
+alive = model.conditional_probability_alive(x, recency, age)
+lap("alive")
+year = model.conditional_expected_number_of_purchases_up_to_time(365 / 7, x, recency, age)
+lap("year")
+clv = value.customer_lifetime_value(model, x, recency, age, money, time=12, discount_rate=0.01, freq="W")
+lap("clv")
+parameters = {k: float(v) for k, v in dict(model.params_).items()} | {k: float(v) for k, v in dict(value.params_).items()}
+print("RESULT" + json.dumps({"seconds": told, "parameters": parameters, "sums": [float(np.sum(alive)), float(year.sum()),
+    float(clv.sum())], "megabytes": peak()}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--buyers", type=int, default=1_000_000)
+    parser.add_argument("--peer", type=Path, help="python of an environment that has lifetimes")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "buyers.npz"
+        draw(asked.buyers, arrays)
+        told = {"cortex": run([sys.executable, "-c", PEAK + OURS, str(arrays)])}
+        if asked.peer:
+            told["lifetimes"] = run([str(asked.peer), "-c", PEAK + THEIRS, str(arrays)])
+    print(f"{asked.buyers} buyers, {told['cortex']['groups']} distinct (frequency, recency, age)")
+    for name, facts in told.items():
+        steps = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in facts["seconds"].items())
+        print(f"  {name}: {steps}; together {sum(facts['seconds'].values()):.2f} s, {facts['megabytes']:.0f} MB")
+        print("    " + ", ".join(f"{key} {value:.4f}" for key, value in facts["parameters"].items()))
+        print("    alive, orders in a year, CLV: " + ", ".join(f"{value:.1f}" for value in facts["sums"]))
+    if asked.peer:
+        whole = [sum(told[name]["seconds"].values()) for name in ("lifetimes", "cortex")]
+        print(f"  lifetimes takes {whole[0] / whole[1]:.1f} times as long")
+    else:
+        print("  no --peer: nothing to compare with")
+
+
+def draw(count: int, arrays: Path) -> None:
+    """Buyers by the models' own story, in whole days told as weeks, over two years. Fixed seed."""
+    import numpy as np
+
+    rng = np.random.default_rng(11)
+    age = rng.integers(1, 731, count) / 7
+    rate, leave = rng.gamma(0.4, 1 / 8.0, count), rng.beta(0.8, 2.5, count)
+    x, recency = np.zeros(count, dtype=np.int64), np.zeros(count)
+    alive, now = np.ones(count, dtype=bool), np.zeros(count)
+    while alive.any():
+        who = np.flatnonzero(alive)
+        now[who] += rng.exponential(1, len(who)) / np.maximum(rate[who], 1e-9)
+        still = now[who] < age[who]
+        bought = who[still]
+        x[bought] += 1
+        recency[bought] = np.minimum(np.ceil(now[bought] * 7) / 7, age[bought])
+        alive[who[~still]] = False
+        alive[bought[rng.random(len(bought)) < leave[bought]]] = False
+    mean = rng.gamma(3.7, 1.0, count)
+    money = np.where(x > 0, np.round(rng.gamma(6.0 * np.maximum(x, 1), 60 / mean / np.maximum(x, 1)), 2) + 0.01, 0.0)
+    np.savez(arrays, x=x, recency=recency, age=age, money=money)
+
+
+def run(command: list[str]) -> dict[str, dict[str, float]]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command[0]} ended with {done.returncode}: {done.stderr.strip().rpartition(chr(10))[2]}")
+    said = done.stdout
+    return json.loads(said.rpartition("RESULT")[2])
+
+
+if __name__ == "__main__":
+    main()
