@@ -82,9 +82,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
         "Ingresos netos: pagos en la fecha de pago, menos reembolsos en la fecha del reembolso.",
     ),
     "formula_roas": (
-        "ROAS: receita atribuída (último clique) aos canais com investimento ÷ investimento. MER: receita bruta ÷ investimento.",
-        "ROAS: revenue attributed (last click) to channels with spend ÷ spend. MER: gross revenue ÷ spend.",
-        "ROAS: ingresos atribuidos (último clic) a canales con inversión ÷ inversión. MER: ingresos brutos ÷ inversión.",
+        "ROAS: receita atribuída (último clique) aos canais cuja conta de anúncios é lida ÷ investimento. MER: receita bruta ÷ investimento.",
+        "ROAS: revenue attributed (last click) to channels whose ad account is read ÷ spend. MER: gross revenue ÷ spend.",
+        "ROAS: ingresos atribuidos (último clic) a canales cuya cuenta publicitaria se lee ÷ inversión. MER: ingresos brutos ÷ inversión.",
     ),
     "formula_cac": (
         "CAC: investimento ÷ novos clientes (primeiro pedido pago da pessoa).",

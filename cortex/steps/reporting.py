@@ -28,10 +28,6 @@ CHANNELS = """
            SUM(orders) AS orders, SUM(new_customers) AS new_customers, SUM(spend) AS spend
     FROM rpt_channel_performance WHERE day >= :since AND day < :until GROUP BY model, channel
 """
-EARNED = """
-    SELECT day, channel, SUM(attributed_revenue) AS attributed_revenue, SUM(spend) AS spend FROM rpt_channel_performance
-    WHERE day >= :since AND day < :until AND model = :model GROUP BY day, channel
-"""
 CLAIMS = """
     SELECT platform, SUM(platform_value) AS platform_value, SUM(spend) AS spend FROM rpt_campaign_performance
     WHERE day >= :since AND day < :until AND model = :model GROUP BY platform
@@ -71,7 +67,6 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
     past = {row["day"]: row for row in _between(warehouse, DAILY, before)}
     model = tenant.analytics.models[0]
     claims = _between(warehouse, CLAIMS, window, model=model)
-    earned = [_earned(_between(warehouse, EARNED, each, model=model)) for each in (window, before)]
     return Report(
         client=tenant.name,
         currency=tenant.currency,
@@ -83,7 +78,7 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         made_at=now,
         data_until=last_day(warehouse),
         timezone=tenant.timezone.key,
-        figures=_figures(window, days, past, *earned),
+        figures=_figures(window, days, past),
         days=_days(window, days, past) if days else (),
         channels=_channels(_between(warehouse, CHANNELS, window), claims, model),
         models=tenant.analytics.models,
@@ -121,28 +116,7 @@ def _between(warehouse: Warehouse, sql: str, window: Window, **given: Any) -> li
     return warehouse.rows(sql, since=window.since, until=window.until, **given)
 
 
-def _earned(rows: Sequence[Row]) -> dict[date, Decimal]:
-    """Revenue credited per day to the channels that were paid for in the period: what ROAS may count.
-
-    A paid channel whose account is not connected shows no spend; its revenue over the others' spend would flatter them.
-    """
-    bought = {row["channel"] for row in rows if row["spend"]}
-    found: dict[date, Decimal] = {}
-    for row in rows:
-        if row["channel"] in bought:
-            found[row["day"]] = found.get(row["day"], ZERO) + Decimal(row["attributed_revenue"] or 0)
-    return found
-
-
-def _figures(
-    window: Window,
-    days: Mapping[date, Row],
-    past: Mapping[date, Row],
-    earned: Mapping[date, Decimal],
-    earned_before: Mapping[date, Decimal],
-) -> list[Figure]:
-    days = {day: {**row, **_roas(row, earned.get(day, ZERO))} for day, row in days.items()}
-    past = {day: {**row, **_roas(row, earned_before.get(day, ZERO))} for day, row in past.items()}
+def _figures(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) -> list[Figure]:
     now, then = _Sums(days), _Sums(past)
     each = [days.get(day) for day in window.each_day()]
 
@@ -160,7 +134,7 @@ def _figures(
         figure("aov", lambda sums: sums.ratio("gross_revenue", "orders"), "money", "up", "aov"),
         figure("new_customers", lambda sums: sums["new_customers"], "count", "up", "new_customers"),
         figure("spend", lambda sums: sums["spend"], "money", "neither", "spend"),
-        figure("roas", lambda sums: sums.ratio("earned", "spend"), "ratio", "up", "roas", "no_spend"),
+        figure("roas", lambda sums: sums.ratio("paid_revenue", "spend"), "ratio", "up", "roas", "no_spend"),
         figure(
             "cac",
             lambda sums: sums.ratio("spend", "new_customers") if sums["spend"] else None,
@@ -171,10 +145,6 @@ def _figures(
         ),
         figure("mer", lambda sums: sums.ratio("gross_revenue", "spend"), "ratio", "up", "mer", "no_spend"),
     ]
-
-
-def _roas(row: Row, earned: Decimal) -> dict[str, Any]:
-    return {"earned": earned, "roas": earned / row["spend"] if row["spend"] else None}
 
 
 class _Sums:

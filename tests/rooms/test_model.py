@@ -441,3 +441,33 @@ def test_matching_of_campaigns_and_sellers(bench: Bench) -> None:
         ("s1", "SP", 1, Decimal("10.00")), ("s2", "", 1, Decimal("5.00")),
     ]  # fmt: skip
     assert bench.rows("SELECT external_id, payment_status FROM rpt_order_history") == [("1", "paid")]
+
+
+def test_the_report_and_the_daily_view_say_the_same_roas(bench):
+    """A paid channel nobody connected has revenue and no spend; it may flatter neither of the two."""
+    from cortex.steps import reporting
+
+    days = [DAY - timedelta(3), DAY]
+    shares = {"meta": "60.00", "google": "30.00", "tiktok": "500.00", "organic": "7.00"}
+    bench.put(
+        fct_orders=[order(day, paid_date=day, paid=Decimal("597.00")) for day in days],
+        fct_attribution=[
+            row(
+                tables.fct_attribution, order_key=key(day), model=model, position=at, order_date=day, channel=channel,
+                weight=Decimal("0.25"), attributed_revenue=Decimal(revenue) * times,
+            )
+            for day in days
+            for model, times in (("last_click", 1), ("linear", 3))
+            for at, (channel, revenue) in enumerate(shares.items(), 1)
+        ],
+        # Google spends on one of the days only: what it brought on the other still was paid for.
+        fct_ad_spend=[spend(days[0], "20.00"), spend(days[1], "10.00"), spend(days[0], "6.00", platform="google")],
+    )  # fmt: skip
+    run = bench.run(analytics_config={"attribution": {"models": ["linear", "last_click"]}})
+    report = reporting.gather(bench.warehouse, run.tenant, WEEK, now=NOON, lang="pt-BR")
+    [figure] = [figure for figure in report.figures if figure.key == "roas"]
+    [(earned, cost)] = bench.rows("SELECT SUM(paid_revenue) AS paid_revenue, SUM(spend) AS spend FROM rpt_daily_performance")
+    assert (earned, cost) == (Decimal("180.00"), Decimal("36.00"))
+    assert figure.value == earned / cost == 5
+    assert bench.rows("SELECT roas FROM rpt_daily_performance ORDER BY day") == [(Decimal("3.461538"),), (Decimal("9.000000"),)]
+    assert [round(value, 6) for value in figure.series if value] == [3.461538, 9.0]
