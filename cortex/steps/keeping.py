@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from cortex.warehouse import Transaction
 
 OBJECT = ("account_id", "day", "campaign_id", "adset_id", "ad_id")
-FIGURES = ("spend", "conversions", "conversion_value")
+FIGURES = ("native_spend", "conversions", "native_value")
+"""In the account's own currency: a rate is no word of the platform."""
 RAW_DAYS = 90
 """Days payloads are kept for a client without a `privacy` block."""
 
@@ -48,7 +49,8 @@ def _payload(payload: bytes, *, run_id: str, at: datetime) -> Row:
 
 
 KNOWN = """
-    SELECT account_id, day, campaign_id, adset_id, ad_id, currency, spend, conversions, conversion_value, is_provisional
+    SELECT account_id, day, campaign_id, adset_id, ad_id, native_currency, native_spend, conversions, native_value,
+           is_provisional
     FROM fct_ad_spend WHERE platform = :platform AND day >= :since AND day < :until
 """
 REVISED = """
@@ -83,7 +85,7 @@ def revisions(
             "platform": platform,
             **dict(zip(OBJECT, one, strict=True)),
             "revision": counted.get(one, 0) + 1,
-            "currency": (since.get(one) or before[one])["currency"],
+            "currency": (since.get(one) or before[one])["native_currency"],
             **dict(zip(("old_spend", "old_conversions", "old_value"), _figures(before.get(one)), strict=True)),
             **dict(zip(("new_spend", "new_conversions", "new_value"), _figures(since.get(one)), strict=True)),
             "revised_at": at,

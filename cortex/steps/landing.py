@@ -6,14 +6,18 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cortex import identity
 from cortex.clock import local_day
 from cortex.records import Order, Payment, Touch
+from cortex.steps.currencies import Exchanged
 
 Row = dict[str, Any]
+OWN = Decimal(1)
+"""Rate of the client's own currency."""
 PAID = {"paid", "partially_refunded", "refunded"}
 
 
@@ -47,8 +51,19 @@ class Landed:
         return [row["order_key"] for row in self.orders]
 
 
-def land(orders: Sequence[Order], *, key: bytes, zone: ZoneInfo, run_id: str, now: datetime) -> Landed:
-    """Rows of a batch; of an order told twice the newest word counts (the later one, where both are as new)."""
+def land(
+    orders: Sequence[Order],
+    *,
+    key: bytes,
+    zone: ZoneInfo,
+    run_id: str,
+    now: datetime,
+    exchanged: Exchanged | None = None,
+) -> Landed:
+    """Rows of a batch; of an order told twice the newest word counts (the later one, where both are as new).
+
+    exchanged: turns orders in another currency into the client's; without it money stays as it was told.
+    """
     newest: dict[str, Order] = {}
     for order in orders:
         at = order_key(order.platform, order.external_id)
@@ -56,7 +71,10 @@ def land(orders: Sequence[Order], *, key: bytes, zone: ZoneInfo, run_id: str, no
             newest[at] = order
     landed = Landed()
     for at, order in newest.items():
-        _land_one(landed, at, order, key, zone, run_id, now)
+        own, native = exchanged.order(order, zone) if exchanged else (order, {})
+        _land_one(landed, at, own, key, zone, run_id, now)
+        if native:
+            landed.orders[-1] |= native
     return landed
 
 
@@ -140,6 +158,12 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str
         "order_date": local_day(order.created_at, zone),
         "paid_date": local_day(paid_at, zone) if paid_at else None,
         "currency": order.currency,
+        "native_currency": order.currency,
+        "native_total": None,
+        "native_paid": None,
+        "exchange_rate": OWN,
+        "rate_day": None,
+        "rate_source": "",
         "subtotal": order.subtotal,
         "discount": order.discount,
         "shipping": order.shipping,

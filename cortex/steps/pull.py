@@ -12,10 +12,10 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Restatement
+from cortex.records import AdSpend, History, Notice, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import keeping, landing, sealing
+from cortex.steps import currencies, keeping, landing, sealing
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -71,9 +71,10 @@ def orders(run: Run) -> Outcome:
     value = Decimal(0)
     newest: datetime | None = None
     changes = _changes(run, stream)
+    exchanged = currencies.Exchanged(currencies.rates(run))
     with read_ahead(shop.orders(changes), run.tenant.etl.batch_size) as batches:
         for batch in batches:
-            landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
+            landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged)
             identifiers = sealing.seal(run, batch)
             loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
             new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
@@ -81,6 +82,7 @@ def orders(run: Run) -> Outcome:
             newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
             run.progress(total)
     _move(run, stream, Window(changes.since, run.window.until), newest)
+    run.notices += exchanged.notices(stream)
     bad = _quarantine(run)
     _gate(run, bad, total)
     unusual = f" · {bad} quarantined" if bad else ""
@@ -118,7 +120,8 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Ro
     tx.rewrite(tables.fct_order_items, "order_key", keys, mine(landed.items), stored=stored)
     tx.rewrite(tables.fct_payments, "order_key", keys, mine(landed.payments), stored=stored)
     tx.rewrite(tables.fct_order_aliases, "order_key", keys, mine(landed.aliases), stored=stored)
-    tx.insert_missing(tables.fct_refunds, mine(landed.refunds))
+    # A refund keeps the day it was first seen on, where the platform tells none.
+    tx.upsert(tables.fct_refunds, mine(landed.refunds), keep=("created_at", "refund_date"))
     tx.upsert(tables.fct_order_status, mine(landed.statuses))
     refs = {external_id for _, external_id in current}
     before = sorted(row["external_id"] for row in landed.orders if row["order_key"] in stored)
@@ -144,7 +147,8 @@ def spend(run: Run, kind: str) -> Outcome:
     settled_clicks = Window(max(window.since, min(run.window.since, window.last) - CLICKS_SETTLE), window.until)
     clicks = {click.click_id: click for click in platform.clicks(settled_clicks)}
     pulled_at = run.now()
-    spend_rows = [_spend_row(row, pulled_at, run) for row in read]
+    exchanged = currencies.Exchanged(currencies.rates(run))
+    spend_rows = [_spend_row(row, pulled_at, run, exchanged) for row in read]
     campaigns = {(row.platform, row.campaign_id, row.adset_id, row.ad_id): _campaign_row(row, run) for row in read}
     click_rows = [
         {
@@ -170,20 +174,27 @@ def spend(run: Run, kind: str) -> Outcome:
         _move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
-    total = sum((row.spend for row in read), Decimal(0))
-    by_currency = sorted({row.currency for row in read})
+    run.notices += exchanged.notices(stream)
+    total = sum((row["spend"] for row in spend_rows), Decimal(0))
     return Outcome(
         len(read),
-        f"{len(read)} ad-days, {total} {'/'.join(by_currency)}" + (f", {len(clicks)} clicks" if clicks else ""),
-        {"spend": total, "currency": by_currency, "clicks": len(clicks), "window": str(window)},
+        f"{len(read)} ad-days, {total} {run.tenant.currency}" + (f", {len(clicks)} clicks" if clicks else ""),
+        {
+            "spend": total,
+            "currency": run.tenant.currency,
+            "native_currencies": sorted({row.currency for row in read}),
+            "clicks": len(clicks),
+            "window": str(window),
+        },
     )
 
 
-def _spend_row(row: AdSpend, pulled_at: object, run: Run) -> landing.Row:
+def _spend_row(row: AdSpend, pulled_at: object, run: Run, exchanged: currencies.Exchanged) -> landing.Row:
     from zoneinfo import ZoneInfo
 
     zone = ZoneInfo(row.timezone) if row.timezone else run.tenant.timezone
     settled = day_start(row.day + timedelta(days=1), zone) + PROVISIONAL <= run.now()
+    (cost, value), money = exchanged.amounts(row.currency, row.day, row.spend, row.conversion_value)
     return {
         "platform": row.platform,
         "account_id": row.account_id,
@@ -192,14 +203,16 @@ def _spend_row(row: AdSpend, pulled_at: object, run: Run) -> landing.Row:
         "adset_id": row.adset_id,
         "ad_id": row.ad_id,
         "level": row.level,
-        "currency": row.currency,
+        **money,
         "timezone": row.timezone,
         "impressions": row.impressions,
         "reach": row.reach,
         "clicks": row.clicks,
-        "spend": row.spend,
+        "spend": cost,
+        "native_spend": row.spend,
         "conversions": row.conversions,
-        "conversion_value": row.conversion_value,
+        "conversion_value": value,
+        "native_value": row.conversion_value,
         "pulled_at": pulled_at,
         "is_provisional": int(not settled),
     }
@@ -233,23 +246,8 @@ def visits(run: Run, kind: str) -> Outcome:
             landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in source.touches(window)
         )
     }
-    session_rows = [
-        {
-            "property_id": row.property_id,
-            "day": row.day,
-            "source": row.source,
-            "medium": row.medium,
-            "campaign": row.campaign,
-            "channel_group": row.channel_group,
-            "sessions": row.sessions,
-            "engaged_sessions": row.engaged_sessions,
-            "users": row.users,
-            "new_users": row.new_users,
-            "revenue": row.revenue,
-            "currency": row.currency,
-        }
-        for row in sessions
-    ]
+    exchanged = currencies.Exchanged(currencies.rates(run))
+    session_rows = [_session_row(row, exchanged) for row in sessions]
 
     raw = keeping.raw_ga4(sessions, run_id=run.run_id, at=run.now())
 
@@ -261,12 +259,32 @@ def visits(run: Run, kind: str) -> Outcome:
         _move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
+    run.notices += exchanged.notices(stream)
     count = sum(row.sessions for row in sessions)
     return Outcome(
         len(sessions) + len(touches),
         f"{count} sessions, {len(touches)} orders seen",
         {"sessions": count, "touches": len(touches), "window": str(window)},
     )
+
+
+def _session_row(row: Sessions, exchanged: currencies.Exchanged) -> landing.Row:
+    (revenue,), money = exchanged.amounts(row.currency, row.day, row.revenue)
+    return {
+        "property_id": row.property_id,
+        "day": row.day,
+        "source": row.source,
+        "medium": row.medium,
+        "campaign": row.campaign,
+        "channel_group": row.channel_group,
+        "sessions": row.sessions,
+        "engaged_sessions": row.engaged_sessions,
+        "users": row.users,
+        "new_users": row.new_users,
+        "revenue": revenue,
+        "native_revenue": row.revenue,
+        **money,
+    }
 
 
 def _changes(run: Run, stream: str) -> Window:

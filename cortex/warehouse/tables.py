@@ -95,6 +95,15 @@ def table(name: str, meaning: str, *parts: Any, source: str = "", retention: str
     return Table(name, TENANT, *parts, info={"meaning": meaning, "source": source, "retention": retention})
 
 
+def _rate() -> tuple[Column[Any], Column[Any], Column[Any]]:
+    """By which rate a row's money became money of the client's currency."""
+    return (
+        opt("exchange_rate", Exact(10), "What one unit of native_currency is worth; 1 for the client's own, empty without one."),
+        opt("rate_day", Date(), "Day of the rate: the order's day of payment, the day of spend, or a bank's last day before."),
+        col("rate_source", text(64), "Where the rate is from, as rates.csv says."),
+    )
+
+
 PSEUDONYM = {"personal": "pseudonym"}
 CLICK = {"personal": "online identifier"}
 
@@ -371,7 +380,11 @@ fct_orders = table(
     col("cancel_reason", text(64), "As the platform says."),
     col("order_date", Date(), "Local day of created_at."),
     opt("paid_date", Date(), "Local day of paid_at; revenue is booked on it."),
-    col("currency", text(3), "ISO 4217."),
+    col("currency", text(3), "The client's; money of the order and of its lines, payments and refunds is in it."),
+    col("native_currency", text(3), "The order's own, ISO 4217."),
+    opt("native_total", Exact(), "Asked of the buyer in the order's own currency; empty where that is the client's."),
+    opt("native_paid", Exact(), "Paid in the order's own currency; empty where that is the client's."),
+    *_rate(),
     col("subtotal", Exact(), "Sum of lines."),
     col("discount", Exact(), "Discounts on the order."),
     col("shipping", Exact(), "Freight charged."),
@@ -492,7 +505,7 @@ fct_reviews = table(
 )
 fct_ad_spend = table(
     "fct_ad_spend",
-    "Spend per ad object and day, in the account's own day and currency. Replaced by window: platforms restate.",
+    "Spend per ad object and the account's own day. Replaced by window: platforms restate.",
     key("platform", text(32), "meta, google, tiktok."),
     key("account_id", text(64), "Ad account."),
     key("day", Date(), "Account-local day."),
@@ -500,14 +513,18 @@ fct_ad_spend = table(
     key("adset_id", text(64), "Ad set or ad group."),
     key("ad_id", text(64), "Ad; empty for money without an ad."),
     col("level", text(16), "ad, or campaign for what has no ad."),
-    col("currency", text(3), "Account currency."),
+    col("currency", text(3), "The client's."),
+    col("native_currency", text(3), "The account's."),
+    *_rate(),
     col("timezone", text(64), "Account zone."),
     col("impressions", BigInteger(), "Impressions."),
     col("reach", BigInteger(), "People reached that day; never summed over days."),
     col("clicks", BigInteger(), "Clicks."),
-    col("spend", Exact(), "Cost."),
+    col("spend", Exact(), "Cost in the client's currency; 0 while there is no rate."),
+    col("native_spend", Exact(), "Cost in the account's currency."),
     col("conversions", Exact(6), "Claimed by the platform."),
-    col("conversion_value", Exact(), "Claimed by the platform."),
+    col("conversion_value", Exact(), "Claimed by the platform, in the client's currency; 0 while there is no rate."),
+    col("native_value", Exact(), "The same in the account's currency."),
     col("pulled_at", Instant(), "When read."),
     col("is_provisional", SmallInteger(), "1 while the platform is still counting the day."),
     Index("ix_fct_ad_spend_day", "day"),
@@ -560,8 +577,11 @@ fct_sessions = table(
     col("engaged_sessions", BigInteger(), "Engaged sessions."),
     col("users", BigInteger(), "Users; never summed over days."),
     col("new_users", BigInteger(), "New users."),
-    col("revenue", Exact(), "Purchase revenue as GA4 saw it."),
-    col("currency", text(3), "Property currency."),
+    col("revenue", Exact(), "Purchase revenue as GA4 saw it, in the client's currency; 0 while there is no rate."),
+    col("native_revenue", Exact(), "The same in the property's currency."),
+    col("currency", text(3), "The client's."),
+    col("native_currency", text(3), "The property's."),
+    *_rate(),
     Index("ix_fct_sessions_day", "day"),
     source="ga4",
 )

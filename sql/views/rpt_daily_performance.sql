@@ -18,7 +18,7 @@
 --                          channel nobody connected shows no spend: its revenue over the others' would flatter them.
 --   impressions     count  Of all ad accounts.
 --   clicks          count  Of all ad accounts.
---   spend           money  Of all ad accounts, in account currency, on the account's own day.
+--   spend           money  Of all ad accounts, in the client's currency, on the account's own day.
 --   aov             rate   gross_revenue / orders.
 --   roas            rate   paid_revenue / spend.
 --   mer             rate   gross_revenue / spend: what all marketing returned, whoever gets the credit.

@@ -17,7 +17,7 @@ from cortex.clock import Window
 from cortex.records import AdSpend, Sessions
 from cortex.run import Run
 from cortex.secrets import Vault
-from cortex.steps import catalogue, keeping, pull, refresh, value
+from cortex.steps import catalogue, currencies, keeping, pull, refresh, value
 from cortex.steps.pull import _spend_row
 from cortex.warehouse import Warehouse, tables
 from cortex.workspace import Workspace
@@ -25,6 +25,7 @@ from tests.rooms.warehouse_rows import DAY, NOON, key, order, row, spend
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "tests" / "recorded" / "stores" / "olist"
+EXCHANGED = currencies.Exchanged(currencies.Rates("BRL"))
 WEEK = Window(DAY - timedelta(6), DAY + timedelta(1))
 
 
@@ -252,7 +253,7 @@ def ad(ad_id: str, amount: str, day: date = DAY, **given: Any) -> AdSpend:
 def told(bench: Bench, *ads: AdSpend) -> int:
     """What `pull.spend` does with the answer of a platform; how many restatements were written down."""
     run = bench.run()
-    rows = [_spend_row(one, run.now(), run) for one in ads]
+    rows = [_spend_row(one, run.now(), run, EXCHANGED) for one in ads]
     window = Window(DAY, DAY + timedelta(days=3))
 
     def write_all(tx: Any) -> int:
