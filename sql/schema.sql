@@ -369,6 +369,19 @@ CREATE TABLE IF NOT EXISTS fct_order_aliases (
 );
 CREATE INDEX ix_fct_order_aliases_alias ON fct_order_aliases (alias);
 
+CREATE TABLE IF NOT EXISTS erased_people (
+  tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  placed_until DATETIME(6) NOT NULL,
+  PRIMARY KEY (tombstone)
+);
+
+CREATE TABLE IF NOT EXISTS erased_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  erased_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key)
+);
+
 CREATE TABLE IF NOT EXISTS fct_reviews (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   review_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,

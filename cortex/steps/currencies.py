@@ -78,13 +78,15 @@ def read(file: Path, own: str) -> Rates:
     for at, line in enumerate(lines, start=first):
         try:
             currency, to, rate = _rate(line)
-            if to == own and seen.setdefault((currency, rate.day), at) != at:
-                raise ValueError(f"says {currency} of {rate.day} again (first on line {seen[currency, rate.day]})")
         except ValueError as problem:
             problems.append(Problem(file.name, at, 1, "", str(problem)))
             continue
-        if to == own:
-            quoted.append((currency, rate))
+        if to != own:
+            continue
+        first_at = seen.setdefault((currency, rate.day), at)
+        if first_at != at:
+            problems.append(Problem(file.name, at, 1, "", f"a second rate of {currency} for {rate.day}, as on line {first_at}"))
+        quoted.append((currency, rate))
     if problems:
         raise _unusable(f"{file.name} has {len(problems)} lines that are no rates.", problems)
     return Rates(own, quoted)

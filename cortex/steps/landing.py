@@ -14,6 +14,7 @@ from cortex import identity
 from cortex.clock import local_day
 from cortex.records import Order, Payment, Touch
 from cortex.steps.currencies import Exchanged
+from cortex.steps.erasing import Erased, without_buyer
 
 Row = dict[str, Any]
 OWN = Decimal(1)
@@ -45,6 +46,7 @@ class Landed:
     aliases: list[Row] = field(default_factory=list)
     touches: list[Row] = field(default_factory=list)
     raw: list[Row] = field(default_factory=list)
+    erased: list[Row] = field(default_factory=list)
 
     @property
     def keys(self) -> list[str]:
@@ -59,10 +61,12 @@ def land(
     run_id: str,
     now: datetime,
     exchanged: Exchanged | None = None,
+    erased: Erased | None = None,
 ) -> Landed:
     """Rows of a batch; of an order told twice the newest word counts (the later one, where both are as new).
 
-    exchanged: turns orders in another currency into the client's; without it money stays as it was told.
+    exchanged: turns orders in another currency into the client's; without it money stays as it was told. erased: people
+    who asked to be forgotten, whose orders land without them.
     """
     newest: dict[str, Order] = {}
     for order in orders:
@@ -72,14 +76,26 @@ def land(
     landed = Landed()
     for at, order in newest.items():
         own, native = exchanged.order(order, zone) if exchanged else (order, {})
-        _land_one(landed, at, own, key, zone, run_id, now)
+        _land_one(landed, at, own, key, zone, run_id, now, erased)
         if native:
             landed.orders[-1] |= native
     return landed
 
 
-def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo, run_id: str, now: datetime) -> None:
+def _land_one(
+    landed: Landed,
+    at: str,
+    order: Order,
+    key: bytes,
+    zone: ZoneInfo,
+    run_id: str,
+    now: datetime,
+    erased: Erased | None,
+) -> None:
     aliases = identity.aliases(key, order.customer, order.platform)
+    if erased and (buyer := erased.buyer(at, order, [alias for _, alias in aliases])):
+        order, aliases = without_buyer(order), [("erased", buyer)]
+        landed.erased.append({"order_key": at, "customer_key": buyer, "erased_at": now})
     if not aliases:
         # Nobody is known: the order is its own buyer, so that every order has exactly one.
         aliases = [("order", identity.pseudonym(key, "order", at))]
@@ -121,6 +137,8 @@ def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo,
         }
     )
     landed.touches += [touch_row(touch, zone, order_ref=order.external_id) for touch in order.touches]
+    if landed.erased and landed.erased[-1]["order_key"] == at:
+        return
     landed.raw.append(
         {
             "platform": order.platform,

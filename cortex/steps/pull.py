@@ -15,7 +15,7 @@ from cortex.errors import QualityGate
 from cortex.records import AdSpend, History, Notice, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import currencies, keeping, landing, sealing
+from cortex.steps import currencies, erasing, keeping, landing, sealing
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -71,11 +71,14 @@ def orders(run: Run) -> Outcome:
     value = Decimal(0)
     newest: datetime | None = None
     changes = _changes(run, stream)
-    exchanged = currencies.Exchanged(currencies.rates(run))
+    exchanged, erased = currencies.Exchanged(currencies.rates(run)), erasing.known(run.warehouse, key)
     with read_ahead(shop.orders(changes), run.tenant.etl.batch_size) as batches:
         for batch in batches:
-            landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged)
-            identifiers = sealing.seal(run, batch)
+            landed = landing.land(
+                batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged, erased=erased
+            )
+            gone = {row["order_key"] for row in landed.erased}
+            identifiers = [row for row in sealing.seal(run, batch) if row["order_key"] not in gone]
             loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
             new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
             value += sum((row["paid"] for row in landed.orders), Decimal(0))
@@ -133,6 +136,7 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Ro
         quiet=("fetched_at", "run_id"),
     )
     tx.upsert(tables.conversion_identifiers, mine(identifiers))
+    tx.insert_missing(tables.erased_orders, mine(landed.erased))
     return loaded
 
 
@@ -240,12 +244,10 @@ def visits(run: Run, kind: str) -> Outcome:
     if window is None:
         return _forgotten(run, kind, stream, source.history)
     sessions = list(source.sessions(window))
-    touches = {
-        row["touch_key"]: row
-        for row in (
-            landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in source.touches(window)
-        )
-    }
+    gone = erasing.order_refs(run.warehouse)
+    told = (erasing.without_ids(touch) if touch.order_id in gone else touch for touch in source.touches(window))
+    rows = (landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in told)
+    touches = {row["touch_key"]: row for row in rows}
     exchanged = currencies.Exchanged(currencies.rates(run))
     session_rows = [_session_row(row, exchanged) for row in sessions]
 

@@ -98,8 +98,16 @@ def table(name: str, meaning: str, *parts: Any, source: str = "", retention: str
 def _rate() -> tuple[Column[Any], Column[Any], Column[Any]]:
     """By which rate a row's money became money of the client's currency."""
     return (
-        opt("exchange_rate", Exact(10), "What one unit of native_currency is worth; 1 for the client's own, empty without one."),
-        opt("rate_day", Date(), "Day of the rate: the order's day of payment, the day of spend, or a bank's last day before."),
+        opt(
+            "exchange_rate",
+            Exact(10),
+            "What one unit of native_currency is worth; 1 for the client's own, empty without one.",
+        ),
+        opt(
+            "rate_day",
+            Date(),
+            "Day of the rate: the order's day of payment, the day of spend, or a bank's last day before.",
+        ),
         col("rate_source", text(64), "Where the rate is from, as rates.csv says."),
     )
 
@@ -490,6 +498,21 @@ fct_order_aliases = table(
     Index("ix_fct_order_aliases_alias", "alias"),
     source="store",
 )
+erased_people = table(
+    "erased_people",
+    "Tombstones: by these alone an older order of an erased person is known when it is read again, and lands without them.",
+    key("tombstone", digest(), "HMAC-SHA-256 of a pseudonym under a key of its own.", personal="tombstone"),
+    col("placed_until", Instant(), "Orders placed until then are meant; a later one is a new purchase."),
+    source="cortex erase",
+)
+erased_orders = table(
+    "erased_orders",
+    "Orders of erased people. They go on counting, under a buyer nobody can be found by.",
+    key("order_key", digest(), "Order."),
+    col("customer_key", digest(), "Random: the buyer's orders still count as one buyer's."),
+    col("erased_at", Instant(), "When."),
+    source="cortex erase",
+)
 fct_reviews = table(
     "fct_reviews",
     "Scores buyers gave. What they wrote is not kept.",
@@ -562,7 +585,7 @@ fct_ad_clicks = table(
     col("adset_id", text(64), "Ad group."),
     col("ad_id", text(64), "Ad."),
     source="ads",
-    retention="13 months",
+    retention="13 months, as long as the order where it led to one",
 )
 fct_sessions = table(
     "fct_sessions",

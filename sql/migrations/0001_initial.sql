@@ -540,6 +540,19 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
 
+CREATE TABLE IF NOT EXISTS erased_people (
+  tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  placed_until DATETIME(6) NOT NULL,
+  PRIMARY KEY (tombstone)
+);
+
+CREATE TABLE IF NOT EXISTS erased_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  erased_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key)
+);
+
 CREATE TABLE IF NOT EXISTS fct_reviews (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   review_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,

@@ -21,11 +21,12 @@ from cortex.run import Run
 from cortex.steps import currencies, pull, quality, refresh, reporting, value
 from cortex.warehouse import Warehouse, tables
 from cortex.workspace import Workspace
-from tests.rooms.test_model import Bench
+from tests.rooms.told_shop import Shop, shop
 from tests.rooms.warehouse_rows import DAY, NOON
 
 AMOUNTS = st.decimals("-1e9", "1e9", places=2)
 RATES = st.decimals("0.0001", "10000", places=6)
+__all__ = ["shop"]
 HEADER = "day,from,to,rate,source\n"
 USD = HEADER + "2026-03-09,USD,BRL,5.4321,Central bank\n2026-03-10,USD,BRL,5.5,Central bank\n2026-03-10,USD,MXN,18,x\n"
 
@@ -110,70 +111,6 @@ def sale(name: str, currency: str, **given: Any) -> Order:
         ],
     }  # fmt: skip
     return Order(**(whole | given))
-
-
-@dataclass
-class Platforms:
-    """A shop, an ad account and a property that say what they are told to say."""
-
-    sales: list[Order] = field(default_factory=list)
-    ads: list[AdSpend] = field(default_factory=list)
-    visits: list[Sessions] = field(default_factory=list)
-    restates = Restatement(daily=1, weekly=1)
-    history = History(days=None)
-
-    def orders(self, _window: Window) -> Iterator[Order]:
-        return iter(self.sales)
-
-    def spend(self, _window: Window) -> Iterator[AdSpend]:
-        return iter(self.ads)
-
-    def clicks(self, _window: Window) -> Iterator[Any]:
-        return iter(())
-
-    def sessions(self, _window: Window) -> Iterator[Sessions]:
-        return iter(self.visits)
-
-    def touches(self, _window: Window) -> Iterator[Any]:
-        return iter(())
-
-
-class Reading(Run):
-    platforms: Platforms
-
-    def adapter(self, *_asked: Any) -> Any:
-        return self.platforms
-
-
-@dataclass
-class Shop:
-    bench: Bench
-    platforms: Platforms
-    count: int = 0
-
-    def read(self, rates: str | None = None) -> Run:
-        """One run of everything that reads or sums money."""
-        if rates is not None:
-            (self.bench.workspace.root / "rates.csv").write_text(rates, encoding="utf-8")
-        made = self.bench.run(
-            ads={"meta": {"account_id": "act_1"}}, analytics={"ga4": {"property_id": "1"}},
-        )  # fmt: skip
-        run = Reading(**{name: getattr(made, name) for name in Run.__dataclass_fields__})
-        run.platforms = self.platforms
-        run.vault.identity_key(create=True)
-        pull.orders(run)
-        pull.spend(run, "meta")
-        pull.visits(run, "ga4")
-        value.merge_people(run)
-        refresh.refresh_all(run)
-        return run
-
-
-@pytest.fixture
-def shop(warehouse: Warehouse, workspace: Workspace, tmp_path: Path) -> Shop:
-    folder = tmp_path / "olist"
-    folder.mkdir()
-    return Shop(Bench(warehouse, workspace, folder), Platforms())
 
 
 def cost(currency: str, amount: str, campaign: str = "c") -> AdSpend:

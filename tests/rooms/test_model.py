@@ -467,8 +467,13 @@ def test_the_report_and_the_daily_view_say_the_same_roas(bench):
     run = bench.run(analytics_config={"attribution": {"models": ["linear", "last_click"]}})
     report = reporting.gather(bench.warehouse, run.tenant, WEEK, now=NOON, lang="pt-BR")
     [figure] = [figure for figure in report.figures if figure.key == "roas"]
-    [(earned, cost)] = bench.rows("SELECT SUM(paid_revenue) AS paid_revenue, SUM(spend) AS spend FROM rpt_daily_performance")
+    [(earned, cost)] = bench.rows(
+        "SELECT SUM(paid_revenue) AS paid_revenue, SUM(spend) AS spend FROM rpt_daily_performance"
+    )
     assert (earned, cost) == (Decimal("180.00"), Decimal("36.00"))
     assert figure.value == earned / cost == 5
-    assert bench.rows("SELECT roas FROM rpt_daily_performance ORDER BY day") == [(Decimal("3.461538"),), (Decimal("9.000000"),)]
+    assert bench.rows("SELECT roas FROM rpt_daily_performance ORDER BY day") == [
+        (Decimal("3.461538"),),
+        (Decimal("9.000000"),),
+    ]
     assert [round(value, 6) for value in figure.series if value] == [3.461538, 9.0]

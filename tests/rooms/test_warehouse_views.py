@@ -66,8 +66,10 @@ def test_daily_performance(warehouse: Warehouse):
         fct_ad_spend=[spend(ONE, "40.00", clicks=8, impressions=100), spend(ONE, "20.00", platform="google")],
         # The last click decides, and only channels whose account is read count: nobody reads a TikTok account here.
         fct_attribution=[
-            credit(1, "last_click", "google", "80.00"), credit(1, "linear", "meta", "40.00"),
-            credit(2, "last_click", "direct", "50.00"), credit(3, "last_click", "tiktok", "30.00", order_date=TWO),
+            credit(1, "last_click", "google", "80.00"),
+            credit(1, "linear", "meta", "40.00"),
+            credit(2, "last_click", "direct", "50.00"),
+            credit(3, "last_click", "tiktok", "30.00", order_date=TWO),
         ],
     )
     assert told(
