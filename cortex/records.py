@@ -294,8 +294,11 @@ class Notice(Struct, frozen=True, kw_only=True):
     code: str
     stream: str
     message: str
+    """For a terminal, in English."""
     count: int = 0
     value: Decimal = Decimal(0)
+    facts: dict[str, str] = field(default_factory=dict)
+    """What the message names, so that a report can say it in its reader's language (`cortex.reports.notices`)."""
 
 
 class History(Struct, frozen=True, kw_only=True):

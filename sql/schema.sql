@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS data_notices (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   row_count BIGINT NOT NULL,
   amount NUMERIC(18, 2) NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   noticed_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, stream, code, message)
 );
@@ -1001,7 +1002,8 @@ SELECT
     n.code AS code,
     n.message AS message,
     n.row_count AS row_count,
-    n.amount AS amount
+    n.amount AS amount,
+    n.facts AS facts
 FROM data_notices n;
 
 CREATE VIEW rpt_order_history AS

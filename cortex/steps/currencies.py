@@ -85,7 +85,9 @@ def read(file: Path, own: str) -> Rates:
             continue
         first_at = seen.setdefault((currency, rate.day), at)
         if first_at != at:
-            problems.append(Problem(file.name, at, 1, "", f"a second rate of {currency} for {rate.day}, as on line {first_at}"))
+            problems.append(
+                Problem(file.name, at, 1, "", f"a second rate of {currency} for {rate.day}, as on line {first_at}")
+            )
         quoted.append((currency, rate))
     if problems:
         raise _unusable(f"{file.name} has {len(problems)} lines that are no rates.", problems)
@@ -189,6 +191,12 @@ class Exchanged:
                 ),
                 count=count,
                 value=total,
+                facts={
+                    "native": str(total),
+                    "currency": currency,
+                    "first": first.isoformat(),
+                    "last": last.isoformat(),
+                },
             )
             for currency, (count, total, first, last) in sorted(self._without.items())
         ]

@@ -326,8 +326,13 @@ def _reread(run: Run, stream: str, restates: Restatement, history: History) -> W
 
 def _forgotten(run: Run, kind: str, stream: str, history: History) -> Outcome:
     said = f"{kind} keeps {history.days} days; {run.window} is older and cannot be read"
-    run.notices.append(Notice(code="CTX-2201", stream=stream, message=said, count=run.window.days))
+    facts = {"days": str(run.window.days), "kept": str(history.days), **_ends(run.window)}
+    run.notices.append(Notice(code="CTX-2201", stream=stream, message=said, count=run.window.days, facts=facts))
     return Outcome(0, said)
+
+
+def _ends(window: Window) -> dict[str, str]:
+    return {"first": window.since.isoformat(), "last": window.last.isoformat()}
 
 
 def _move(run: Run, stream: str, window: Window, newest: datetime | None) -> None:

@@ -82,7 +82,17 @@ def check(run: Run) -> Outcome:
     run.warehouse.atomically(lambda tx: tx.replace(tables.dq_results, {"run_id": run.run_id}, rows))
     failed = [(rule, finding) for rule, finding in found if finding.status == "failed"]
     run.notices += [
-        Notice(code="CTX-2103", stream="quality", message=f"{rule.name} {finding.part}: {finding.message}")
+        Notice(
+            code="CTX-2103",
+            stream="quality",
+            message=f"{rule.name} {finding.part}: {finding.message}",
+            facts={
+                "rule": rule.name,
+                "part": finding.part,
+                "measured": f"{finding.measured:f}",
+                "allowed": f"{finding.allowed:f}",
+            },
+        )
         for rule, finding in failed
     ]
     worst = {rule.severity for rule, _ in failed}

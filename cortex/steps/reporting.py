@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.clock import Window
 from cortex.errors import DatabaseError
-from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report
+from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report, notices
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
@@ -85,7 +86,7 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         cohorts=_cohorts(warehouse),
         deliveries=_deliveries(_between(warehouse, DELIVERIES, window)),
         products=[Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window)],
-        notices=_notices(warehouse),
+        notices=_notices(warehouse, lang, tenant.currency),
         pretended=bool(os.environ.get("CORTEX_NOW")),
     )
 
@@ -221,12 +222,23 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
     ]
 
 
-def _notices(warehouse: Warehouse) -> list[str]:
-    rows = warehouse.rows(
-        "SELECT stream, message, MAX(noticed_at) AS noticed_at FROM rpt_notices GROUP BY stream, message"
-    )
-    newest = sorted(rows, key=lambda row: row["noticed_at"], reverse=True)[:8]
-    return [f"{row['stream']}: {row['message']}" for row in newest]
+NOTICES = """
+    SELECT stream, code, message, facts, row_count, amount FROM rpt_notices
+    ORDER BY noticed_at DESC, stream, code, message LIMIT 200
+"""
+SHOWN = 8
+
+
+def _notices(warehouse: Warehouse, lang: str, currency: str) -> list[str]:
+    """The newest, each once, in the report's language."""
+    lines = (
+        notices.sentence(
+            row["stream"], row["code"], row["message"], json.loads(row["facts"] or "{}"),
+            count=row["row_count"], value=row["amount"], lang=lang, currency=currency,
+        )
+        for row in warehouse.rows(NOTICES)
+    )  # fmt: skip
+    return list(dict.fromkeys(lines))[:SHOWN]
 
 
 def _deliveries(rows: Sequence[Row]) -> list[Delivery]:

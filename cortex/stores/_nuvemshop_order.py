@@ -140,7 +140,7 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
     subtotal, shipping = read(told.subtotal, "subtotal"), read(told.shipping_cost_customer, "shipping_cost_customer")
     discount = _discount(told, subtotal + shipping - total, read, oddities)
     if lines and (gap := subtotal - sum((line.total for line in lines), Decimal(0))):
-        oddities.sums("whose lines do not add up to the subtotal", gap)
+        oddities.sums("lines", gap)
     day = local_day(created, zone)
     attributes = visits.attributes(told.extra)
     arrived, touches = _arrival(told, attributes, created, day)
@@ -249,7 +249,7 @@ def _discount(
     known = {sum(some, Decimal(0)) for size in (1, 2, 3, 4) for some in combinations(parts, size)}
     if needed in known:
         return needed
-    oddities.sums("whose total is not subtotal - discount + shipping", needed - stated)
+    oddities.sums("total", needed - stated)
     return stated
 
 

@@ -157,6 +157,7 @@ data_notices = table(
     key("message", text(255), "One sentence."),
     col("row_count", BigInteger(), "Rows concerned, 0 if unknown."),
     col("amount", Exact(), "Money concerned, 0 if unknown."),
+    col("facts", document(), "JSON: what the message names, from which reports write it in the reader's language."),
     col("noticed_at", Instant(), "When."),
 )
 raw_ecommerce_orders = table(

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS data_notices (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   row_count BIGINT NOT NULL,
   amount NUMERIC(18, 2) NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   noticed_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, stream, code, message)
 );

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,11 +14,9 @@ from hypothesis import strategies as st
 from cortex.clock import Window
 from cortex.errors import ConfigError
 from cortex.money import convert
-from cortex.records import AdSpend, History, Line, Order, Payment, Refund, Restatement, Sessions
-from cortex.run import Run
-from cortex.steps import currencies, pull, quality, refresh, reporting, value
-from cortex.warehouse import Warehouse, tables
-from cortex.workspace import Workspace
+from cortex.records import AdSpend, Line, Order, Payment, Refund, Sessions
+from cortex.steps import currencies, quality, reporting
+from cortex.warehouse import tables
 from tests.rooms.told_shop import Shop, shop
 from tests.rooms.warehouse_rows import DAY, NOON
 

@@ -17,8 +17,8 @@ from cortex.records import Clicks, Order, Person, Touch
 from cortex.run import Run
 from cortex.steps import erasing, keeping, value
 from cortex.warehouse import tables
-from tests.rooms.told_shop import Shop, shop
 from tests.rooms.test_currencies import sale
+from tests.rooms.told_shop import Shop, shop
 from tests.rooms.warehouse_rows import DAY, NOON, key, row
 
 __all__ = ["shop"]
@@ -97,17 +97,23 @@ def filled(shop: Shop) -> tuple[Shop, Run]:
     shop.platforms.sales = [order("1", ANA, 5), order("2", replace_email(ANA, OTHER), 1), order("3", BIA)]
     run = shop.read()
     value.customer_value(run)
+    mail, at = identity.digest(ANA.email.lower()), first(shop)
+    told = {"order_key": at, "action": "purchase"}
     shop.bench.put(
         fct_ad_clicks=[row(tables.fct_ad_clicks, platform="google", click_id=CLICKED.gclid, campaign_id="c")],
         conversion_identifiers=[
-            row(tables.conversion_identifiers, order_key=at, destination="meta_capi", identifiers=f'{{"em": ["{identity.digest(ANA.email.lower())}"]}}')
-            for at in [first(shop)]
+            row(
+                tables.conversion_identifiers,
+                order_key=at,
+                destination="meta_capi",
+                identifiers=f'{{"em": ["{mail}"]}}',
+            )
         ],
         conversion_outbox=[
-            row(tables.conversion_outbox, outbox_key=key("o1"), order_key=first(shop), destination="meta_capi", state="planned", action="purchase", next_attempt_at=NOON),
-            row(tables.conversion_outbox, outbox_key=key("o2"), order_key=first(shop), destination="google_ec", state="processed", action="purchase"),
+            row(tables.conversion_outbox, outbox_key=key("o1"), destination="meta_capi", state="planned", **told),
+            row(tables.conversion_outbox, outbox_key=key("o2"), destination="google_ec", state="processed", **told),
         ],
-    )  # fmt: skip
+    )
     return shop, run
 
 

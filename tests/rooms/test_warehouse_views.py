@@ -274,7 +274,7 @@ def test_data_freshness_and_notices(warehouse: Warehouse):
         quarantine=[
             row(tables.quarantine, stream="store.orders", record_key=k, reason=r) for k, r in [("1", "a"), ("1", "b"), ("2", "a")]
         ],
-        data_notices=[row(tables.data_notices, stream="ads.meta", code="cap", message="m", amount=Decimal("5.00"))],
+        data_notices=[row(tables.data_notices, stream="ads.meta", code="cap", message="m", amount=Decimal("5.00"), facts="{}")],
     )  # fmt: skip
     assert told(
         warehouse, "rpt_data_freshness", "stream", "complete_until", "source_updated_at", "quarantined", "last_quarantined",
