@@ -97,6 +97,8 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     discount: Decimal = Decimal(0)
     total: Decimal = Decimal(0)
     unit_cost: Decimal | None = None
+    sale_fee: Decimal | None = None
+    """What the marketplace keeps of the line, where it tells."""
 
 
 class Payment(Struct, frozen=True, kw_only=True, gc=False):
@@ -106,6 +108,8 @@ class Payment(Struct, frozen=True, kw_only=True, gc=False):
     amount: Decimal = Decimal(0)
     status: PaymentStatus = "unknown"
     paid_at: datetime | None = None
+    fee: Decimal | None = None
+    """What the payment provider keeps, where it tells."""
 
 
 class Refund(Struct, frozen=True, kw_only=True, gc=False):

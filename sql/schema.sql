@@ -327,6 +327,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   discount NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
+  sale_fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -339,6 +340,7 @@ CREATE TABLE IF NOT EXISTS fct_payments (
   amount NUMERIC(18, 2) NOT NULL,
   status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
   paid_at DATETIME(6),
+  fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, sequence)
 );
 
@@ -1038,7 +1040,8 @@ SELECT
     p.status AS status,
     COUNT(*) AS payments,
     COUNT(DISTINCT p.order_key) AS orders,
-    SUM(p.amount) AS amount
+    SUM(p.amount) AS amount,
+    SUM(p.fee) AS fees
 FROM fct_payments p
 JOIN fct_orders o ON o.order_key = p.order_key
 WHERE o.is_test = 0
@@ -1073,6 +1076,7 @@ SELECT
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
     SUM(i.total) AS revenue,
+    SUM(i.sale_fee) AS fees,
     CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL

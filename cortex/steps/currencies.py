@@ -238,11 +238,13 @@ def _exchanged(order: Order, factor: Decimal, own: str) -> Order:
                 discount=one(line.discount),
                 total=total,
                 unit_cost=None if line.unit_cost is None else one(line.unit_cost),
+                sale_fee=None if line.sale_fee is None else one(line.sale_fee),
             )
             for line, total in zip(order.lines, totals, strict=True)
         ],
         payments=[
-            structs.replace(payment, amount=amount) for payment, amount in zip(order.payments, paid, strict=True)
+            structs.replace(payment, amount=amount, fee=None if payment.fee is None else one(payment.fee))
+            for payment, amount in zip(order.payments, paid, strict=True)
         ],
         refunds=[structs.replace(refund, amount=amount) for refund, amount in zip(refunds, back, strict=True)],
     )

@@ -113,6 +113,7 @@ def _land_one(
             "amount": payment.amount,
             "status": payment.status,
             "paid_at": payment.paid_at,
+            "fee": payment.fee,
         }
         for payment in order.payments
     ]
@@ -238,6 +239,7 @@ def _item_rows(order: Order, at: str) -> list[Row]:
             "discount": line.discount,
             "total": line.total,
             "unit_cost": line.unit_cost,
+            "sale_fee": line.sale_fee,
         }
         for line in order.lines
     ]

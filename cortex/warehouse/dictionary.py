@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,9 +29,18 @@ Written by `python -m cortex.warehouse.dictionary --write` from `cortex/warehous
 * Text that is unknown is empty, never null; text is compared byte for byte.
 * **Personal data.** No column holds a name, an e-mail, a phone, a document or an address in the clear. *pseudonym*: an
   HMAC under the client's own key. *online identifier*: a click or browser id. *quasi-identifier*: says little alone.
-  *digests, IP, user agent*: what a conversion needs to be matched, deleted when its delivery is settled.
-* **Kept** is for how long; *contract* is until the client leaves.
+  *order reference*: leads to a person in the shop's own books only. *redacted*: what a platform said, personal fields
+  taken out. *digests, IP, user agent*: what a conversion needs to be matched, deleted when its delivery is settled.
+  *tombstone*: by which an erased person's older orders are known. *none*: nothing of anybody.
+* **Source** is who told it; *cortex* is bookkeeping. **Kept** is for how long; *contract* is until the client leaves,
+  *workspace* as long as the agency keeps its workspace.
 """
+
+CLASSES = (
+    "none", "pseudonym", "online identifier", "quasi-identifier", "order reference", "redacted", "tombstone",
+    "digests, IP, user agent",
+)  # fmt: skip
+"""What the introduction explains."""
 
 
 def text() -> str:
@@ -50,11 +60,17 @@ def text() -> str:
 def _view(view: views.View) -> str:
     lines = [
         f"### {view.name}\n",
-        f"{view.title}. One row per {view.grain}.\n",
+        f"{view.title}. One row per {view.grain}. Computed from {', '.join(sources(view))}.\n",
         _row("column", "type", "meaning"),
         _rule(3),
     ]
     return "\n".join([*lines, *[_row(f"`{c.name}`", c.kind, c.meaning) for c in view.columns], ""])
+
+
+def sources(view: views.View) -> list[str]:
+    """The tables a view reads."""
+    named = re.findall(r"\b(?:FROM|JOIN)\s+([a-z_0-9]+)", view.select)
+    return sorted({name for name in named if name in tables.TENANT.tables})
 
 
 def _tables(metadata: MetaData) -> Iterator[str]:
@@ -63,24 +79,36 @@ def _tables(metadata: MetaData) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    about = [str(table.info["meaning"])]
-    if table.info.get("source"):
-        about.append(f"Source: {table.info['source']}.")
-    if table.info.get("retention"):
-        about.append(f"Kept: {table.info['retention']}.")
-    lines = [f"### {table.name}\n", " ".join(about) + "\n"]
-    lines += [_row("column", "type", "key", "meaning", "personal data"), _rule(5)]
+    lines = [f"### {table.name}\n", f"{table.info['meaning']}\n"]
+    lines += [_row("column", "type", "key", "meaning", "source", "personal data", "kept"), _rule(7)]
     lines += [
         _row(
             f"`{column.name}`",
             kind(column),
             "key" if column.primary_key else "",
             str(column.info["meaning"]),
-            str(column.info.get("personal", "")),
+            source(column),
+            personal(column),
+            retention(column),
         )
         for column in table.columns
     ]
     return "\n".join([*lines, ""])
+
+
+def source(column: Column[object]) -> str:
+    """Who tells it: the column's own word, else its table's."""
+    return str(column.info.get("source") or column.table.info.get("source") or "cortex")
+
+
+def personal(column: Column[object]) -> str:
+    """Its personal-data class: a key of CLASSES."""
+    return str(column.info.get("personal") or "none")
+
+
+def retention(column: Column[object]) -> str:
+    """For how long a value stays."""
+    return str(column.info.get("retention") or column.table.info["retention"])
 
 
 def kind(column: Column[object]) -> str:

@@ -114,6 +114,8 @@ def _rate() -> tuple[Column[Any], Column[Any], Column[Any]]:
 
 PSEUDONYM = {"personal": "pseudonym"}
 CLICK = {"personal": "online identifier"}
+ORDER = {"personal": "order reference"}
+REDACTED = {"personal": "redacted"}
 
 cortex_meta = table(
     "cortex_meta",
@@ -142,7 +144,7 @@ quarantine = table(
     "quarantine",
     "Records that could not be trusted, without their content.",
     key("stream", text(96), "Stream they came in."),
-    key("record_key", text(128), "The platform's id of the record."),
+    key("record_key", text(128), "The platform's id of the record.", **ORDER),
     key("reason", text(255), "Why, in one sentence without values."),
     col("first_seen", Instant(), "First time."),
     col("last_seen", Instant(), "Last time."),
@@ -164,8 +166,8 @@ raw_ecommerce_orders = table(
     "raw_ecommerce_orders",
     "Orders as landed, personal fields redacted.",
     key("platform", text(32), "Store platform."),
-    key("external_id", text(64), "The platform's order id."),
-    col("payload", document(), "JSON."),
+    key("external_id", text(64), "The platform's order id.", **ORDER),
+    col("payload", document(), "JSON.", **REDACTED),
     col("payload_sha256", digest(), "Of the payload: tells whether anything changed."),
     col("fetched_at", Instant(), "When."),
     col("run_id", text(32), "By which run."),
@@ -366,8 +368,8 @@ fct_orders = table(
     "Orders as they stand now, cancelled and refunded included.",
     key("order_key", digest(), "SHA-256 of platform and external id."),
     col("platform", text(32), "Store platform."),
-    col("external_id", text(64), "The platform's order id."),
-    col("number", text(64), "Number shown to the buyer."),
+    col("external_id", text(64), "The platform's order id.", **ORDER),
+    col("number", text(64), "Number shown to the buyer.", **ORDER),
     col("customer_key", digest(), "Buyer after duplicates are merged.", **PSEUDONYM),
     col("status", text(16), "open, closed, cancelled."),
     col(
@@ -405,7 +407,7 @@ fct_orders = table(
     col("installments", SmallInteger(), "Of the largest payment."),
     col("coupon", text(64), "Coupon code."),
     col("items", Integer(), "Units."),
-    col("city", text(96), "City."),
+    col("city", text(96), "City.", personal="quasi-identifier"),
     col("state", text(8), "UF."),
     col("postal_prefix", text(8), "First five digits of the CEP.", personal="quasi-identifier"),
     col("country", text(2), "ISO 3166."),
@@ -453,6 +455,7 @@ fct_order_items = table(
     col("discount", Exact(), "On the line."),
     col("total", Exact(), "Of the line."),
     opt("unit_cost", Exact(), "Cost per unit, where known."),
+    opt("sale_fee", Exact(), "What the marketplace keeps of the line, where it tells."),
     Index("ix_fct_order_items_product", "platform", "product_id"),
     source="store",
 )
@@ -466,6 +469,7 @@ fct_payments = table(
     col("amount", Exact(), "Money."),
     col("status", text(24), "Payment status."),
     opt("paid_at", Instant(), "When it arrived."),
+    opt("fee", Exact(), "What the payment provider keeps, where it tells."),
     source="store",
 )
 fct_refunds = table(
@@ -614,7 +618,7 @@ stg_touches = table(
     "Touches as each source tells them, before they are merged into journeys. Replaced by window.",
     key("touch_key", digest(), "SHA-256 of the touch."),
     col("origin", text(8), "order, kit, ga4."),
-    col("order_ref", text(64), "Order id or number as the source writes it."),
+    col("order_ref", text(64), "Order id or number as the source writes it.", **ORDER),
     col("day", Date(), "Local day."),
     opt("occurred_at", Instant(), "When, if known."),
     col("source", text(128), "utm_source or GA4 source."),
@@ -754,8 +758,8 @@ conversion_outbox = table(
     col("destination", text(32), "destinations/<kind>.py."),
     col("action", text(16), "purchase, restate, retract."),
     col("revision", SmallInteger(), "0 first; adjustments count up."),
-    col("event_id", text(64), "What the platform deduplicates on."),
-    col("order_ref", text(64), "Order id as the platform sees it."),
+    col("event_id", text(64), "What the platform deduplicates on.", **ORDER),
+    col("order_ref", text(64), "Order id as the platform sees it.", **ORDER),
     col("occurred_at", Instant(), "Time of the conversion."),
     col("value", Exact(), "Money sent."),
     col("currency", text(3), "ISO 4217."),
@@ -798,7 +802,7 @@ runs = Table(
     col("version", text(32), "Cortex version."),
     col("host", text(96), "Machine and process."),
     Index("ix_runs_tenant", "tenant", "started_at"),
-    info={"meaning": "Every run of every client."},
+    info={"meaning": "Every run of every client.", "retention": "workspace"},
 )
 run_steps = Table(
     "run_steps",
@@ -815,7 +819,7 @@ run_steps = Table(
     col("facts", document(), "JSON: figures of the step."),
     col("error_code", text(16), "CTX-nnnn."),
     col("error_message", text(500), "Cleaned."),
-    info={"meaning": "The steps of each run: rows, timings, errors."},
+    info={"meaning": "The steps of each run: rows, timings, errors.", "retention": "workspace"},
 )
 leases = Table(
     "leases",
@@ -826,7 +830,7 @@ leases = Table(
     col("acquired_at", Instant(), "Since."),
     col("expires_at", Instant(), "Free for others after this."),
     col("epoch", BigInteger(), "Counts up with every new owner: the fencing token."),
-    info={"meaning": "Who may write to which client now."},
+    info={"meaning": "Who may write to which client now.", "retention": "workspace"},
 )
 control_migrations = Table(
     "schema_migrations",
@@ -835,5 +839,5 @@ control_migrations = Table(
     col("name", text(128), "File name."),
     col("sha256", digest(), "Of the file as applied."),
     col("applied_at", Instant(), "When."),
-    info={"meaning": "Migrations applied."},
+    info={"meaning": "Migrations applied.", "retention": "workspace"},
 )

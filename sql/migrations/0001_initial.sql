@@ -219,6 +219,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   discount NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
+  sale_fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -231,6 +232,7 @@ CREATE TABLE IF NOT EXISTS fct_payments (
   amount NUMERIC(18, 2) NOT NULL,
   status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
   paid_at DATETIME(6),
+  fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, sequence)
 );
 
