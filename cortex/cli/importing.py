@@ -146,7 +146,9 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
         )
     totals = _totals(shell, client)
     shell.table(
-        ["", "rows", "sum"], [[name, number(rows), brl(total)] for name, rows, total in totals], right=("rows", "sum")
+        ["", "rows", "sum"],
+        [[name, number(rows), brl(total, tenant.currency)] for name, rows, total in totals],
+        right=("rows", "sum"),
     )
     error = next((step.error for step in result.failed), None)
     if error is not None:

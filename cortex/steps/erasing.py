@@ -162,7 +162,8 @@ def erase(tx: Transaction, key: bytes, found: Found, *, now: datetime) -> dict[s
         "raw_ecommerce_orders": _raw(tx, found),
         "stg_touches": _touches(tx, refs),
         "fct_ad_clicks": tx.delete(
-            tables.fct_ad_clicks, {"click_id": sorted({row["gclid"] for row in found.orders} - {""})}
+            tables.fct_ad_clicks,
+            {"platform": "google", "click_id": sorted({row["gclid"] for row in found.orders} - {""})},
         ),
         "conversion_identifiers": tx.delete(tables.conversion_identifiers, {"order_key": orders}),
         "conversion_outbox": tx.update(

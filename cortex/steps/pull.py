@@ -92,7 +92,15 @@ def orders(run: Run) -> Outcome:
     return Outcome(
         total,
         f"{total} orders, {new} new, {changed} updated{unusual}",
-        {"orders": total, "new": new, "updated": changed, "quarantined": bad, "paid": value, "window": str(changes)},
+        {
+            "orders": total,
+            "new": new,
+            "updated": changed,
+            "quarantined": bad,
+            "paid": value,
+            "currency": run.tenant.currency,
+            "window": str(changes),
+        },
     )
 
 
