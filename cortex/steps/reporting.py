@@ -55,7 +55,7 @@ def last_day(warehouse: Warehouse) -> date:
     newest = warehouse.rows("SELECT MAX(day) AS day FROM rpt_daily_performance")[0]["day"]
     if newest is None:
         raise DatabaseError(
-            "CTX-5020", f"Client {warehouse.code} has no data yet.", fix=f"cortex backfill {warehouse.code} --days 90"
+            "CTX-5064", f"Client {warehouse.code} has no data yet.", fix=f"cortex backfill {warehouse.code} --days 90"
         )
     day: date = newest
     return day
@@ -224,19 +224,25 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
 
 NOTICES = """
     SELECT stream, code, message, facts, row_count, amount FROM rpt_notices
+    WHERE code <> 'CTX-2103' OR run_id = (SELECT MAX(run_id) FROM dq_results)
     ORDER BY noticed_at DESC, stream, code, message LIMIT 200
 """
+"""A check that failed once and passes now is no news."""
+WITHOUT_RATE = "SELECT COUNT(*) AS n FROM rpt_currencies WHERE missing > 0"
 SHOWN = 8
 
 
 def _notices(warehouse: Warehouse, lang: str, currency: str) -> list[str]:
     """The newest, each once, in the report's language."""
+    rows = warehouse.rows(NOTICES)
+    if any(row["code"] == "CTX-5062" for row in rows) and not warehouse.rows(WITHOUT_RATE)[0]["n"]:
+        rows = [row for row in rows if row["code"] != "CTX-5062"]  # the rates have come since
     lines = (
         notices.sentence(
             row["stream"], row["code"], row["message"], json.loads(row["facts"] or "{}"),
             count=row["row_count"], value=row["amount"], lang=lang, currency=currency,
         )
-        for row in warehouse.rows(NOTICES)
+        for row in rows
     )  # fmt: skip
     return list(dict.fromkeys(lines))[:SHOWN]
 

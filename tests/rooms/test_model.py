@@ -477,3 +477,43 @@ def test_the_report_and_the_daily_view_say_the_same_roas(bench):
         (Decimal("9.000000"),),
     ]
     assert [round(value, 6) for value in figure.series if value] == [3.461538, 9.0]
+
+
+def test_notices_of_what_is_mended_are_not_shown_any_more(bench):
+    """In the client's language; a failed check counts as long as the last run saw it, a missing rate as long as it misses."""
+    from cortex.steps import reporting
+
+    def notice(run_id, code, facts, minutes):
+        about = {"stream": "quality" if code == "CTX-2103" else "store.orders", "code": code, "run_id": run_id}
+        return row(
+            tables.data_notices, message=f"{code} {run_id}", facts=json.dumps(facts), row_count=3,
+            noticed_at=NOON + timedelta(minutes=minutes), **about,
+        )  # fmt: skip
+
+    failed = {"rule": "volume", "part": "fct_orders", "measured": "0.9", "allowed": "0.7"}
+    rates = {"native": "95.00", "currency": "USD", "first": "2026-03-09", "last": "2026-03-10"}
+    bench.put(
+        data_notices=[
+            notice("1", "CTX-2103", failed | {"part": "old"}, 1), notice("2", "CTX-2103", failed, 2),
+            notice("1", "CTX-5062", rates, 1), notice("2", "CTX-5062", rates, 2),
+        ],
+        dq_results=[row(tables.dq_results, run_id=name, rule="volume", part="x") for name in ("1", "2")],
+        fct_orders=[
+            order(1, native_currency="USD", exchange_rate=None, native_total=Decimal("95.00"), is_paid=0), order(2),
+        ],
+    )  # fmt: skip
+    tenant = bench.run().tenant
+
+    def shown():
+        return reporting.gather(bench.warehouse, tenant, WEEK, now=NOON, lang=tenant.lang).notices
+
+    check = (
+        'Qualidade dos dados: A verificação "volume de pedidos" falhou em fct_orders: encontrado 0,9, permitido 0,7.'
+    )
+    missing = (
+        "Loja: 3 registros no valor de 95,00 USD, de 9 de mar. de 2026 a 10 de mar. de 2026, não têm cotação em rates.csv:"
+        " nenhum relatório os soma."
+    )
+    assert sorted(shown()) == [missing, check]
+    bench.put(fct_orders=[order(1, native_currency="USD", exchange_rate=Decimal("5.5"), native_total=Decimal("95.00"))])
+    assert shown() == [check]
