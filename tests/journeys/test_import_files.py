@@ -64,3 +64,20 @@ def test_json_of_another_system_lands_and_what_cannot_be_read_is_counted(importi
     missing = agency.cortex("import", "json", "nowhere.json", "--client", "other_code")
     assert (missing.code, "CTX-5063" in missing.err) == (3, True)
     assert not (agency.root / "tenants" / "other_code.yaml").exists()
+
+
+def test_tables_and_reports_are_taken_along_as_parquet(importing: tuple[Agency, str, Path]) -> None:
+    import polars as pl
+
+    agency, code, file = importing
+    agency.ok("import", "csv", str(file), "--client", code)
+    folder = agency.root / "out"
+    for _ in range(2):
+        told = agency.ok("db", "export", code, "--out", str(folder), as_json=True).data["rows"]
+    assert told["fct_orders"] == 4
+    orders = pl.read_parquet(folder / "fct_orders-*.parquet")
+    assert (orders.height, orders["paid"].sum()) == (4, Decimal("1449.40"))
+    agency.ok("db", "export", code, "--only", "rpt_daily_performance", "--out", str(folder))
+    assert pl.read_parquet(folder / "rpt_daily_performance-*.parquet")["gross_revenue"].sum() == Decimal("1449.40")
+    strange = agency.cortex("db", "export", code, "--only", "nowhere")
+    assert (strange.code, "CTX-5065" in strange.err) == (2, True)
