@@ -59,7 +59,7 @@ def postal_prefix(postal_code: str, country: str) -> str:
     >>> postal_prefix("01310-100", "BR")
     '01310'
     """
-    digits = "".join(character for character in postal_code if character.isdigit())
+    digits = postal_code if postal_code.isdigit() else "".join(filter(str.isdigit, postal_code))
     return digits[:5] if country == "BR" and len(digits) == 8 else ""
 
 
