@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from msgspec.structs import replace
 
@@ -78,10 +78,21 @@ _place = lru_cache(maxsize=4096)(_read_place)
 
 def _parameters(query: str) -> dict[str, str]:
     """The tags and click ids of a query string; of one given twice the last. Only these are decoded."""
-    if "%" in query or "+" in query:
-        return {name: value for name, value in parse_qsl(query, errors="replace") if name in _PARAMETERS}
-    parts = (part.partition("=") for part in query.split("&"))
-    return {name: value for name, _, value in parts if value and name in _PARAMETERS}
+    found = {}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        name = unquote_plus(name, errors="replace") if "%" in name else name
+        if value and name in _PARAMETERS:
+            found[name] = _decoded(value) if "%" in value or "+" in value else value
+    return found
+
+
+def _decoded(value: str) -> str:
+    # Names of campaigns repeat; what may be an address is not remembered.
+    return (unquote_plus if "%40" in value or "@" in value else _unquoted)(value, errors="replace")
+
+
+_unquoted = lru_cache(maxsize=1024)(unquote_plus)
 
 
 def tagged(arrived: Landing, tags: Mapping[str, str]) -> Landing:
