@@ -22,7 +22,7 @@ from urllib3.util import Retry
 from tests.faulty import FaultyServer, reply
 from tests.rooms.test_http_weather import LIMITS, PAGES, SIZE, Storm, pages
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds after which a run of some sixty quick requests is called hung."""
 TRIES = 6
 
