@@ -42,7 +42,9 @@ def bind(
         return Bound(form, [], [], 0)
     columns = columns_of(table, rows[0], whole=whole)
     clipped = Clipped()
-    pick: Callable[[Row], tuple[Any, ...]] = itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
+    pick: Callable[[Row], tuple[Any, ...]] = (
+        itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
+    )
     try:
         given = list(map(list, zip(*map(pick, rows), strict=True)))
     except KeyError as missing:
