@@ -12,6 +12,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+NOTHING = Decimal(0)
 OrderStatus = Literal["open", "closed", "cancelled"]
 PaymentStatus = Literal[
     "pending", "authorized", "paid", "partially_refunded", "refunded", "voided", "abandoned", "unknown"
@@ -177,7 +178,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def refunded(self) -> Decimal:
-        return sum((refund.amount for refund in self.refunds), Decimal(0))
+        return sum([refund.amount for refund in self.refunds], Decimal(0)) if self.refunds else NOTHING
 
 
 class Product(Struct, frozen=True, kw_only=True):

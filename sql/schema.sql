@@ -304,6 +304,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   consent_at DATETIME(6),
   is_new_customer SMALLINT NOT NULL,
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  content VARCHAR(32) COLLATE utf8mb4_bin,
   PRIMARY KEY (order_key)
 );
 CREATE INDEX ix_fct_orders_customer ON fct_orders (customer_key, paid_date);

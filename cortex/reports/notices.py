@@ -30,6 +30,16 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "{platform} used an unknown value for {field}: {said}.",
         "{platform} usó en {field} un valor desconocido: {said}.",
     ),
+    "unknown_field": (
+        "{platform} traz o campo {field}, que não é conhecido e não é lido ({count} pedidos).",
+        "{platform} tells a field {field}, which is not known and not read ({count} orders).",
+        "{platform} trae el campo {field}, que no se conoce y no se lee ({count} pedidos).",
+    ),
+    "CTX-6105": (
+        "{count} pedidos ({value}) têm item sem custo: enviados pela receita, não pela margem.",
+        "{count} orders ({value}) have a line without a cost: told at revenue, not margin.",
+        "{count} pedidos ({value}) tienen un artículo sin costo: enviados por ingresos, no por margen.",
+    ),
     "sums_differ.lines": (
         "{count} pedidos cujos itens não somam o subtotal (diferença de {value}).",
         "{count} orders whose lines do not add up to the subtotal (off by {value}).",

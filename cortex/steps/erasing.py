@@ -151,7 +151,8 @@ def erase(tx: Transaction, key: bytes, found: Found, *, now: datetime) -> dict[s
         "fct_orders": tx.assign(
             tables.fct_orders,
             "order_key",
-            [{"order_key": at, "customer_key": buyer, **BLANK_ORDER} for at, buyer in told.items()],
+            # Without the digest of its content, so that it is written anew when it is read again.
+            [{"order_key": at, "customer_key": buyer, "content": None, **BLANK_ORDER} for at, buyer in told.items()],
         ),
         "fct_order_aliases": tx.rewrite(
             tables.fct_order_aliases,

@@ -19,11 +19,11 @@ from cortex.steps import currencies, erasing, keeping, landing, sealing
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
-from cortex.warehouse import tables
+from cortex.warehouse import Loaded, tables
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
-    from cortex.warehouse import Loaded, Transaction
+    from cortex.warehouse import Transaction
 
 OVERLAP = timedelta(days=1)
 """A shop's list may settle for a while after a change: the last day read is read again."""
@@ -105,47 +105,65 @@ def orders(run: Run) -> Outcome:
 
 
 def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Row]) -> Loaded:
-    """One batch, whole or not at all. An order older than what is known changes nothing."""
-    known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at"])
-    fresh = {
-        row["order_key"]
-        for row in landed.orders
-        if row["order_key"] not in known or row["updated_at"] >= known[row["order_key"]]["updated_at"]
-    }
-    keys = sorted(fresh)
+    """One batch, whole or not at all. An order older than what is known changes nothing, nor does one told the same
+    again: most of what is read twice needs no writing."""
+    known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at", "content"])
+    new, changed, fresh = set[str](), set[str](), set[str]()
+    for row in landed.orders:
+        key, stored = row["order_key"], known.get(row["order_key"])
+        if stored is None:
+            new.add(key)
+        elif row["updated_at"] < stored["updated_at"]:
+            continue
+        elif row["content"] is None or row["content"] != stored["content"]:
+            changed.add(key)
+        fresh.add(key)
+    loaded = Loaded(unchanged=len(landed.orders) - len(new) - len(changed))
+    if new:
+        loaded += _write_orders(tx, landed, new, unknown=True)
+    if changed:
+        loaded += _write_orders(tx, landed, changed, unknown=False)
+    tx.upsert(tables.conversion_identifiers, _only(identifiers, fresh))
+    return loaded
 
-    def mine(rows: list[landing.Row]) -> list[landing.Row]:
-        return rows if len(keys) == len(landed.orders) else [row for row in rows if row["order_key"] in fresh]
 
-    current = {(row["platform"], row["external_id"]) for row in mine(landed.orders)}
+def _write_orders(tx: Transaction, landed: landing.Landed, chosen: set[str], *, unknown: bool) -> Loaded:
+    """The chosen orders of a batch with all that is theirs. unknown: none of them was stored a moment ago."""
+    keys = sorted(chosen)
+    orders = _only(landed.orders, chosen)
     loaded = tx.upsert(
         tables.fct_orders,
-        mine(landed.orders),
+        orders,
         newer="updated_at",
         keep=("customer_key", "is_new_customer"),
         quiet=("run_id",),
+        unknown=unknown,
     )
-    stored = fresh & known.keys()
-    if loaded.inserted != len(fresh) - len(stored):
-        stored = fresh  # somebody else wrote one of them meanwhile
-    tx.rewrite(tables.fct_order_items, "order_key", keys, mine(landed.items), stored=stored)
-    tx.rewrite(tables.fct_payments, "order_key", keys, mine(landed.payments), stored=stored)
-    tx.rewrite(tables.fct_order_aliases, "order_key", keys, mine(landed.aliases), stored=stored)
+    # Somebody else may have written one of them meanwhile: then it has children.
+    stored = () if unknown and loaded.inserted == len(keys) else keys
+    tx.rewrite(tables.fct_order_items, "order_key", keys, _only(landed.items, chosen), stored=stored)
+    tx.rewrite(tables.fct_payments, "order_key", keys, _only(landed.payments, chosen), stored=stored)
+    tx.rewrite(tables.fct_order_aliases, "order_key", keys, _only(landed.aliases, chosen), stored=stored)
     # A refund keeps the day it was first seen on, where the platform tells none.
-    tx.upsert(tables.fct_refunds, mine(landed.refunds), keep=("created_at", "refund_date"))
-    tx.upsert(tables.fct_order_status, mine(landed.statuses))
-    refs = {external_id for _, external_id in current}
-    before = sorted(row["external_id"] for row in landed.orders if row["order_key"] in stored)
-    tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": before})
-    tx.upsert(tables.stg_touches, [row for row in landed.touches if row["order_ref"] in refs])
+    tx.upsert(tables.fct_refunds, _only(landed.refunds, chosen), keep=("created_at", "refund_date"), unknown=unknown)
+    tx.upsert(tables.fct_order_status, _only(landed.statuses, chosen), unknown=unknown)
+    refs = {row["external_id"] for row in orders}
+    if stored:
+        tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": sorted(refs)})
+    tx.upsert(tables.stg_touches, [row for row in landed.touches if row["order_ref"] in refs], unknown=unknown)
+    at = {(row["platform"], row["external_id"]) for row in orders}
     tx.upsert(
         tables.raw_ecommerce_orders,
-        [row for row in landed.raw if (row["platform"], row["external_id"]) in current],
+        [row for row in landed.raw if (row["platform"], row["external_id"]) in at],
         quiet=("fetched_at", "run_id"),
+        unknown=unknown,
     )
-    tx.upsert(tables.conversion_identifiers, mine(identifiers))
-    tx.insert_missing(tables.erased_orders, mine(landed.erased))
+    tx.insert_missing(tables.erased_orders, _only(landed.erased, chosen))
     return loaded
+
+
+def _only(rows: list[landing.Row], chosen: set[str]) -> list[landing.Row]:
+    return [row for row in rows if row["order_key"] in chosen]
 
 
 def spend(run: Run, kind: str) -> Outcome:

@@ -431,6 +431,7 @@ fct_orders = table(
     opt("consent_at", Instant(), "When."),
     col("is_new_customer", SmallInteger(), "1 when it is the buyer's first paid order."),
     col("run_id", text(32), "Last run that wrote it."),
+    opt("content", text(32), "Digest of all that was stored of the order; told the same again, nothing is written."),
     Index("ux_fct_orders_external", "platform", "external_id", unique=True),
     Index("ix_fct_orders_order_date", "order_date"),
     Index("ix_fct_orders_paid_date", "paid_date"),
