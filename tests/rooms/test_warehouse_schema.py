@@ -277,7 +277,6 @@ def test_the_portuguese_dictionary_says_it_all_in_portuguese():
     missing = {one: at for one, at in said.items() if one not in lang.sentences and not CODES.fullmatch(one)}
     assert missing == {}, "add them to cortex/warehouse/dictionary.pt-BR.yaml"
     assert {word for word in words if word not in lang.words and not word.startswith("privacy.")} == set()
-    assert set(lang.sentences) - set(said) == set(), "sentences nobody says any more"
     assert all(f"*{lang.word(name)}*" in lang.introduction for name in dictionary.CLASSES)
     assert len(dictionary.text(lang).splitlines()) == len(dictionary.text().splitlines()) - (
         len(dictionary.INTRODUCTION.splitlines()) - len(lang.introduction.splitlines())
