@@ -12,6 +12,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+NOTHING = Decimal(0)
 OrderStatus = Literal["open", "closed", "cancelled"]
 PaymentStatus = Literal[
     "pending", "authorized", "paid", "partially_refunded", "refunded", "voided", "abandoned", "unknown"
@@ -97,6 +98,8 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     discount: Decimal = Decimal(0)
     total: Decimal = Decimal(0)
     unit_cost: Decimal | None = None
+    sale_fee: Decimal | None = None
+    """What the marketplace keeps of the line, where it tells."""
 
 
 class Payment(Struct, frozen=True, kw_only=True, gc=False):
@@ -106,6 +109,8 @@ class Payment(Struct, frozen=True, kw_only=True, gc=False):
     amount: Decimal = Decimal(0)
     status: PaymentStatus = "unknown"
     paid_at: datetime | None = None
+    fee: Decimal | None = None
+    """What the payment provider keeps, where it tells."""
 
 
 class Refund(Struct, frozen=True, kw_only=True, gc=False):
@@ -173,7 +178,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def refunded(self) -> Decimal:
-        return sum((refund.amount for refund in self.refunds), Decimal(0))
+        return sum([refund.amount for refund in self.refunds], Decimal(0)) if self.refunds else NOTHING
 
 
 class Product(Struct, frozen=True, kw_only=True):
@@ -294,8 +299,11 @@ class Notice(Struct, frozen=True, kw_only=True):
     code: str
     stream: str
     message: str
+    """For a terminal, in English."""
     count: int = 0
     value: Decimal = Decimal(0)
+    facts: dict[str, str] = field(default_factory=dict)
+    """What the message names, so that a report can say it in its reader's language (`cortex.reports.notices`)."""
 
 
 class History(Struct, frozen=True, kw_only=True):

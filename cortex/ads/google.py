@@ -143,7 +143,7 @@ class Google(AdPlatform):
         lost = sum(day < first for day in days)
         if lost:
             self._notice(
-                "clicks-expired", f"Clicks of {lost} days before {first} were not read: Google keeps 90.", lost
+                "clicks-expired", f"Clicks of {lost} days before {first} were not read: Google keeps 90.", lost, first
             )
         for day in reversed(days[lost:]):
             for row in self._service.rows(self.config.customer_id, CLICKS.format(day=day)):
@@ -155,14 +155,15 @@ class Google(AdPlatform):
         first = self._today() - timedelta(days=self.history.days)
         lost = min(max(0, (first - window.since).days), window.days)
         if lost:
-            self._notice("history", f"{lost} days before {first} were not read: Google keeps 37 months.", lost)
+            self._notice("history", f"{lost} days before {first} were not read: Google keeps 37 months.", lost, first)
         return Window(max(first, window.since), window.until) if lost < window.days else None
 
     def _today(self) -> date:
         return local_day(self.access.clock(), ZoneInfo(self._customer.time_zone))
 
-    def _notice(self, code: str, message: str, count: int) -> None:
-        self.access.notice(Notice(code=code, stream="ads.google", message=message, count=count))
+    def _notice(self, code: str, message: str, count: int, first: date) -> None:
+        facts = {"first": first.isoformat()}
+        self.access.notice(Notice(code=code, stream="ads.google", message=message, count=count, facts=facts))
 
     def _rows(self, query: str, piece: Window) -> list[Any]:
         return self._service.rows(self.config.customer_id, query.format(since=piece.since, last=piece.last))

@@ -15,7 +15,7 @@ from pydantic import field_validator
 
 from cortex.ads import AdPlatform
 from cortex.ads._graph import LIMITS, Graph, TooMuch
-from cortex.ads._remainder import beyond
+from cortex.ads._remainder import beyond, unowned
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError, Transient
 from cortex.http import Shifted, persist
@@ -208,6 +208,7 @@ class Meta(AdPlatform):
                     stream="ads.meta",
                     message=f"{lost} days before {first} were not read: Meta keeps 37 months.",
                     count=lost,
+                    facts={"first": first.isoformat()},
                 )
             )
         return Window(max(first, window.since), window.until) if lost < window.days else None
@@ -329,6 +330,7 @@ class Meta(AdPlatform):
                     message=f"Between {piece.since} and {piece.last} Meta lists spend without its ads (deleted ones).",
                     count=len(found),
                     value=sum((row.spend for row in found), Decimal(0)),
+                    facts=unowned(piece, found),
                 )
             )
         return found

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from pydantic import Field, ValidationInfo, field_validator
 
 from cortex.ads import AdPlatform
-from cortex.ads._remainder import beyond
+from cortex.ads._remainder import beyond, unowned
 from cortex.clock import Window
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Bucket, Client, Limits, Shifted, persist
@@ -184,6 +184,7 @@ class TikTok(AdPlatform):
                         message=f"Between {piece.since} and {piece.last} TikTok lists spend without its ads.",
                         count=len(found),
                         value=sum((row.spend for row in found), Decimal(0)),
+                        facts=unowned(piece, found),
                     )
                 )
 

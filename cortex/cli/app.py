@@ -27,6 +27,7 @@ def build() -> typer.Typer:
         database,
         demonstration,
         doctoring,
+        erasing,
         explaining,
         importing,
         onboarding,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
         clients,
         configuration,
         database,
+        erasing,
         explaining,
     ):
         module.register(app)

@@ -423,7 +423,8 @@ def _overview(shell: Shell, results: Sequence[RunResult]) -> None:
         loaded = [step.outcome.facts for step in result.steps if step.name.startswith("store.orders")]
         orders = sum(int(facts.get("orders", 0)) for facts in loaded)
         paid = sum((Decimal(facts.get("paid", 0)) for facts in loaded), Decimal(0))
-        rows.append([result.tenant, result.status, orders, brl(paid), f"{result.seconds:.1f}"])
+        currency = next((facts["currency"] for facts in loaded if "currency" in facts), "BRL")
+        rows.append([result.tenant, result.status, orders, brl(paid, currency), f"{result.seconds:.1f}"])
     shell.table(["client", "status", "orders read", "paid", "s"], rows, right=("orders read", "paid", "s"))
 
 

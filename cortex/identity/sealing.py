@@ -46,6 +46,14 @@ def aliases(key: bytes, person: Person, platform: str, country: str = "BR") -> l
     return [(kind, pseudonym(key, kind, value)) for kind, value in known if value]
 
 
+def tombstone(key: bytes, alias: str) -> str:
+    """What is kept of an erased person, to know their older orders by when they are read again, and by nothing else.
+
+    alias: one of `aliases`. Under a key derived from the tenant's, so that it is none of the person's pseudonyms.
+    """
+    return hmac.digest(hmac.digest(key, b"erased people", "sha256"), alias.encode(), "sha256").hex()
+
+
 def identify(person: Person, rules: IdentifierRules, country: str = "BR") -> dict[str, list[str]]:
     """A buyer as one destination wants people written: its keys with digests (or plain values where its rules say so).
 

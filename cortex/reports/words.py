@@ -82,9 +82,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
         "Ingresos netos: pagos en la fecha de pago, menos reembolsos en la fecha del reembolso.",
     ),
     "formula_roas": (
-        "ROAS: receita atribuída (último clique) aos canais com investimento ÷ investimento. MER: receita bruta ÷ investimento.",
-        "ROAS: revenue attributed (last click) to channels with spend ÷ spend. MER: gross revenue ÷ spend.",
-        "ROAS: ingresos atribuidos (último clic) a canales con inversión ÷ inversión. MER: ingresos brutos ÷ inversión.",
+        "ROAS: receita (último clique) dos canais cuja conta de anúncios é lida ÷ investimento. MER: receita bruta ÷ investimento.",
+        "ROAS: revenue (last click) of channels whose ad account is read ÷ spend. MER: gross revenue ÷ spend.",
+        "ROAS: ingresos (último clic) de canales cuya cuenta publicitaria se lee ÷ inversión. MER: ingresos brutos ÷ inversión.",
     ),
     "formula_cac": (
         "CAC: investimento ÷ novos clientes (primeiro pedido pago da pessoa).",
@@ -143,6 +143,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "test_order": ("pedido de teste", "test order", "pedido de prueba"),
     "zero_value": ("valor zero", "zero value", "valor cero"),
     "thin_identity": ("identificação insuficiente", "too thin an identity", "identificación insuficiente"),
+    "erased": ("titular apagado a pedido", "buyer erased on request", "titular borrado a pedido"),
     "internal_buyer": ("comprador interno", "internal buyer", "comprador interno"),
     "cancelled": ("pedido cancelado", "cancelled order", "pedido cancelado"),
     "not_paid": ("não pago", "not paid", "no pagado"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -307,6 +308,7 @@ def _note(run: Run, name: str) -> None:
             "message": notice.message[:255],
             "row_count": notice.count,
             "amount": notice.value,
+            "facts": json.dumps(notice.facts, ensure_ascii=False),
             "noticed_at": run.now(),
         }
         for notice in run.notices

@@ -92,6 +92,7 @@ def _decide(run: Run, kind: str, destination: Destination) -> dict[tuple[str, st
                 ),
                 count=count,
                 value=value,
+                facts={"kind": which, "kept": length.removesuffix(" d"), "destination": kind},
             )
         )
     return dict(counts)

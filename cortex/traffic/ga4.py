@@ -120,6 +120,12 @@ class Quality:
                 stream="traffic.ga4",
                 message=f"{words[flag]} on {len(days)} days from {min(days)} ({self.layout.name}).",
                 count=len(days),
+                facts={
+                    "first": min(days).isoformat(),
+                    "share": f"{100 * self.sample:.0f}",
+                    "hidden": ", ".join(sorted(self.hidden)),
+                    "reasons": "; ".join(sorted(self.truncated))[:100],
+                },
             )
 
 
@@ -186,6 +192,7 @@ class Ga4(Traffic):
                     message=f"GA4 saw {lost} purchases without a transaction id in {window}: they match no order.",
                     count=lost,
                     value=value,
+                    facts={"first": window.since.isoformat(), "last": window.last.isoformat()},
                 )
             )
 

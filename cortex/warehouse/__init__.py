@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from sqlalchemy import Engine
 
 from cortex.errors import DatabaseError
-from cortex.warehouse import accounts, fence, migrate, provision, read
+from cortex.warehouse import accounts, fence, migrate, provision, read, tables, views
 from cortex.warehouse import engine as engines
 from cortex.warehouse.control import Control
 from cortex.warehouse.diagnosis import describe_server
@@ -144,10 +144,20 @@ class Warehouse:
         with engines.reading(self._engine, self._place) as connection:
             return read.frame(connection, query, params)
 
+    def frames(self, query: read.Query, size: int = 50_000, **params: Any) -> Iterator[pl.DataFrame]:
+        """The same in pieces of at most `size` rows, at least one, for results too large to be held."""
+        with engines.reading(self._engine, self._place) as connection:
+            yield from read.frames(connection, query, params, size)
+
     def cursor(self, stream: str) -> Mapping[str, Any] | None:
         """Up to where a stream has been read: a row of sync_state, or None."""
         with engines.reading(self._engine, self._place) as connection:
             return Transaction(connection).cursor(stream)
 
 
-__all__ = ["Contended", "Control", "Loaded", "Transaction", "Warehouse", "describe_server"]
+def relations() -> tuple[list[str], list[str]]:
+    """Names of a client's tables, and of its report views."""
+    return list(tables.TENANT.tables), [view.name for view in views.bundled_views()]
+
+
+__all__ = ["Contended", "Control", "Loaded", "Transaction", "Warehouse", "describe_server", "relations"]

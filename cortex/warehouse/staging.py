@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
@@ -41,8 +42,11 @@ def bind(
         return Bound(form, [], [], 0)
     columns = columns_of(table, rows[0], whole=whole)
     clipped = Clipped()
+    pick: Callable[[Row], tuple[Any, ...]] = (
+        itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
+    )
     try:
-        given = [[row[name] for row in rows] for name in columns]
+        given = list(map(list, zip(*map(pick, rows), strict=True)))
     except KeyError as missing:
         raise ValueError(f"rows for {table.name} differ in their columns: {missing} is not in all") from None
     converted = [converter(table.c[name], form, clipped)(values) for name, values in zip(columns, given, strict=True)]

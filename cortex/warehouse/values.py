@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from operator import attrgetter
 from types import NoneType
 from typing import Any, Literal
 
@@ -54,6 +55,12 @@ def converter(column: Column[Any], form: Form, clipped: Clipped) -> ConvertAll:
     absent = NULL if form == "stream" else None
 
     def present(values: list[Any], kinds: set[type]) -> list[Any]:
+        if len(kinds) == 1 and len(values) > 1 and values.count(values[0]) == len(values):
+            # As so many columns are: empty, zero, one currency, one run.
+            cut = clipped.count
+            only = one(values[0])
+            clipped.count += (clipped.count - cut) * (len(values) - 1)
+            return [only] * len(values)
         swift = many(values, kinds)
         return [one(value) for value in values] if swift is None else swift
 
@@ -211,6 +218,9 @@ def _date(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
     return one, many
 
 
+_ZONE = attrgetter("tzinfo")
+
+
 def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
     def one(value: Any) -> Any:
         if not isinstance(value, datetime) or value.tzinfo is None:
@@ -219,11 +229,12 @@ def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
         return naive if form == "mysql" else naive.isoformat(sep=" ", timespec="microseconds")
 
     def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
-        if kinds != {datetime} or any(value.tzinfo is not UTC for value in values):
+        if kinds != {datetime} or set(map(_ZONE, values)) != {UTC}:
             return None
         if form == "mysql":
             return [value.replace(tzinfo=None) for value in values]
-        # Without the +00:00 at the end.
+        if form == "stream":  # a server fills in the microseconds that are not written
+            return [words[:-6] for words in map(str, values)]  # without the +00:00 at the end
         return [value.isoformat(" ", "microseconds")[:-6] for value in values]
 
     return one, many

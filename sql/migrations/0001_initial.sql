@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS data_notices (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   row_count BIGINT NOT NULL,
   amount NUMERIC(18, 2) NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   noticed_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, stream, code, message)
 );
@@ -154,6 +155,12 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   order_date DATE NOT NULL,
   paid_date DATE,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_total NUMERIC(18, 2),
+  native_paid NUMERIC(18, 2),
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
@@ -189,6 +196,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   consent_at DATETIME(6),
   is_new_customer SMALLINT NOT NULL,
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  content VARCHAR(32) COLLATE utf8mb4_bin,
   PRIMARY KEY (order_key)
 );
 CREATE INDEX ix_fct_orders_customer ON fct_orders (customer_key, paid_date);
@@ -212,6 +220,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   discount NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
+  sale_fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -224,6 +233,7 @@ CREATE TABLE IF NOT EXISTS fct_payments (
   amount NUMERIC(18, 2) NOT NULL,
   status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
   paid_at DATETIME(6),
+  fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, sequence)
 );
 
@@ -264,13 +274,19 @@ CREATE TABLE IF NOT EXISTS fct_ad_spend (
   ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   level VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   timezone VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   impressions BIGINT NOT NULL,
   reach BIGINT NOT NULL,
   clicks BIGINT NOT NULL,
   spend NUMERIC(18, 2) NOT NULL,
+  native_spend NUMERIC(18, 2) NOT NULL,
   conversions NUMERIC(18, 6) NOT NULL,
   conversion_value NUMERIC(18, 2) NOT NULL,
+  native_value NUMERIC(18, 2) NOT NULL,
   pulled_at DATETIME(6) NOT NULL,
   is_provisional SMALLINT NOT NULL,
   PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id)
@@ -299,7 +315,12 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
   users BIGINT NOT NULL,
   new_users BIGINT NOT NULL,
   revenue NUMERIC(18, 2) NOT NULL,
+  native_revenue NUMERIC(18, 2) NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (property_id, day, source, medium, campaign)
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
@@ -522,6 +543,19 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   PRIMARY KEY (platform, product_id, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+
+CREATE TABLE IF NOT EXISTS erased_people (
+  tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  placed_until DATETIME(6) NOT NULL,
+  PRIMARY KEY (tombstone)
+);
+
+CREATE TABLE IF NOT EXISTS erased_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  erased_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key)
+);
 
 CREATE TABLE IF NOT EXISTS fct_reviews (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
