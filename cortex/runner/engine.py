@@ -17,6 +17,7 @@ from cortex.logs import logger
 from cortex.run import Outcome, Recipe, Run
 from cortex.runner.lease import Lease, here
 from cortex.runner.plan import Planned
+from cortex.runner.sharing import Sharing
 from cortex.runner.stopping import Stop, Stopped
 from cortex.secrets import REDACTOR, Vault
 from cortex.warehouse import Control, Warehouse
@@ -131,8 +132,9 @@ def execute(
             crash.point("planned")
             result = RunResult(tenant.code, recipe.name, run_id, window)
             run = Run(tenant, window, workspace, warehouse, vault, clock, run_id, recipe.reread)
+            run.limits = sharing = Sharing(ledger, run_id, (stop.check, lease.check))
             with logs.kept(workspace.state, tenant.code, run_id), _ending(ledger, result):
-                _steps(run, plan, done, ledger, lease, stop, result, listen)
+                _steps(run, plan, done, ledger, lease, stop, sharing, result, listen)
             crash.point("ended")
             return result
 
@@ -212,6 +214,7 @@ def _steps(
     control: Control,
     lease: Lease,
     stop: Stop,
+    sharing: Sharing,
     result: RunResult,
     listen: Listener,
 ) -> None:
@@ -237,6 +240,7 @@ def _steps(
             crash.point("step")
             control.step_started(run.run_id, planned.name, position=position, at=wall())
             step = _one(run, planned, listen, (stop.check, lease.check))
+            sharing.leave()
             if step.status == "failed":
                 broken.add(planned.step.name)
         _note(run, planned.name)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from cortex.errors import DatabaseError
 from cortex.warehouse import engine as engines
-from cortex.warehouse import migrate
+from cortex.warehouse import limits, migrate
 from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
 from cortex.warehouse.load import Transaction, atomically
@@ -245,9 +245,14 @@ class Control:
             return None
 
     def renew(self, name: str, *, owner: str, epoch: int, ttl: timedelta, now: datetime) -> bool:
-        """Hold a lease longer. False when it is another's by now. `now` as `Control.now()` says it."""
+        """Hold a lease longer, and the places its run has taken. False when it is another's by now. `now` as `Control.now()` says it."""
         mine = {"name": name, "owner": owner, "epoch": epoch}
-        return self._write(lambda tx: tx.update(leases, mine, {"expires_at": now + ttl})) == 1
+
+        def write(tx: Transaction) -> int:
+            limits.prolong(tx, owner, now + ttl)
+            return tx.update(leases, mine, {"expires_at": now + ttl})
+
+        return self._write(write) == 1
 
     def raise_epoch(self, name: str, *, owner: str, epoch: int, to: int) -> bool:
         """Count a lease's epoch up, for a control schema younger than its clients'. False when it is another's by now."""
@@ -257,13 +262,54 @@ class Control:
     def release(self, name: str, *, owner: str, epoch: int) -> bool:
         """Give a lease back. False when it was another's already."""
         mine = {"name": name, "owner": owner, "epoch": epoch}
-        # The row stays: its epoch must go on counting.
-        return self._write(lambda tx: tx.update(leases, mine, {"owner": ""})) == 1
+
+        def write(tx: Transaction) -> int:
+            limits.leave(tx, owner)
+            return tx.update(leases, mine, {"owner": ""})  # the row stays: its epoch must go on counting
+
+        return self._write(write) == 1
 
     def holder(self, name: str) -> dict[str, Any] | None:
         """Who holds a lease: owner, host, acquired_at, expires_at, epoch. None when it was given back or never taken."""
         found = self._read("SELECT * FROM leases WHERE name = :name AND owner <> ''", name=name)
         return found[0] if found else None
+
+    def enter(
+        self, places: Mapping[str, int], *, owner: str, host: str, ttl: timedelta, is_dead: Callable[[str], bool]
+    ) -> str:
+        """Take a place in each of the named budgets (name -> how many places there are), or none of them.
+
+        They are the run's until `leave`, its lease's end, or `ttl` after its last renewal. Returns the name of a
+        budget that is full, empty when the places are taken.
+        """
+        now = self.now()
+        try:
+            self._write(
+                lambda tx: limits.enter(tx, places, owner=owner, host=host, now=now, until=now + ttl, is_dead=is_dead)
+            )
+        except limits.Full as full:
+            return full.name
+        return ""
+
+    def leave(self, owner: str) -> None:
+        """Give back the places of a run."""
+        self._write(lambda tx: limits.leave(tx, owner))
+
+    def pause(self, names: Sequence[str], seconds: float) -> None:
+        """A platform asked for this pause: nobody calls on these budgets before it is over."""
+        until = self.now() + timedelta(seconds=seconds)
+        self._write(lambda tx: limits.pause(tx, names, until))
+
+    def paused(self, names: Sequence[str]) -> float:
+        """Seconds until calls on these budgets may go on."""
+        now = self.now()
+        with engines.reading(self._engine, self._place) as connection:
+            return limits.paused(Transaction(connection), names, now)
+
+    def spend(self, name: str, per_second: float, burst: float) -> float:
+        """Count a call; seconds to hold it back so that all callers of this budget keep to its rate."""
+        now = self.now()
+        return self._write(lambda tx: limits.spend(tx, name, per_second, burst, now))
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
         return atomically(self._engine, self._place, work)
