@@ -258,7 +258,11 @@ def _held(pace: Pace, patience: float, sleep: Callable[[float], None]) -> float:
     """Wait for what is shared; how long it took. Raises Throttled CTX-5101 instead of waiting beyond `patience`."""
     pause = pace.hold()
     if pause > patience:
-        raise Throttled("CTX-5101", "The platform asked another run of this account or app to wait.", retry_after=pause)
+        raise Throttled(
+            "CTX-5101",
+            f"The platform asked another run of this account or app to wait; {pause:.0f} s of that are left.",
+            retry_after=pause,
+        )
     if pause > 0:
         sleep(pause)
     return pause

@@ -76,8 +76,8 @@ class Run:
 
         Raises Throttled when no place comes free.
         """
-        made = plugins.adapter(room, kind, of)(config, self.access())
-        self.limits.enter(made.shared())
+        made: A = plugins.adapter(room, kind, of)(config, self.access())
+        self.limits.enter(made.budgets())
         return made
 
 

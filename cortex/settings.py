@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -109,4 +109,12 @@ class Adapter:
     @cached_property
     def pace(self) -> Pace:
         """What every call of this adapter passes (`Client(pace=self.pace)`)."""
-        return self.access.limits.pace(self.shared())
+        return self.access.limits.pace(self.budgets())
+
+    def budgets(self) -> tuple[Limit, ...]:
+        """What it shares, under names of its own where another host than the platform's is called: the app of a sandbox
+        is none of Meta's."""
+        if self.config.api_url is None:
+            return self.shared()
+        host = urlsplit(self.config.api_url).netloc[:32]
+        return tuple(replace(limit, name=f"{limit.name}@{host}") for limit in self.shared())

@@ -21,6 +21,8 @@ LOOK = 1.0
 """Seconds for which a look at the pauses holds: a pause reaches every run within it."""
 PATIENCE = 1800.0
 """Longest wait for a place, in seconds: longer than any one client's reading of a day."""
+LONGEST = 3600.0
+"""Longest pause kept, in seconds: after an hour one call finds out whether it is over."""
 SPREAD = 0.1
 """Share of a pause by which callers come back apart from each other."""
 
@@ -96,4 +98,4 @@ class _Pace:
         """Everybody who shares the budget that is spent keeps the pause."""
         names = [limit.name for limit in self._shared if limit.scope == scope]
         if names:
-            self._control.pause(names, seconds)
+            self._control.pause(names, min(seconds, LONGEST))
