@@ -120,7 +120,8 @@ class Control:
         ]
 
         def write(tx: Transaction) -> None:
-            tx.upsert(runs, [row], keep=("queued_at", "started_at", *(("status",) if taken else ())))
+            keep = ["started_at", *([] if queued else ["queued_at"]), *(["status"] if taken else [])]
+            tx.upsert(runs, [row], keep=keep)
             if ready:
                 tx.insert_missing(run_steps, ready)
                 tx.update(run_steps, {"run_id": run_id, "status": list(_AGAIN)}, {"status": "ready"})
@@ -139,11 +140,13 @@ class Control:
 
         self._write(write)
 
-    def take(self, run_id: str, *, at: datetime) -> bool:
+    def take(self, run_id: str, *, at: datetime, host: str) -> bool:
         """Begin a run of the queue, or go on with one whose worker died. False when it was cancelled or is over."""
 
         def write(tx: Transaction) -> bool:
-            fresh = tx.update(runs, {"run_id": run_id, "status": "queued"}, {"status": "running", "started_at": at})
+            fresh = tx.update(
+                runs, {"run_id": run_id, "status": "queued"}, {"status": "running", "started_at": at, "host": host}
+            )
             found = tx.rows("SELECT status FROM runs WHERE run_id = :run_id", run_id=run_id)
             return bool(fresh) or bool(found and found[0]["status"] == "running")
 
