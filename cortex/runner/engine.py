@@ -260,14 +260,14 @@ def _steps(
         else:
             stop.check()
             lease.check()
-            if _cancelled(control, lease, run.run_id):
+            crash.point("step")
+            if lease.cancelled.is_set() or not control.step_started(
+                run.run_id, planned.name, position=position, at=wall()
+            ):
                 result.cancelled = True
                 return
             fresh = True
-            crash.point("step")
-            control.step_started(run.run_id, planned.name, position=position, at=wall())
             step = _one(run, planned, listen, (stop.check, lease.check))
-            sharing.leave()
             if step.status == "failed":
                 broken.add(planned.step.name)
         _note(run, planned.name)
@@ -277,17 +277,11 @@ def _steps(
             run.run_id, planned.name, position=position, status=step.status, at=wall(), row_count=step.outcome.rows,
             summary=step.outcome.summary, facts=step.outcome.facts,
             error_code=step.error.code if step.error else "", error_message=REDACTOR.clean(step.error.message) if step.error else "",
+            leaving=sharing.left(),
         )  # fmt: skip
         crash.point("stepped")
         result.steps.append(step)
         listen(planned.name, step)
-
-
-def _cancelled(control: Control, lease: Lease, run_id: str) -> bool:
-    if not lease.cancelled.is_set():
-        row = control.run(run_id)
-        return row is not None and row["status"] == "cancelling"
-    return True
 
 
 def _one(run: Run, planned: Planned, listen: Listener, checks: Sequence[Callable[[], None]]) -> StepResult:

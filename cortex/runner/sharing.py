@@ -59,11 +59,10 @@ class Sharing:
             self._sleep(random.uniform(0.2, 0.8))
         self._entered = True
 
-    def leave(self) -> None:
-        """The step is over: its places are for others."""
-        if self._entered:
-            self._entered = False
-            self._control.leave(self._run_id)
+    def left(self) -> bool:
+        """The step is over. Whether it has places to give back (`Control.step_finished(leaving=True)` does it)."""
+        entered, self._entered = self._entered, False
+        return entered
 
     def pace(self, shared: Sequence[Limit]) -> Pace:
         return _Pace(self._control, shared, self._run_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from cortex.errors import DatabaseError
 from cortex.warehouse import engine as engines
@@ -75,8 +75,14 @@ class Control:
         if self._place.server is None:
             return datetime.now(UTC)
         with engines.reading(self._engine, self._place) as connection:
-            found: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
-            return found.replace(tzinfo=UTC)
+            return self._now(Transaction(connection))
+
+    def _now(self, tx: Transaction) -> datetime:
+        """The same inside a transaction."""
+        if self._place.server is None:
+            return datetime.now(UTC)
+        found: datetime = tx.rows("SELECT UTC_TIMESTAMP(6) AS at")[0]["at"]
+        return found.replace(tzinfo=UTC)
 
     def start_run(
         self,
@@ -190,8 +196,9 @@ class Control:
         return [row | {"held": f"tenant:{row['tenant']}" in held} for row in found]
 
     def step_started(self, run_id: str, step: str, *, position: int, at: datetime) -> int:
-        """Note a step as running. Returns which attempt this is, from 1."""
-        return atomically(self._engine, self._place, lambda tx: _start(tx, run_id, step, position, at))
+        """Note a step as running. Returns which attempt this is, from 1; 0, and notes nothing, when the run is being
+        cancelled."""
+        return self._write(lambda tx: _start(tx, run_id, step, position, at))
 
     def step_finished(
         self,
@@ -206,8 +213,10 @@ class Control:
         facts: Mapping[str, Any] | None = None,
         error_code: str = "",
         error_message: str = "",
+        leaving: bool = False,
     ) -> None:
-        """Note how a step ended; one that was skipped need not have been started. `facts` must be JSON-like."""
+        """Note how a step ended, and give back the places it had; one that was skipped need not have been started.
+        `facts` must be JSON-like."""
         ended = {
             "run_id": run_id,
             "step": step,
@@ -224,6 +233,8 @@ class Control:
         def write(tx: Transaction) -> None:
             if not tx.update(run_steps, {"run_id": run_id, "step": step}, ended):
                 tx.insert_missing(run_steps, [_BEFORE_START | ended])
+            if leaving:
+                limits.leave(tx, run_id)
 
         self._write(write)
 
@@ -285,11 +296,13 @@ class Control:
         They are the run's until `leave`, its lease's end, or `ttl` after its last renewal. Returns the name of a
         budget that is full, empty when the places are taken.
         """
-        now = self.now()
+
+        def write(tx: Transaction) -> None:
+            now = self._now(tx)
+            limits.enter(tx, places, owner=owner, host=host, now=now, until=now + ttl, is_dead=is_dead)
+
         try:
-            self._write(
-                lambda tx: limits.enter(tx, places, owner=owner, host=host, now=now, until=now + ttl, is_dead=is_dead)
-            )
+            self._write(write)
         except limits.Full as full:
             return full.name
         return ""
@@ -300,19 +313,17 @@ class Control:
 
     def pause(self, names: Sequence[str], seconds: float) -> None:
         """A platform asked for this pause: nobody calls on these budgets before it is over."""
-        until = self.now() + timedelta(seconds=seconds)
-        self._write(lambda tx: limits.pause(tx, names, until))
+        self._write(lambda tx: limits.pause(tx, names, self._now(tx) + timedelta(seconds=seconds)))
 
     def paused(self, names: Sequence[str]) -> float:
         """Seconds until calls on these budgets may go on."""
-        now = self.now()
         with engines.reading(self._engine, self._place) as connection:
-            return limits.paused(Transaction(connection), names, now)
+            tx = Transaction(connection)
+            return limits.paused(tx, names, self._now(tx))
 
     def spend(self, name: str, per_second: float, burst: float) -> float:
         """Count a call; seconds to hold it back so that all callers of this budget keep to its rate."""
-        now = self.now()
-        return self._write(lambda tx: limits.spend(tx, name, per_second, burst, now))
+        return self._write(lambda tx: limits.spend(tx, name, per_second, burst, self._now(tx)))
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
         return atomically(self._engine, self._place, work)
@@ -335,7 +346,14 @@ def _migrated(place: Place) -> Engine:
 
 
 def _start(tx: Transaction, run_id: str, step: str, position: int, at: datetime) -> int:
-    known = tx.rows("SELECT attempt FROM run_steps WHERE run_id = :run_id AND step = :step", run_id=run_id, step=step)
+    known = tx.rows(
+        "SELECT s.attempt, r.status AS run_status FROM run_steps s LEFT JOIN runs r ON r.run_id = s.run_id"
+        " WHERE s.run_id = :run_id AND s.step = :step",
+        run_id=run_id,
+        step=step,
+    )
+    if known and known[0]["run_status"] == "cancelling":
+        return 0
     attempt = int(known[0]["attempt"] if known else 0) + 1
     begun = {"run_id": run_id, "step": step, "position": position, "status": "running", "attempt": attempt}
     row = {**_BEFORE_START, **begun, "started_at": at}

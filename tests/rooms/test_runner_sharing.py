@@ -105,7 +105,8 @@ def test_never_more_at_work_than_there_are_places(control: Control, app: str, en
                 time.sleep(0.02)
                 with lock:
                     at_work -= 1
-                sharing.leave()
+                assert sharing.left()
+                own.leave(sharing._run_id)
 
     together(8, work)
     assert most == 3
