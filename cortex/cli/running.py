@@ -459,9 +459,8 @@ def _close(shell: Shell, result: RunResult) -> None:
     """What there is to say when a run is over."""
     for notice in result.notices:
         shell.say(f" ! {notice.stream}: {notice.message}")
-    for step in result.failed:
-        if step.error is not None:
-            shell.complain(step.error)
+    for error in result.errors:
+        shell.complain(error)
     verdict = {"ok": "Done", "partial": "Finished with failures", "failed": "Failed", "cancelled": "Cancelled"}[
         result.status
     ]

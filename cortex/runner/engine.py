@@ -54,6 +54,12 @@ class RunResult:
         return [step for step in self.steps if step.status == "failed"]
 
     @property
+    def errors(self) -> list[CortexError]:
+        """What went wrong, each thing once: every piece of a backfill fails for the same missing credential."""
+        told = {(step.error.code, step.error.message): step.error for step in self.failed if step.error is not None}
+        return list(told.values())
+
+    @property
     def exit_code(self) -> int:
         """That of the first failed step; 0 when none failed, 130 when it was cancelled."""
         if self.cancelled:

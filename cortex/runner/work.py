@@ -120,6 +120,8 @@ def _next(desk: Desk, say: Callable[[str], None]) -> bool:
         try:
             result = desk.fulfil(item)
             say(f"{item.code} · {item.pipeline} · {result.status} in {result.seconds:.1f} s · run {item.run_id}")
+            for error in result.errors:
+                say(f"{item.code} · {error}")
         except Busy:
             continue
         except CortexError as failure:
