@@ -33,6 +33,7 @@ def build() -> typer.Typer:
         quality,
         reporting,
         running,
+        scheduling,
         tracking,
         working,
     )
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     for module in (
         onboarding,
         running,
+        scheduling,
         working,
         tracking,
         reporting,
