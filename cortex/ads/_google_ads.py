@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cortex import google
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Limits, persist
+from cortex.limits import UNSHARED, Pace, Scope
 from cortex.secrets import REDACTOR, Secret
 
 VERSION = "v26"
@@ -22,6 +23,9 @@ LIMITS = Limits(attempts=4, first_pause=5.0, patience=180.0)
 
 FAILURE = "googleadsfailure-bin"
 LARGEST_MESSAGE = 64 * 1024 * 1024
+
+DEVELOPER = 3
+"""QuotaErrorDetails.QuotaRateScope."""
 
 WRONG_ACCOUNT = {"CUSTOMER_NOT_FOUND", "INVALID_CUSTOMER_ID", "INVALID_LOGIN_CUSTOMER_ID"}
 CLOSED_ACCOUNT = {"CUSTOMER_NOT_ENABLED", "CUSTOMER_NOT_ACTIVE"}
@@ -37,12 +41,14 @@ class AdsService:
         login_customer_id: str | None,
         api_url: str | None,
         sleep: Callable[[float], None],
+        pace: Pace = UNSHARED,
     ) -> None:
         from google.ads.googleads.client import GoogleAdsClient
 
         self._found = google.credentials(credential, [google.ADWORDS])
         self._carrier = google.carrying("")
         self._sleep = sleep
+        self._pace = pace
         address = urlsplit(api_url or "")
         client = GoogleAdsClient(
             credentials=self._carrier,
@@ -60,7 +66,7 @@ class AdsService:
 
         Raises CredentialError, Throttled, Transient or PlatformError.
         """
-        return persist(lambda: self._stream(customer_id, query), LIMITS, sleep=self._sleep)
+        return persist(lambda: self._stream(customer_id, query), LIMITS, pace=self._pace, sleep=self._sleep)
 
     def _stream(self, customer_id: str, query: str, *, renew: bool = False) -> list[Any]:
         import grpc
@@ -117,7 +123,7 @@ def _judge_failure(refusal: Any) -> CortexError:
     if kind == "internal_error" or status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
         return Transient("CTX-4204", f"Google Ads failed for a moment ({name}).")
     if kind == "quota_error":
-        return _throttled(_retry_delay([refusal.failure]), name)
+        return _throttled(_retry_delay([refusal.failure]), name, _scope([refusal.failure]))
     if name in WRONG_ACCOUNT:
         return PlatformError(
             "CTX-4206",
@@ -158,7 +164,8 @@ def _judge_call(refusal: Any) -> CortexError:
 
     match refusal:
         case gone.TooManyRequests():
-            return _throttled(_retry_delay(_failures(refusal)), "RESOURCE_EXHAUSTED")
+            failures = list(_failures(refusal))
+            return _throttled(_retry_delay(failures), "RESOURCE_EXHAUSTED", _scope(failures))
         case gone.Unauthorized():
             return CredentialError(
                 "CTX-4201",
@@ -178,8 +185,10 @@ def _judge_call(refusal: Any) -> CortexError:
             return Transient("CTX-4204", f"Google Ads failed for a moment ({type(refusal).__name__}).")
 
 
-def _throttled(delay: float, name: str) -> Throttled:
-    return Throttled("CTX-4203", f"The Google Ads quota is spent for now ({name}).", retry_after=delay or 30.0)
+def _throttled(delay: float, name: str, scope: Scope) -> Throttled:
+    return Throttled(
+        "CTX-4203", f"The Google Ads quota is spent for now ({name}).", retry_after=delay or 30.0, scope=scope
+    )
 
 
 def _failures(refusal: Any) -> Iterable[Any]:
@@ -206,6 +215,12 @@ def _retry_delay(failures: Iterable[Any]) -> float:
         for error in _plain(failure).errors
     ]
     return max(delays, default=0.0)
+
+
+def _scope(failures: Iterable[Any]) -> Scope:
+    """Whose quota: rate_scope DEVELOPER is the Cloud project's, which every client of the agency uses."""
+    details = [error.details.quota_error_details for failure in failures for error in _plain(failure).errors]
+    return "app" if any(detail.rate_scope == DEVELOPER for detail in details) else "account"
 
 
 def _first_error(failure: Any) -> tuple[str, str, str]:

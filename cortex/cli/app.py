@@ -34,6 +34,7 @@ def build() -> typer.Typer:
         quality,
         reporting,
         running,
+        scheduling,
         tracking,
         working,
     )
@@ -51,6 +52,7 @@ def build() -> typer.Typer:
     for module in (
         onboarding,
         running,
+        scheduling,
         working,
         tracking,
         reporting,

@@ -16,10 +16,13 @@ from cortex.destinations import Destination, _google_events, _google_reasons
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import ConfigError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits
+from cortex.limits import Limit
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import Access, PlatformSection, SecretName
 
+PROJECT_AT_ONCE = 8
+"""Runs at a time through one Cloud project: requests a minute are counted per project."""
 AHEAD = timedelta(minutes=1)
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
@@ -89,6 +92,10 @@ class GoogleEc(Destination):
     @property
     def settings(self) -> Config:
         return cast("GoogleEc.Config", self.config)
+
+    def shared(self) -> tuple[Limit, ...]:
+        project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        return (Limit(f"data_manager:project:{project}", "app", at_once=PROJECT_AT_ONCE),)
 
     def check(self) -> Account:
         """Has one invented event validated (validateOnly): credential, account and action, and nothing is stored."""
@@ -187,6 +194,7 @@ class GoogleEc(Destination):
             headers={"Authorization": f"Bearer {token}"},
             limits=Limits(read=30.0, total=90.0),
             error=_google_reasons.judge,
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 

@@ -13,11 +13,14 @@ from cortex.destinations import Destination, _meta_errors, _meta_events
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import PlatformError, Throttled, Transient
 from cortex.http import Client, Limits
+from cortex.limits import Limit, app_of
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import PlatformSection, SecretName
 
 VERSION = "v26.0"
+APP_AT_ONCE = 8
+"""Runs at a time through one app, the same number for whatever they do there."""
 AHEAD = timedelta(minutes=1)
 """A clock may be a little ahead; an event further in the future is not sent yet."""
 
@@ -78,6 +81,14 @@ class MetaCapi(Destination):
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
 
+    def shared(self) -> tuple[Limit, ...]:
+        secret = self.access.vault.find("META_APP_SECRET")
+        return (
+            Limit(f"meta:dataset:{self.settings.pixel_id}", "account", at_once=1),
+            # The budget `ads.meta` calls on too: a pause of the app is everybody's.
+            Limit(f"meta:app:{app_of(secret.reveal() if secret else None)}", "app", at_once=APP_AT_ONCE),
+        )
+
     @property
     def settings(self) -> Config:
         return cast("MetaCapi.Config", self.config)
@@ -118,6 +129,7 @@ class MetaCapi(Destination):
             headers={"Authorization": f"Bearer {self.access.secret(self.secrets[0]).reveal()}"},
             limits=Limits(read=20.0, total=60.0),
             error=_meta_errors.judge,
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 

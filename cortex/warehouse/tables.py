@@ -833,6 +833,25 @@ leases = Table(
     col("epoch", BigInteger(), "Counts up with every new owner: the fencing token."),
     info={"meaning": "Who may write to which client now.", "retention": "workspace"},
 )
+limit_slots = Table(
+    "limit_slots",
+    CONTROL,
+    key("name", text(96), "Platform, kind and owner of the budget: meta:app:agency."),
+    key("slot", SmallInteger(), "Place, from 0."),
+    col("owner", text(32), "Run id; empty when free."),
+    col("host", text(96), "Machine and process."),
+    col("expires_at", Instant(), "Free for others after this."),
+    Index("ix_limit_slots_owner", "owner"),
+    info={"meaning": "Which runs work with a platform's account or app now, of the places there are."},
+)
+limit_calls = Table(
+    "limit_calls",
+    CONTROL,
+    key("name", text(96), "Platform, kind and owner of the budget: meta:app:agency."),
+    col("paused_until", Instant(), "No call before this: the platform asked one of its callers to wait."),
+    col("spent_until", Instant(), "When calls counted so far are used up at the platform's rate."),
+    info={"meaning": "When a platform's account or app may be called again, whoever calls."},
+)
 control_migrations = Table(
     "schema_migrations",
     CONTROL,
