@@ -18,7 +18,7 @@ STREAK = 7
 """Days of monitoring after delivery (four-week plan)."""
 
 
-def kit_spec(tenant: Tenant) -> kit.KitSpec:
+def kit_spec(tenant: Tenant, *, server: bool = False) -> kit.KitSpec:
     """What the kit needs to know, from the client file; what the file lacks stays empty and is said in the kit."""
 
     def told(blocks: Mapping[str, Any], kind: str, key: str) -> str:
@@ -29,11 +29,12 @@ def kit_spec(tenant: Tenant) -> kit.KitSpec:
         tenant.destinations.get("meta_capi"),
         tenant.destinations.get("google_ec"),
     )
+    site = tenant.tracking
     parts = (
         ("ga4", ga4),
         ("google_ads", google or tenant.ads.get("google")),
         ("meta", meta),
-        ("tiktok", tenant.ads.get("tiktok")),
+        ("tiktok", tenant.ads.get("tiktok") or site.tiktok_pixel_id),
     )
     consent = tenant.privacy.consent if tenant.privacy else None
     return kit.KitSpec(
@@ -42,14 +43,16 @@ def kit_spec(tenant: Tenant) -> kit.KitSpec:
         currency=tenant.currency,
         language=tenant.lang,
         platform=tenant.ecommerce.kind,
-        domain=str(getattr(tenant.ecommerce.config, "domain", None) or ""),
-        ga4_measurement_id=told(tenant.traffic, "ga4", "measurement_id"),
+        domain=site.domain or "",
+        ga4_measurement_id=site.ga4_measurement_id or "",
         ga4_property_id=told(tenant.traffic, "ga4", "property_id"),
-        google_ads_conversion_id=told(tenant.destinations, "google_ec", "tag_id"),
-        google_ads_conversion_label=told(tenant.destinations, "google_ec", "conversion_label"),
+        google_ads_conversion_id=site.google_tag_id or "",
+        google_ads_conversion_label=site.google_conversion_label or "",
         conversion_action_id=told(tenant.destinations, "google_ec", "conversion_action_id"),
         meta_pixel_id=told(tenant.destinations, "meta_capi", "pixel_id"),
-        tiktok_pixel_id=told(tenant.ads, "tiktok", "pixel_id"),
+        tiktok_pixel_id=site.tiktok_pixel_id or "",
+        server=server or bool(site.server_url),
+        server_url=site.server_url or "",
         consent_policy_version=(consent.min_version if consent else "") or "1",
         parts=tuple(name for name, enabled in parts if enabled is not None),
     )
