@@ -48,6 +48,14 @@ def container(spec: KitSpec) -> Json:
     _consent(draft, spec, folders, draft.event("ctx_consent_update", folders.consent))
     ready = draft.event("ctx_consent_ready", folders.consent)
     draft.html(
+        "CTX - Order attributes",
+        sources.script("gtm/order_attributes.js"),
+        [ALL_PAGES],
+        folders.consent,
+        priority=850,
+        notes="Gives the shop what to save with an order, a refusal included. It writes nothing and needs no consent.",
+    )
+    draft.html(
         "CTX - Click and campaign capture",
         sources.script("gtm/capture.js", domain=spec.domain),
         [ALL_PAGES, ready],

@@ -16,16 +16,11 @@ from cortex.handoff.container import container
 from cortex.handoff.elements import Json
 from cortex.handoff.events import EVENTS, mapping_csv
 from cortex.handoff.lint import Finding, lint, parameter
+from cortex.handoff.places import ATTRIBUTES, PLACES
 from cortex.handoff.server import server_container
 from cortex.handoff.spec import SCRIPTS, KitSpec, Pending, pending
 
 __all__ = ["Kit", "KitSpec", "Pending", "build", "pending", "write_zip"]
-
-ATTRIBUTES = (
-    "ctx_gclid", "ctx_gbraid", "ctx_wbraid", "ctx_fbclid", "ctx_ttclid", "ctx_msclkid", "ctx_fbc", "ctx_fbp", "ctx_first",
-    "ctx_last", "ctx_consent",
-)  # fmt: skip
-"""What the scripts save with an order, where the platform has a place for it."""
 
 # Source page -> where it goes in the kit, Portuguese at the root and English under en/.
 _PAGES = {
@@ -117,7 +112,16 @@ def _pages(spec: KitSpec, language: str, lacks: list[Pending], findings: list[Fi
 
 
 def write_zip(files: Mapping[str, bytes], path: Path) -> None:
-    """Write a kit as a zip whose bytes depend on the files alone: sorted, stored, dated 1980, mode 0644."""
+    """Write a kit as a zip. A kit that did not change leaves the file, and its time, as they are."""
+    data = zipped(files)
+    if path.is_file() and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """The bytes of a zip that depend on the files alone: sorted, stored, dated 1980, mode 0644."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
@@ -125,8 +129,7 @@ def write_zip(files: Mapping[str, bytes], path: Path) -> None:
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, files[name])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.getvalue())
+    return data.getvalue()
 
 
 def _json(value: Json) -> bytes:
@@ -183,7 +186,7 @@ def _words(spec: KitSpec, lacks: list[Pending], findings: list[Finding]) -> dict
         "pixel_id": (spec.meta_pixel_id or nothing) if spec.has("meta") else off,
         "tiktok_id": spec.tiktok_pixel_id if spec.has("tiktok") else off,
         "script": _scripts(spec.platform),
-        "attributes": _ATTRIBUTES_AT.get(spec.platform, _ATTRIBUTES_AT[""])[0 if portuguese else 1],
+        "attributes": PLACES.get(spec.platform, PLACES[""])[0 if portuguese else 1],
         "server_url": spec.server_url or nothing,
         "events": _event_table(portuguese),
         "pending": "\n".join(items) or none,
@@ -194,35 +197,6 @@ def _words(spec: KitSpec, lacks: list[Pending], findings: list[Finding]) -> dict
 def _scripts(platform: str) -> str:
     """As the pages name them, between backticks."""
     return "`, `".join(f"datalayer/{name}" for name in SCRIPTS.get(platform, ())) or "DATALAYER.md"
-
-
-# Where each platform keeps what the kit saves with an order, and where its API gives it back.
-_ATTRIBUTES_AT = {
-    "nuvemshop": (
-        "O script grava em `extra` pelo formulário do carrinho; a API devolve em `extra` do pedido.",
-        "The script saves them in `extra` through the cart's form; the API gives them back in the order's `extra`.",
-    ),
-    "shopify": (
-        "O script grava nos atributos do carrinho (`/cart/update.js`); a API devolve em `note_attributes` (REST) e `customAttributes` (GraphQL).",
-        "The script saves them as cart attributes (`/cart/update.js`); the API gives them back in `note_attributes` (REST) and `customAttributes` (GraphQL).",
-    ),
-    "vtex": (
-        "O script grava no orderForm (`customData`, app `cortex`, que precisa ser registrado); a API devolve em `customData.customApps`. As UTM também estão em `marketingData`.",
-        "The script saves them in the orderForm (`customData`, app `cortex`, which has to be registered); the API gives them back in `customData.customApps`. UTM are in `marketingData` too.",
-    ),
-    "woocommerce": (
-        "O plugin grava nos metadados do pedido; a API devolve em `meta_data`, ao lado de `_wc_order_attribution_*`.",
-        "The plugin saves them as order meta; the API gives them back in `meta_data`, beside `_wc_order_attribution_*`.",
-    ),
-    "tray": (
-        "O pedido da Tray **não tem lugar** para atributos: nada é gravado. A visita de um pedido chega pelo GA4, pelo id do pedido, e o pedido chega sem consentimento: com `privacy.consent.mode: opt_in` nenhuma conversão sai pelo servidor.",
-        "An order of Tray has **no place** for attributes: nothing is saved. The visit of an order comes from GA4, by the order id, and the order comes without a consent: under `privacy.consent.mode: opt_in` no conversion leaves from the server.",
-    ),
-    "": (
-        "Grave-os com o pedido onde a plataforma permitir (atributos, metadados, campos extras).",
-        "Save them with the order wherever the platform lets you (attributes, metadata, extra fields).",
-    ),
-}
 
 
 def _event_table(portuguese: bool) -> str:

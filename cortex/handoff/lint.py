@@ -29,7 +29,7 @@ from cortex.handoff.trust import TRUST
 
 __all__ = ["Finding", "Severity", "errors", "lint", "parameter"]
 
-_RANK = {"error": 0, "warning": 1, "info": 2}
+RANK = {"error": 0, "warning": 1, "info": 2}
 
 FIXED_TRIGGERS = {
     "WEB": {ALL_PAGES, CONSENT_INIT, INIT},
@@ -110,7 +110,7 @@ def lint(container: dict[str, Any]) -> list[Finding]:
         _identity, _words, incomplete, _references, _templates, _unused, *TRUST,
     ]  # fmt: skip
     findings = [finding for rule in rules for finding in rule(export)]
-    return sorted(findings, key=lambda finding: _RANK[finding.severity])
+    return sorted(findings, key=lambda finding: RANK[finding.severity])
 
 
 def _identity(export: Export) -> Iterator[Finding]:
@@ -127,7 +127,9 @@ def _identity(export: Export) -> Iterator[Finding]:
         elif ids[kind, number] == 2:
             yield Finding("error", "unique-id", label, f"{id_key} {number} is used twice.")
         if kind in {"tag", "trigger", "variable"} and number and counted.setdefault(number, kind) != kind:
-            message = f"Id {number} is also a {counted[number]}'s: an export counts tags, triggers and variables together."
+            message = (
+                f"Id {number} is also a {counted[number]}'s: an export counts tags, triggers and variables together."
+            )
             yield Finding("error" if export.context == "SERVER" else "warning", "shared-id", label, message)
         if not name or names[kind, name] == 2:
             yield Finding("error", "unique-name", label, "The name is empty or used twice.")

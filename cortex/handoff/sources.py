@@ -7,7 +7,6 @@ from string import Template
 
 from cortex.workspace import bundled
 
-
 SHARED = ("attributes", "cookies", "layer", "save")
 """Pieces of script that several scripts hold."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from cortex.handoff import checklist, kit
 from cortex.workspace import Workspace
 
 if TYPE_CHECKING:
+    from cortex.handoff.elements import Json
     from cortex.steps.provision import Checked
     from cortex.tenant import Tenant
 
@@ -58,12 +60,25 @@ def kit_spec(tenant: Tenant, *, server: bool = False) -> kit.KitSpec:
     )
 
 
-def write_kit(tenant: Tenant, workspace: Workspace, out: Path | None = None) -> tuple[Path, kit.Kit, bool]:
+def make_kit(tenant: Tenant, language: str = "", *, server: bool = False) -> kit.Kit:
+    """The kit of a client; language as `kit.build` takes it."""
+    return kit.build(kit_spec(tenant, server=server), language)
+
+
+def make_containers(tenant: Tenant, *, server: bool = False) -> dict[str, Json]:
+    """The containers the kit would bring today, by context: WEB, and SERVER where the client has one."""
+    built = make_kit(tenant, server=server)
+    files = {"WEB": "container.json", "SERVER": "server_container.json"}
+    return {context: json.loads(built[name]) for context, name in files.items() if name in built}
+
+
+def write_kit(
+    tenant: Tenant, workspace: Workspace, out: Path | None = None, language: str = "", *, server: bool = False
+) -> tuple[Path, kit.Kit, bool]:
     """Write the kit's zip. Returns its path, the kit, and whether the file changed."""
-    built = kit.build(kit_spec(tenant))
+    built = make_kit(tenant, language, server=server)
     path = out or workspace.dist / f"{tenant.code}-tracking.zip"
     before = _digest(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     kit.write_zip(built, path)
     return path, built, before != _digest(path)
 

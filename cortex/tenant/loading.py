@@ -18,7 +18,18 @@ from cortex.tenant.client import Ecommerce, Tenant
 from cortex.tenant.document import Block, Entry, Node, Scalar, parse, read_bytes
 from cortex.tenant.hunting import Hunt
 from cortex.tenant.platforms import ANNOUNCED, INSTALLED, ROOMS, STORE, Platforms
-from cortex.tenant.sections import SECTIONS, Alerts, Analytics, Client, Etl, FunnelStages, Kpis, Quality, Tracking, homes
+from cortex.tenant.sections import (
+    SECTIONS,
+    Alerts,
+    Analytics,
+    Client,
+    Etl,
+    FunnelStages,
+    Kpis,
+    Quality,
+    Tracking,
+    homes,
+)
 from cortex.workspace import Workspace
 
 S = TypeVar("S", bound=Section)

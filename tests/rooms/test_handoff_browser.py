@@ -149,6 +149,7 @@ function template(data) {
 function snapshot() { return {cookies: cookies(), attributes: window.ctxAttributes ? window.ctxAttributes() : null}; }
 
 var out = {};
+run('attributes');
 visit(LANDING);
 out.before = snapshot();
 document.cookie = 'ctx_choice=1111.1700000000000.2025-12; path=/';
@@ -236,6 +237,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
             page = f"<body>{BODY}<script>window.LS = {literal(SHOP_PAGES[path])};\n{script}</script>"
         elif path == "/start":
             code = {
+                "attributes": tag_code("CTX - Order attributes"),
                 "capture": tag_code("CTX - Click and campaign capture"),
                 "record": tag_code("CTX - Consent - record"),
                 "Purchase": tag_code("CTX - Meta - Purchase"),
