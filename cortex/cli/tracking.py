@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
     tracking.command("export")(export)
     tracking.command("audit")(audit)
     tracking.command("diff")(diff)
-    tracking.command("test")(test)
+    tracking.command("test")(rehearse)
     app.add_typer(tracking, name="tracking")
 
 
@@ -123,7 +123,7 @@ def audit(
     from cortex import tenant as tenants
     from cortex.handoff import audit as auditing
     from cortex.handoff.reading import read_export
-    from cortex.steps import handover
+    from cortex.steps import handover, milestones
 
     shell: Shell = context.obj
     shell.command = "tracking audit"
@@ -137,7 +137,7 @@ def audit(
     tally = {kind: sum(finding.severity == kind for finding in findings) for kind in SIGNS}
     shell.show(f"{tally['error']} errors, {tally['warning']} warnings, {tally['info']} notes")
     if tenant and not tally["error"]:
-        handover.record(shell.database, shell.workspace, tenant.code, {"tracking.audit": f"audit of {file.name}"})
+        milestones.record(shell.database, shell.workspace, tenant.code, {"tracking.audit": f"audit of {file.name}"})
     failed = tally["error"] + (tally["warning"] if severity == "warning" else 0)
     error = _gate(shell, severity, failed, f"{failed} findings in {file.name} need mending.")
     facts = [vars(finding) for finding in findings]
@@ -175,7 +175,7 @@ def diff(
     )
 
 
-def test(
+def rehearse(
     context: typer.Context,
     client: Client,
     container: Annotated[

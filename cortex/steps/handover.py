@@ -1,23 +1,19 @@
-"""Handover: the tracking kit of a client, and how far its onboarding has come."""
+"""Handover: the tracking kit of a client, from its file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cortex.handoff import checklist, kit
+from cortex.handoff import kit
 from cortex.workspace import Workspace
 
 if TYPE_CHECKING:
     from cortex.handoff.elements import Json
-    from cortex.steps.provision import Checked
     from cortex.tenant import Tenant
-
-STREAK = 7
-"""Days of monitoring after delivery (four-week plan)."""
 
 
 def kit_spec(tenant: Tenant, *, server: bool = False) -> kit.KitSpec:
@@ -85,41 +81,3 @@ def write_kit(
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-def standing(
-    checked: Iterable[Checked], runs: Iterable[Mapping[str, Any]], *, provisioned: bool
-) -> list[checklist.ItemState]:
-    """The checklist as evidence shows it. runs: rows of the run ledger for this client, newest first."""
-    answers = {check.name: check.error is None for check in checked}
-    good = [run for run in runs if run["status"] == "ok"]
-    found: dict[str, str] = {}
-    if answers and all(answers.values()):
-        found["credentials.ok"] = "doctor"
-    for name, platform in (("capi.ok", "offline_conversions.meta_capi"), ("ec.ok", "offline_conversions.google_ec")):
-        if answers.get(platform):
-            found[name] = "doctor"
-    if provisioned:
-        found |= {"db.provisioned": "schema", "views.ok": "schema"}
-    loaded = next((run for run in good if run["pipeline"] in {"daily", "backfill"}), None)
-    if loaded:
-        found["extract.ok"] = f"run {loaded['run_id']}"
-    filled = next(
-        (run for run in good if run["pipeline"] == "backfill" and (run["until"] - run["since"]).days >= 90), None
-    )
-    if filled:
-        found["backfill.90"] = f"run {filled['run_id']}"
-    if _streak(good) >= STREAK:
-        found["streak.7"] = f"{STREAK} daily runs"
-    return checklist.state(found, {})
-
-
-def _streak(good: Iterable[Mapping[str, Any]]) -> int:
-    """Days in a row, up to the newest, whose daily run succeeded."""
-    days = sorted({run["until"] for run in good if run["pipeline"] == "daily"}, reverse=True)
-    length = 0
-    for at, day in enumerate(days):
-        if (days[0] - day).days != at:
-            break
-        length += 1
-    return length
