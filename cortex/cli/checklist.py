@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import getpass
+import shutil
+import textwrap
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,11 +130,11 @@ def _show(shell: Shell, states: list[ItemState], lang: str, started: date | None
         shell.show(f"\n{heading.told(lang)}" + (f" · {until} {due}" if due else ""))
         for each in states:
             if each.item.week == number:
-                shell.show(_line(each, lang, each.note.due_on or due, today))
+                shell.show(_line(each, lang, each.note.due_on or due, today).rstrip())
 
 
 def _line(each: ItemState, lang: str, due: date | None, today: date) -> str:
-    """At most 80 columns: sign, id, title, then who and when, or what will tick it."""
+    """Sign, id, title, then who and when, or what will tick it; what does not fit goes on below."""
     from cortex.handoff.checklist import EVIDENCE
 
     late = not each.done and due is not None and due < today
@@ -141,11 +143,10 @@ def _line(each: ItemState, lang: str, due: date | None, today: date) -> str:
         said = each.why
     else:
         hint = EVIDENCE[each.item.evidence].told(lang) if each.item.evidence and not each.note.owner else ""
-        said = " ".join(
-            part for part in (each.note.owner, f"→ {each.note.due_on}" if each.note.due_on else "", hint) if part
-        )
-    line = f" {sign} {each.item.id.ljust(16)} {each.item.title(lang).ljust(29)} {said}"
-    return line.rstrip() if len(line) <= 80 else f"{line[:79]}…"
+        said = " ".join(part for part in (each.note.owner, f"→ {each.note.due_on}" if each.note.due_on else "", hint) if part)
+    head = f" {sign} {each.item.id.ljust(16)} {each.item.title(lang).ljust(31)} "
+    width = max(24, min(shutil.get_terminal_size().columns, 110) - len(head))
+    return head + f"\n{' ' * len(head)}".join(textwrap.wrap(said, width) or [""])
 
 
 def _facts(each: ItemState, lang: str, started: date | None) -> dict[str, Any]:
