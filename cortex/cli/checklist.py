@@ -143,7 +143,9 @@ def _line(each: ItemState, lang: str, due: date | None, today: date) -> str:
         said = each.why
     else:
         hint = EVIDENCE[each.item.evidence].told(lang) if each.item.evidence and not each.note.owner else ""
-        said = " ".join(part for part in (each.note.owner, f"→ {each.note.due_on}" if each.note.due_on else "", hint) if part)
+        said = " ".join(
+            part for part in (each.note.owner, f"→ {each.note.due_on}" if each.note.due_on else "", hint) if part
+        )
     head = f" {sign} {each.item.id.ljust(16)} {each.item.title(lang).ljust(31)} "
     width = max(24, min(shutil.get_terminal_size().columns, 110) - len(head))
     return head + f"\n{' ' * len(head)}".join(textwrap.wrap(said, width) or [""])

@@ -7,7 +7,6 @@ without consent, e-mail as an Analytics parameter, one id for the person and the
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 from cortex.handoff.elements import Json
@@ -75,15 +74,16 @@ def _paused(export: Export) -> Iterator[Finding]:
 
 def _doubles(export: Export) -> Iterator[Finding]:
     """Two live tags that tell the same thing at the same time: every visit, event or sale counts twice."""
-    seen: defaultdict[tuple[str, ...], list[tuple[Json, set[str]]]] = defaultdict(list)
+    seen: dict[tuple[tuple[str, ...], str], Json] = {}
     for tag in _live(export):
-        fires = set(trigger_ids({"firingTriggerId": tag.get("firingTriggerId")}))
+        fires = trigger_ids({"firingTriggerId": tag.get("firingTriggerId")})
         for what in _tells(export, tag):
-            twin = next((other for other, when in seen[what] if when & fires and other is not tag), None)
-            if twin is not None:
+            twin = next((seen[what, number] for number in fires if (what, number) in seen), None)
+            if twin is not None and twin is not tag:
                 said = f"It tells {what[0]} {' '.join(what[1:])} as tag {twin.get('name', '?')} does: counted twice."
                 yield Finding("error", "duplicate-tag", named(tag, "tag"), said)
-            seen[what].append((tag, fires))
+            for number in fires:
+                seen.setdefault((what, number), tag)
 
 
 def _tells(export: Export, tag: Json) -> Iterator[tuple[str, ...]]:

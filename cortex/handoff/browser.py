@@ -66,7 +66,7 @@ def walk(container: Json, visits: Mapping[str, Sequence[Page]]) -> dict[str, lis
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        return _answer(browser, f"http://127.0.0.1:{server.server_port}/start")
+        return answer(browser, f"http://127.0.0.1:{server.server_port}/start")
     finally:
         server.shutdown()
         server.server_close()
@@ -134,7 +134,8 @@ def _handler(site: Mapping[str, str]) -> type[http.server.BaseHTTPRequestHandler
     return Site
 
 
-def _answer(browser: str, address: str) -> dict[str, list[Json]]:
+def answer(browser: str, address: str) -> dict[str, list[Json]]:
+    """The JSON a page of ours writes into `<pre id="out">`, from one start of the browser. Raises CortexError (CTX-3404)."""
     with tempfile.TemporaryDirectory(prefix="cortex-browser-", ignore_cleanup_errors=True) as profile:
         try:
             done = subprocess.run(  # noqa: S603  # the browser the user has, on our own page
@@ -146,8 +147,8 @@ def _answer(browser: str, address: str) -> dict[str, list[Json]]:
     if not found:
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
         raise _silent(f"ended with {done.returncode} and no answer ({last[:160]})" if last else "gave no answer")
-    answer: dict[str, list[Json]] = json.loads(html.unescape(found[1]))
-    return answer
+    said: dict[str, list[Json]] = json.loads(html.unescape(found[1]))
+    return said
 
 
 def _command(browser: str, profile: str) -> list[str]:

@@ -1,7 +1,7 @@
 // Shopify, theme half: tells the data layer what happens in the shop and saves the ctx_* attributes with the cart.
 //
-// Install it ONCE in the theme: Online Store › Themes › Edit code › assets/ctx-datalayer.js, then in layout/theme.liquid before
-// </head>: <script src="{{ 'ctx-datalayer.js' | asset_url }}" defer></script>, after Tag Manager's own snippet.
+// Install it ONCE in the theme: Online Store › Themes › Edit code › assets/ctx-datalayer.js, then in layout/theme.liquid, after
+// Tag Manager's own snippet, a deferred script element with src="{{ 'ctx-datalayer.js' | asset_url }}".
 // Checkout and thank-you page run no theme code: their events come from datalayer/shopify_pixel.js.
 //
 // What rests on Shopify's published pages: the Ajax API (/products/<handle>.js, /cart.js with prices in cents, and
