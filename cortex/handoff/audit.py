@@ -77,13 +77,14 @@ def _doubles(export: Export) -> Iterator[Finding]:
     seen: dict[tuple[tuple[str, ...], str], Json] = {}
     for tag in _live(export):
         fires = trigger_ids({"firingTriggerId": tag.get("firingTriggerId")})
-        for what in _tells(export, tag):
-            twin = next((seen[what, number] for number in fires if (what, number) in seen), None)
-            if twin is not None and twin is not tag:
-                said = f"It tells {what[0]} {' '.join(what[1:])} as tag {twin.get('name', '?')} does: counted twice."
-                yield Finding("error", "duplicate-tag", named(tag, "tag"), said)
-            for number in fires:
-                seen.setdefault((what, number), tag)
+        keys = [(what, number) for what in _tells(export, tag) for number in fires]
+        twins = [(key[0], seen[key]) for key in keys if key in seen]
+        if twins:
+            what, twin = twins[0]
+            said = f"It tells {what[0]} {' '.join(what[1:])} as tag {twin.get('name', '?')} does: counted twice."
+            yield Finding("error", "duplicate-tag", named(tag, "tag"), said)
+        for key in keys:
+            seen.setdefault(key, tag)
 
 
 def _tells(export: Export, tag: Json) -> Iterator[tuple[str, ...]]:
