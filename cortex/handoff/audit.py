@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cortex.handoff.elements import Json
 from cortex.handoff.export import (
@@ -27,6 +28,7 @@ from cortex.handoff.spec import KitSpec
 
 FUNNEL = ("view_item", "add_to_cart", "begin_checkout", "purchase")
 """E-commerce events a shop cannot do without (row TRK-04)."""
+_IMPORT_ONLY = {"name-characters", "unknown-builtin"}
 _INIT = re.compile(r"""\bfbq\s*\(\s*['"]init['"]\s*,\s*['"]?(\{\{[^}]+\}\}|\d{5,20})""")
 _TRACK = re.compile(r"""\bfbq\s*\(\s*['"]track(?:Single)?['"]\s*,\s*(?:['"]\d+['"]\s*,\s*)?['"](\w+)['"]""")
 _META = re.compile(r'"displayName":\s*"[^"]*(facebook|meta)[^"]*"', re.IGNORECASE)
@@ -36,7 +38,7 @@ _PIXEL_ID = ("pixelId", "pixel_id", "pixelIds", "dataSetId")
 
 def audit(container: Json, spec: KitSpec | None = None) -> list[Finding]:
     """Findings about an export, errors first. spec: the client, for ids that are another's. Never raises for the content."""
-    findings = lint(container)
+    findings = [_held(finding) for finding in lint(container)]
     version = mapping(mapping(container).get("containerVersion"))
     if not version or any(finding.rule == "export-format" for finding in findings):
         return findings
@@ -47,6 +49,11 @@ def audit(container: Json, spec: KitSpec | None = None) -> list[Finding]:
     if spec is not None:
         findings += _foreign_ids(export, spec)
     return sorted(findings, key=lambda finding: RANK[finding.severity])
+
+
+def _held(finding: Finding) -> Finding:
+    """What the importer refuses in a new file is no flaw of a container Tag Manager holds already."""
+    return replace(finding, severity="info") if finding.rule in _IMPORT_ONLY else finding
 
 
 def counts(container: Json) -> dict[str, int]:

@@ -35,6 +35,7 @@ FIXED_TRIGGERS = {
     "WEB": {ALL_PAGES, CONSENT_INIT, INIT},
     "SERVER": {"2147479574"},
 }
+RESERVED = 2_147_479_000
 BUILT_INS = {
     "Page URL": "PAGE_URL",
     "Page Hostname": "PAGE_HOSTNAME",
@@ -185,7 +186,14 @@ def _references(export: Export) -> Iterator[Finding]:
                 yield Finding("error", "unresolved-variable", label, f"{{{{{name}}}}} does not exist.")
         for number in trigger_ids(item):
             if number not in triggers:
-                yield Finding("error", "unresolved-trigger", label, f"Trigger {number} does not exist.")
+                # Numbers up here are Tag Manager's own triggers, which no export lists.
+                known = number.isdigit() and int(number) >= RESERVED
+                said = f"Trigger {number} is one of Tag Manager's own that this check does not know."
+                yield (
+                    Finding("info", "reserved-trigger", label, said)
+                    if known
+                    else Finding("error", "unresolved-trigger", label, f"Trigger {number} does not exist.")
+                )
         folder = item.get("parentFolderId")
         if folder is not None and str(folder) not in folders:
             yield Finding("error", "unresolved-folder", label, f"Folder {folder} does not exist.")

@@ -180,6 +180,14 @@ def test_a_container_that_passes_every_event_on_lacks_none(web):
     assert "missing-event" not in rules(web)
 
 
+def test_what_only_an_import_refuses_is_a_note_about_a_container_in_use(web):
+    tag(web, "CTX - Conversion linker")["name"] = "GA4: linker & more"
+    web["containerVersion"]["builtInVariable"].append({"type": "ADVERTISER_ID", "name": "Advertiser ID"})
+    tag(web, "CTX - GA4 - purchase")["firingTriggerId"].append("2147479999")
+    assert rules(web, SPEC) == []
+    assert {"name-characters", "unknown-builtin", "reserved-trigger"} <= set(rules(web, SPEC, "info"))
+
+
 SERVER_BREAKS = {
     "missing-client": lambda e: e["containerVersion"].update(client=[]),
     "missing-tag": lambda e: tags(e).remove(tag(e, "CTX - GA4 - forward")),

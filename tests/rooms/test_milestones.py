@@ -18,10 +18,11 @@ from cortex.records import Account
 from cortex.steps import milestones
 from cortex.steps.provision import Checked
 from cortex.tenant import env_files
-from cortex.warehouse import Control, Warehouse, provision
+from cortex.warehouse import Control, Warehouse, provision, tables
 from cortex.workspace import Workspace
 from tests.conftest import ENGINES, mysql_url
 from tests.rooms.test_tracking_commands import CLIENT, cortex, narrow
+from tests.rooms.warehouse_rows import key, order, row
 
 DAY = date(2026, 11, 20)
 
@@ -171,7 +172,20 @@ def test_the_client_s_own_data_proves_quality_live_events_and_accepted_conversio
         warehouse.atomically(lambda tx: tx.upsert("dq_results", [check]))
         assert "integrity" not in standing(place, engine_url)
         warehouse.atomically(lambda tx: tx.upsert("dq_results", [check | {"severity": "warning"}]))
-    assert standing(place, engine_url)["integrity"] == "run r1"
+        assert not {"ecommerce_events", "event_test"} & set(standing(place, engine_url))
+        orders = [order("a", consent_source="ctx_consent"), order("b")]
+        sent = row(
+            tables.conversion_outbox,
+            outbox_key=key("k"),
+            order_key=key("a"),
+            destination="meta_capi",
+            state="processed",
+        )
+        warehouse.atomically(lambda tx: (tx.upsert("fct_orders", orders), tx.upsert("conversion_outbox", [sent])))
+    found = standing(place, engine_url)
+    assert found["integrity"] == "run r1"
+    assert found["ecommerce_events"] == "1 orders with ctx_*, 0 in GA4"
+    assert found["event_test"] == "meta_capi accepted 1"
 
 
 def test_a_destination_that_is_not_used_leaves_nothing_open(
