@@ -187,11 +187,14 @@ def _foreign_ids(export: Export, spec: KitSpec) -> Iterator[Finding]:
         "Google Ads": spec.ads_number,
         "Meta pixel": spec.meta_pixel_id,
     }
+    found: dict[tuple[str, str], list[Json]] = {}
     for tag in export.tags:
         for what, value in _ids(export, tag):
             if ours[what] and value and not REFERENCE.search(value) and value != ours[what]:
-                message = f"{what} id {value} is not the client's {ours[what]}."
-                yield Finding("error", "other-id", named(tag, "tag"), message)
+                found.setdefault((what, value), []).append(tag)
+    for (what, value), tags in found.items():
+        label = named(tags[0], "tag") + (f" and {len(tags) - 1} more" if len(tags) > 1 else "")
+        yield Finding("error", "other-id", label, f"{what} id {value} is not the client's {ours[what]}.")
 
 
 def _ids(export: Export, tag: Json) -> Iterator[tuple[str, str]]:

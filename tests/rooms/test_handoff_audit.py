@@ -161,7 +161,9 @@ def test_ids_of_another_account_are_found_through_their_variables(web):
             set_parameter(variable, "value", "999999999999999")
         if variable["name"] == "CTX - Google Ads conversion id":
             set_parameter(variable, "value", "555555555")
-    said = " ".join(finding.message for finding in audit(web, SPEC) if finding.rule == "other-id")
+    found = [finding for finding in audit(web, SPEC) if finding.rule == "other-id"]
+    assert [each.element for each in found][0] == "tag CTX - Google tag - GA4 and 9 more", "one id, one finding"
+    said = " ".join(each.message for each in found)
     assert "G-ZZZ999ZZZ9 is not the client's G-ABC123DEF4" in said
     assert "555555555" in said
     assert "other-id" not in rules(web), "without a client nobody can say whose ids they are"
