@@ -119,11 +119,13 @@ def _load(shell: Shell, client: str) -> Tenant:
 
 
 def _plan(shell: Shell, tenant: Tenant) -> Answer:
+    from cortex.tenant import env_files
     from cortex.warehouse import accounts
     from cortex.warehouse import provision as schema
 
     wanted = (shell.database, tenant.code, shell.workspace.state)
     changes = [str(change) for change in [*schema.plan(*wanted), *accounts.plan(*wanted)]]
+    changes += [f"add {name} to .env.example" for name in env_files.missing(tenant, shell.workspace)]
     for change in changes:
         shell.show(f"+ {change}")
     shell.show(f"{len(changes)} changes pending, 0 to destroy" if changes else "nothing to change")

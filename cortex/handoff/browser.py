@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -136,17 +137,26 @@ def _handler(site: Mapping[str, str]) -> type[http.server.BaseHTTPRequestHandler
 
 def answer(browser: str, address: str) -> dict[str, list[Json]]:
     """The JSON a page of ours writes into `<pre id="out">`, from one start of the browser. Raises CortexError (CTX-3404)."""
-    with tempfile.TemporaryDirectory(prefix="cortex-browser-", ignore_cleanup_errors=True) as profile:
+    with (
+        tempfile.TemporaryDirectory(prefix="cortex-browser-", ignore_cleanup_errors=True) as profile,
+        subprocess.Popen(  # noqa: S603  # the browser the user has, on our own page
+            [*_command(browser, profile), address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as started,
+    ):
         try:
-            done = subprocess.run(  # noqa: S603  # the browser the user has, on our own page
-                [*_command(browser, profile), address], capture_output=True, text=True, timeout=LONGEST, check=False
-            )
+            out, err = started.communicate(timeout=LONGEST)
         except subprocess.TimeoutExpired:
-            raise _silent("did not finish") from None
-    found = re.search(r'<pre id="out">(.*?)</pre>', done.stdout, re.DOTALL)
+            # A page that never ends holds a process of its own: all of them go.
+            os.killpg(started.pid, signal.SIGKILL)
+            raise _silent(f"did not finish within {LONGEST} seconds") from None
+    found = re.search(r'<pre id="out">(.*?)</pre>', out, re.DOTALL)
     if not found:
-        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
-        raise _silent(f"ended with {done.returncode} and no answer ({last[:160]})" if last else "gave no answer")
+        last = next((line for line in reversed(err.splitlines()) if line.strip()), "")
+        raise _silent(f"ended with {started.returncode} and no answer ({last[:160]})" if last else "gave no answer")
     said: dict[str, list[Json]] = json.loads(html.unescape(found[1]))
     return said
 

@@ -148,7 +148,7 @@ ITEMS: tuple[Item, ...] = (
         "dashboard", 4, "Painel aberto com o cliente", "Dashboard opened with client", "Panel abierto con el cliente",
         "dashboard.ok",
     ),
-    _item("alerts", 4, "Alertas entregues", "Alerts delivered", "Alertas entregadas", "alerts.ok", by_hand=False),
+    _item("alerts", 4, "Alertas entregues", "Alerts delivered", "Alertas entregadas", "alerts.ok"),
     _item("training", 4, "Treinamento da equipe", "Team trained", "Capacitación del equipo"),
     _item("documentation", 4, "Documentação entregue", "Documentation handed over", "Documentación entregada"),
     _item("monitoring", 5, "7 dias seguidos de execução", "7 daily runs in a row", "7 días seguidos de ejecución", "streak.7",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cortex.tenant.showing import env_example
@@ -14,22 +15,22 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"^\s*#?\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=", re.MULTILINE)
 
 
-def complete(tenant: Tenant, workspace: Workspace) -> list[str]:
-    """Add the names a client's enabled blocks need and the file lacks, at its end. Returns them; none: nothing is written.
+def missing(tenant: Tenant, workspace: Workspace) -> list[str]:
+    """Names a client's enabled blocks need and `.env.example` lacks; none where the file is no UTF-8 text."""
+    before = _text(workspace)
+    known = set(_NAME.findall(before or ""))
+    return [] if before is None else [name for name in _NAME.findall(env_example([tenant])) if name not in known]
 
-    Lines that are there stay as they are, in their order, also those commented out. A file that is no UTF-8 text is
-    left alone.
+
+def complete(tenant: Tenant, workspace: Workspace) -> list[str]:
+    """Add what `missing` names at the end of the file. Returns it; none: nothing is written.
+
+    Lines that are there stay as they are, in their order, also those commented out.
     """
-    path = workspace.root / ".env.example"
-    try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-    except UnicodeDecodeError:
-        return []
-    known = set(_NAME.findall(before))
-    text = env_example([tenant])
-    wanted = [name for name in _NAME.findall(text) if name not in known]
+    wanted = missing(tenant, workspace)
     if not wanted:
         return []
+    path, before, text = _path(workspace), _text(workspace), env_example([tenant])
     if not before:
         path.write_text(text, encoding="utf-8")
         return wanted
@@ -41,3 +42,15 @@ def complete(tenant: Tenant, workspace: Workspace) -> list[str]:
             added += [lines[at - 1], line]
     path.write_text(before + ("" if before.endswith("\n") else "\n") + "\n".join(added) + "\n", encoding="utf-8")
     return wanted
+
+
+def _path(workspace: Workspace) -> Path:
+    return workspace.root / ".env.example"
+
+
+def _text(workspace: Workspace) -> str | None:
+    path = _path(workspace)
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except UnicodeDecodeError:
+        return None

@@ -162,7 +162,7 @@ def test_ids_of_another_account_are_found_through_their_variables(web):
         if variable["name"] == "CTX - Google Ads conversion id":
             set_parameter(variable, "value", "555555555")
     found = [finding for finding in audit(web, SPEC) if finding.rule == "other-id"]
-    assert [each.element for each in found][0] == "tag CTX - Google tag - GA4 and 9 more", "one id, one finding"
+    assert found[0].element == "tag CTX - Google tag - GA4 and 9 more", "one id, one finding"
     said = " ".join(each.message for each in found)
     assert "G-ZZZ999ZZZ9 is not the client's G-ABC123DEF4" in said
     assert "555555555" in said

@@ -311,3 +311,16 @@ def test_a_browser_that_says_nothing_is_an_error_of_its_own(place: Workspace, mo
     code, _, err = cortex("tracking", "test", "xyz")
     assert code == 1
     assert "CTX-3404" in err
+
+
+def test_a_container_that_never_ends_is_stopped_with_all_its_processes(
+    chromium: str, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser, "LONGEST", 6)
+    path = exported(place)
+    changed(path, lambda version: version["tag"][-1]["parameter"][0].update(value="<script>while (true) {}</script>"))
+    changed(path, lambda version: version["tag"][-1].pop("consentSettings"))
+    changed(path, lambda version: version["tag"][-1].pop("setupTag"))
+    code, _, err = cortex("tracking", "test", "xyz", "--container", str(path))
+    assert code == 1
+    assert "did not finish within 6 seconds" in err
