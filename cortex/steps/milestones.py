@@ -130,15 +130,17 @@ def _streak(good: Iterable[Mapping[str, Any]]) -> int:
 def _clocked(good: Sequence[Mapping[str, Any]]) -> str:
     """Says when daily runs begin, where the newest days show that a clock starts them; else empty."""
     starts: dict[date, datetime] = {}
+    ids: dict[date, str] = {}
     for run in good:
         if run["pipeline"] == "daily" and run["started_at"]:
             starts.setdefault(run["until"], run["started_at"])
+            ids.setdefault(run["until"], run["run_id"])
     days = sorted(starts, reverse=True)[:SCHEDULED]
     if len(days) < SCHEDULED or (days[0] - days[-1]).days != SCHEDULED - 1:
         return ""
     newest = starts[days[0]]
     apart = [abs((newest - starts[day]) - timedelta(days=at)) for at, day in enumerate(days)]
-    return f"daily runs at {newest:%H:%M} UTC" if max(apart) <= SAME_TIME else ""
+    return f"run {ids[days[0]]}, daily at {newest:%H:%M} UTC" if max(apart) <= SAME_TIME else ""
 
 
 # What commands and people write down

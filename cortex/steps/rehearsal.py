@@ -14,10 +14,12 @@ from cortex import conversions as rules
 from cortex import plugins
 from cortex.clock import system_clock
 from cortex.destinations import Destination
+from cortex.errors import UsageError
 from cortex.handoff import browser
 from cortex.handoff.browser import Page
+from cortex.handoff.compare import context
 from cortex.handoff.container import container as kit_container
-from cortex.handoff.events import EVENTS
+from cortex.handoff.events import BY_GA4, EVENTS
 from cortex.records import Clicks, Conversion
 from cortex.secrets import Vault
 from cortex.settings import Access
@@ -54,8 +56,12 @@ class Check:
 def rehearse(tenant: Tenant, workspace: Workspace, container: Json | None = None) -> list[Check]:
     """Every check, in the order of the visit. container: an export to run instead of the kit's own.
 
-    Raises ConfigError (CTX-3403) where there is no browser.
+    Raises ConfigError (CTX-3403) where there is no browser, UsageError (CTX-3409) for a server container.
     """
+    if container is not None and context(container) != "WEB":
+        raise UsageError(
+            "CTX-3409", "A server container runs on no page.", fix="cortex tracking audit export.json looks at it."
+        )
     spec = handover.kit_spec(tenant)
     seen = browser.walk(container or kit_container(spec), _visits(tenant.currency))
     ordered = system_clock()()
@@ -299,6 +305,7 @@ def _meta(pages: list[Json], body: Mapping[str, Any]) -> Iterator[Check]:
     sent = event["custom_data"]
     parameters, number = told
     pairs = {
+        "event": (BY_GA4["purchase"].meta, event["event_name"]),
         "event_id": (number, event["event_id"]),
         "value": (_money(parameters.get("value")), _money(sent["value"])),
         "currency": (parameters.get("currency"), sent["currency"]),

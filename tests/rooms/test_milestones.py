@@ -131,7 +131,7 @@ def test_runs_prove_extraction_backfill_schedule_and_the_streak(
     for back in range(2, -1, -1):
         ran(place, engine_url, tenant_code, "daily", DAY - timedelta(days=back), minute=5 * back)
     found = standing(place, engine_url)
-    assert found["deploy"] == "daily runs at 06:00 UTC"
+    assert found["deploy"] == f"run daily1120{tenant_code}"[:32] + ", daily at 06:00 UTC"
     assert "monitoring" not in found
     for back in range(6, 2, -1):
         ran(place, engine_url, tenant_code, "daily", DAY - timedelta(days=back))

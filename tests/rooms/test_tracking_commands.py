@@ -238,7 +238,7 @@ def rehearsed(chromium: str, place: Workspace) -> dict[str, rehearsal.Check]:
 
 def test_a_whole_purchase_agrees_with_what_cortex_sends(rehearsed: dict[str, rehearsal.Check]) -> None:
     assert [check for check in rehearsed.values() if check.state != "ok"] == []
-    assert "event_id, value, currency, order id, items, fbc" in rehearsed["meta_capi: same sale"].said
+    assert "event, event_id, value, currency, order id, items, fbc" in rehearsed["meta_capi: same sale"].said
     assert "order id, value, currency, gclid" in rehearsed["google_ec: same sale"].said
     assert rehearsed["refused: order"].said == "the order says ctx_consent denied"
     assert rehearsed["meta_capi: consent"].said == "agreed: planned, refused: gated"
@@ -304,6 +304,13 @@ def test_without_a_browser_the_command_says_what_to_install(place: Workspace, mo
     assert "apt-get install chromium" in err
     monkeypatch.setenv("CORTEX_CHROMIUM", "/nowhere/chrome")
     assert "/nowhere/chrome" in cortex("tracking", "test", "xyz")[2]
+
+
+def test_a_server_container_is_no_page(place: Workspace) -> None:
+    path = exported(place, "server_container.json")
+    code, _, err = cortex("tracking", "test", "xyz", "--container", str(path))
+    assert code == 2
+    assert "CTX-3409" in err
 
 
 def test_a_browser_that_says_nothing_is_an_error_of_its_own(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
