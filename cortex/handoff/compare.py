@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "blockingTriggerId": [],
 }
 """What Tag Manager writes out or leaves out without a difference."""
+_OFF: tuple[Any, ...] = ("false", "", [], {})
 _FIXED = {"2147479553": "All Pages", "2147479572": "Consent Initialization", "2147479573": "Initialization"}
 PREFIX = "CTX - "
 """Names of the kit's own elements begin so: anything else is the client's."""
@@ -100,7 +101,9 @@ def _plain(kind: str, item: Json, triggers: dict[str, str], kinds: dict[str, str
                 triggers.get(str(each), str(each)) for each in listed(kept.pop(key))
             )
     if "parameter" in kept:
-        kept["parameter"] = {str(each.get("key", at)): _value(each) for at, each in enumerate(dicts(kept["parameter"]))}
+        told = {str(each.get("key", at)): _value(each) for at, each in enumerate(dicts(kept["parameter"]))}
+        # Tag Manager writes options out as false that a file left out.
+        kept["parameter"] = {key: value for key, value in told.items() if value not in _OFF}
     if kind == "template" and "templateData" in kept:
         kept["templateData"] = _sections(str(kept["templateData"]))
     return kept

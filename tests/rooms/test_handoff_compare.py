@@ -57,6 +57,7 @@ def as_tag_manager_returns(ours):
     for tag in version["tag"]:
         tag["firingTriggerId"] = [renumbered[each] for each in tag["firingTriggerId"]]
         tag["parentFolderId"] = "1"
+        tag["parameter"].append({"type": "BOOLEAN", "key": "anOptionWeNeverNamed", "value": "false"})
         tag["parameter"].reverse()
     version["tag"].reverse()
     theirs["exportTime"] = "2026-11-26 10:00:00"
@@ -86,6 +87,15 @@ def test_a_paused_tag_and_another_id_are_named_with_both_values(theirs):
     one, two = compare(OURS, theirs)
     assert (one.state, one.name, one.fields) == ("changed", "CTX - Meta - Purchase", [("paused", "false", "true")])
     assert (two.kind, two.fields) == ("variable", [("value", "123456789012345", "999")])
+
+
+def test_an_option_switched_on_or_off_is_a_change(theirs):
+    parameters = tag(theirs, "CTX - GA4 - purchase")["parameter"]
+    for each in parameters:
+        if each["key"] in {"sendEcommerceData", "anOptionWeNeverNamed"}:
+            each["value"] = "false" if each["key"] == "sendEcommerceData" else "true"
+    (found,) = compare(OURS, theirs)
+    assert found.fields == [("anOptionWeNeverNamed", "", "true"), ("sendEcommerceData", "true", "")]
 
 
 def test_another_trigger_is_named_by_its_name(theirs):
