@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cortex.cli.shell import Answer, Shell
-from cortex.errors import QualityGate, UsageError
+from cortex.errors import DatabaseError, QualityGate, UsageError
 
 if TYPE_CHECKING:
     from cortex.handoff.compare import Change
@@ -137,7 +137,10 @@ def audit(
     tally = {kind: sum(finding.severity == kind for finding in findings) for kind in SIGNS}
     shell.show(f"{tally['error']} errors, {tally['warning']} warnings, {tally['info']} notes")
     if tenant and not tally["error"]:
-        milestones.record(shell.database, shell.workspace, tenant.code, {"tracking.audit": f"audit of {file.name}"})
+        try:
+            milestones.record(shell.database, shell.workspace, tenant.code, {"tracking.audit": f"audit of {file.name}"})
+        except DatabaseError as unreachable:
+            shell.say(f"The checklist could not be ticked: {unreachable.message}")
     failed = tally["error"] + (tally["warning"] if severity == "warning" else 0)
     error = _gate(shell, severity, failed, f"{failed} findings in {file.name} need mending.")
     facts = [vars(finding) for finding in findings]
