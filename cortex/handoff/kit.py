@@ -16,7 +16,7 @@ from cortex.handoff.container import container
 from cortex.handoff.elements import Json
 from cortex.handoff.events import EVENTS, mapping_csv
 from cortex.handoff.lint import Finding, lint, parameter
-from cortex.handoff.places import ATTRIBUTES, PLACES
+from cortex.handoff.places import ATTRIBUTES, NAMES, PLACES
 from cortex.handoff.server import server_container
 from cortex.handoff.spec import SCRIPTS, KitSpec, Pending, pending
 
@@ -174,7 +174,7 @@ def _words(spec: KitSpec, lacks: list[Pending], findings: list[Finding]) -> dict
         "code": spec.code,
         "CODE": spec.code.upper(),
         "currency": spec.currency,
-        "platform": spec.platform,
+        "platform": NAMES.get(spec.platform, spec.platform),
         "domain": spec.domain or nothing,
         "site": spec.domain or "loja.example",
         "policy": spec.consent_policy_version,

@@ -8,6 +8,9 @@ ATTRIBUTES = (
 )  # fmt: skip
 """What the scripts save with an order."""
 
+NAMES = {"nuvemshop": "Nuvemshop", "shopify": "Shopify", "tray": "Tray", "vtex": "VTEX", "woocommerce": "WooCommerce"}
+"""Platforms as people write them."""
+
 PLACES: dict[str, tuple[str, str]] = {
     "nuvemshop": (
         "O script grava em `extra` pelo formulário do carrinho; a API devolve em `extra` do pedido.",
