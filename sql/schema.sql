@@ -593,6 +593,23 @@ CREATE TABLE IF NOT EXISTS dq_results (
   PRIMARY KEY (run_id, rule, part)
 );
 
+CREATE TABLE IF NOT EXISTS checklist_items (
+  item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  due_on DATE,
+  done_by VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  done_on DATE,
+  changed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (item)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_evidence (
+  name VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seen VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  seen_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
+);
+
 CREATE TABLE IF NOT EXISTS conversion_identifiers (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,

@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
     from cortex.cli import (
         analyses,
+        checklist,
         clients,
         configuration,
         database,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
         scheduling,
         working,
         tracking,
+        checklist,
         reporting,
         analyses,
         quality,

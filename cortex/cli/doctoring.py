@@ -142,9 +142,11 @@ def _quarantine(shell: Shell, code: str, note: Any) -> None:
 
 def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexError]) -> None:
     from cortex.clock import system_clock
-    from cortex.steps import provision
+    from cortex.steps import milestones, provision
 
+    heard = []
     for check in provision.check(tenant, shell.workspace, system_clock()):
+        heard.append(check)
         if check.error is None and check.account is not None:
             account = check.account
             about = ", ".join(
@@ -160,6 +162,10 @@ def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexE
             failures.append(check.error)
             page = f"(docs/en/{check.docs})" if check.docs else ""
             note("failed", check.name, check.error.message, " ".join(part for part in (check.error.fix, page) if part))
+    try:
+        milestones.record_checks(shell.database, shell.workspace, tenant.code, heard)
+    except CortexError as error:
+        note("warning", "checklist", f"not written: {error.message}", error.fix)
 
 
 def _rate(shell: Shell, tenant: Tenant, name: str, currency: str, note: Any) -> None:

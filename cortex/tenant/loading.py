@@ -18,7 +18,18 @@ from cortex.tenant.client import Ecommerce, Tenant
 from cortex.tenant.document import Block, Entry, Node, Scalar, parse, read_bytes
 from cortex.tenant.hunting import Hunt
 from cortex.tenant.platforms import ANNOUNCED, INSTALLED, ROOMS, STORE, Platforms
-from cortex.tenant.sections import SECTIONS, Alerts, Analytics, Client, Etl, FunnelStages, Quality, homes
+from cortex.tenant.sections import (
+    SECTIONS,
+    Alerts,
+    Analytics,
+    Client,
+    Etl,
+    FunnelStages,
+    Kpis,
+    Quality,
+    Tracking,
+    homes,
+)
 from cortex.workspace import Workspace
 
 S = TypeVar("S", bound=Section)
@@ -110,9 +121,10 @@ class _Reader:
         etl, analytics = self._own(Etl, "etl"), self._own(Analytics, "analytics_config")
         alerts, quality = self._own(Alerts, "alerts"), self._own(Quality, "quality")
         funnel = self._own(FunnelStages, "funnel_stages")
+        tracking, kpis = self._own(Tracking, "tracking"), self._own(Kpis, "kpis")
         privacy = self._own(Privacy, "privacy") if "privacy" in document.root.entries else None
         wrong = self.report.problems or hunt.found
-        if wrong or not (client and shop and etl and analytics and alerts and quality and funnel):
+        if wrong or not (client and shop and etl and analytics and alerts and quality and funnel and tracking and kpis):
             raise self._error(hunt, self.report.problems)
         return Tenant(
             code=client.code,
@@ -132,6 +144,8 @@ class _Reader:
             privacy=privacy,
             quality=quality,
             funnel=funnel,
+            tracking=tracking,
+            kpis=kpis,
             path=self.path,
             file=self.file,
             sha256=hashlib.sha256(content).hexdigest(),

@@ -736,6 +736,23 @@ dq_results = table(
     source="computed",
     retention="privacy.retention.raw_days",
 )
+checklist_items = table(
+    "checklist_items",
+    "The onboarding checklist as people keep it: who does what until when, and what was ticked by hand.",
+    key("item", text(32), "Item of the checklist: kick_off, training …"),
+    col("owner", text(64), "Who does it; empty: nobody yet."),
+    opt("due_on", Date(), "Until when."),
+    col("done_by", text(64), "Who ticked it."),
+    opt("done_on", Date(), "When it was done; empty while it is open."),
+    col("changed_at", Instant(), "Last change."),
+)
+checklist_evidence = table(
+    "checklist_evidence",
+    "What commands saw that ticks items of the onboarding checklist: doctor, audits, test events.",
+    key("name", text(32), "Name of the evidence: credentials.ok, tracking.audit …"),
+    col("seen", text(255), "Where it was seen."),
+    col("seen_at", Instant(), "Since when."),
+)
 conversion_identifiers = table(
     "conversion_identifiers",
     "Digests of a paying buyer for one destination, until the delivery is settled or its window has passed.",
