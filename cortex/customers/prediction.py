@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cortex.customers import frequency as counting
-from cortex.customers import spend
+from cortex.customers import grouping, spend
 from cortex.customers.summary import summary
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def forecast(
     buyers whose last purchase is at most `churn_days` old; for values the market's average.
     """
     table = summary(purchases, until=until, unit_days=UNIT)
-    buyers = counting.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
+    buyers = grouping.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
     notes: list[Note] = []
     fits = _fits(table, buyers, kind, notes)
     chosen = next((fit for fit in fits.values() if fit.converged), None)
@@ -79,7 +79,7 @@ def forecast(
     if chosen:
         leaving = fits["mbg_nbd"] if fits["mbg_nbd"].converged else chosen
         chance = counting.alive(leaving, buyers)
-        ahead = np.stack([counting.expected(chosen, buyers, step) for step in steps], axis=1)
+        ahead = counting.expected(chosen, buyers, np.array(steps))
     else:
         if fits:
             notes.append(Note("no_convergence", "No model of repeat purchases could be fitted: averages are used."))
@@ -87,7 +87,7 @@ def forecast(
     worth, spending, correlated = _order_values(table, notes)
     chance, ahead = chance[buyers.group_of], ahead[buyers.group_of]
     monthly = np.diff(ahead[:, len(horizons) :], axis=1, prepend=0.0)
-    present = monthly @ (1 + monthly_discount) ** -np.arange(1.0, months + 1)
+    present = np.einsum("ij,j->i", monthly, (1 + monthly_discount) ** -np.arange(1.0, months + 1))
     told = table.select(
         "customer_key",
         "frequency",
@@ -111,7 +111,7 @@ def forecast(
 
 
 def _fits(
-    table: pl.DataFrame, buyers: counting.Statistics, kind: counting.Kind, notes: list[Note]
+    table: pl.DataFrame, buyers: grouping.Statistics, kind: counting.Kind, notes: list[Note]
 ) -> dict[str, counting.Fit]:
     """Both models, the wanted one first; none where too few buyers came back."""
     repeated = table.filter(pl.col("frequency") > 0).height
@@ -124,7 +124,7 @@ def _fits(
     return {name: counting.fit(buyers, name) for name in kinds}
 
 
-def _average(buyers: counting.Statistics, steps: Sequence[float], churn: float) -> tuple[Floats, Floats]:
+def _average(buyers: grouping.Statistics, steps: Sequence[float], churn: float) -> tuple[Floats, Floats]:
     """Everybody at the market's rate of repeat purchases, until a purchase is too long ago."""
     lived = float(buyers.weight @ buyers.age)
     rate = float(buyers.weight @ buyers.frequency) / lived if lived else 0.0

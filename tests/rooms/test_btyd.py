@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from cortex.cli.app import main
-from cortex.customers import frequency, prediction, spend
+from cortex.customers import frequency, grouping, prediction, spend
 from cortex.customers.summary import summary
 from cortex.errors import UsageError
 
@@ -37,15 +37,13 @@ def sample() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def buyers(sample: pl.DataFrame) -> frequency.Statistics:
+def buyers(sample: pl.DataFrame) -> grouping.Statistics:
     table = summary(sample, until=CUT)
-    return frequency.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
+    return grouping.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
 
 
-def one(x: float, recency: float, age: float) -> frequency.Statistics:
-    return frequency.Statistics(
-        np.array([x]), np.array([recency]), np.array([age]), np.ones(1), np.zeros(1, dtype=np.int64)
-    )
+def one(x: float, recency: float, age: float) -> grouping.Statistics:
+    return grouping.grouped(np.array([x]), np.array([recency]), np.array([age]))
 
 
 def test_summary_counts_days_not_orders() -> None:
@@ -61,7 +59,7 @@ def test_summary_counts_days_not_orders() -> None:
     assert table.rows() == [("a", 2, 3.0, 4.0, 30.0), ("b", 0, 0.0, 4.0, 0.0)]
 
 
-def test_bg_nbd_of_cdnow_is_the_published_one(buyers: frequency.Statistics) -> None:
+def test_bg_nbd_of_cdnow_is_the_published_one(buyers: grouping.Statistics) -> None:
     assert buyers.weight.sum() == 2357
     found = frequency.fit(buyers, "bg_nbd")
     assert found.converged
@@ -78,7 +76,7 @@ def test_bg_nbd_of_cdnow_is_the_published_one(buyers: frequency.Statistics) -> N
     ]  # fmt: skip
 
 
-def test_mbg_nbd_of_cdnow_is_the_published_one(buyers: frequency.Statistics) -> None:
+def test_mbg_nbd_of_cdnow_is_the_published_one(buyers: grouping.Statistics) -> None:
     found = frequency.fit(buyers, "mbg_nbd")
     assert {name: round(value, 3) for name, value in found.parameters.items()} == {
         "r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614,
@@ -105,20 +103,20 @@ def test_hold_out_of_the_whole_cdnow_is_the_known_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bg_nbd", "mbg_nbd"])
-def test_the_slope_is_that_of_the_likelihood(kind: frequency.Kind, buyers: frequency.Statistics) -> None:
+def test_the_slope_is_that_of_the_likelihood(kind: frequency.Kind, buyers: grouping.Statistics) -> None:
     likelihood = frequency.Likelihood(buyers, kind)
     at = np.log([0.4, 7.0, 1.3, 2.0])
     step = 1e-6
-    slopes = [(likelihood(at + step * u)[0] - likelihood(at - step * u)[0]) / (2 * step) for u in np.eye(4)]
-    assert likelihood(at)[1] == pytest.approx(np.array(slopes), rel=1e-5)
+    slopes = [(likelihood(at + step * u).value - likelihood(at - step * u).value) / (2 * step) for u in np.eye(4)]
+    assert likelihood(at).slope == pytest.approx(np.array(slopes), rel=1e-5)
 
 
 def test_the_likelihood_of_value_has_the_slope_it_says() -> None:
     rng = np.random.default_rng(2)
     likelihood = spend.Likelihood(rng.integers(1, 9, 200).astype(float), rng.gamma(3, 20, 200))
     at, step = np.log([2.0, 3.0, 40.0]), 1e-6
-    slopes = [(likelihood(at + step * u)[0] - likelihood(at - step * u)[0]) / (2 * step) for u in np.eye(3)]
-    assert likelihood(at)[1] == pytest.approx(np.array(slopes), rel=1e-5)
+    slopes = [(likelihood(at + step * u).value - likelihood(at - step * u).value) / (2 * step) for u in np.eye(3)]
+    assert likelihood(at).slope == pytest.approx(np.array(slopes), rel=1e-5)
 
 
 def drawn(kind: frequency.Kind, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -143,7 +141,7 @@ def drawn(kind: frequency.Kind, count: int, seed: int) -> tuple[np.ndarray, np.n
 @pytest.mark.parametrize("kind", ["bg_nbd", "mbg_nbd"])
 def test_parameters_that_made_the_data_are_found_again(kind: frequency.Kind) -> None:
     x, last, age, later = drawn(kind, 5000, seed=5)
-    buyers = frequency.grouped(x, last, age)
+    buyers = grouping.grouped(x, last, age)
     found = frequency.fit(buyers, kind)
     assert found.error is not None
     for name, truth in {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.2}.items():
