@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortex.customers import ahead, peak
-from cortex.customers.grouping import Statistics
+from cortex.customers.grouping import Ints, Statistics
 from cortex.customers.peak import dot
 
 Floats = NDArray[np.float64]
@@ -69,16 +69,16 @@ class Likelihood:
         self.buyers = buyers
         weight, x = buyers.weight, buyers.frequency
         self.total = float(weight.sum())
-        self.of_count = np.bincount(buyers.count_at, weights=weight, minlength=len(buyers.counts))
-        self.of_age = np.bincount(buyers.age_at, weights=weight, minlength=len(buyers.ages))
-        self.bought_by_age = np.bincount(buyers.age_at, weights=weight * x, minlength=len(buyers.ages))
+        self.of_count = _sums(buyers.count_at, weight, buyers.counts)
+        self.of_age = _sums(buyers.age_at, weight, buyers.ages)
+        self.bought_by_age = _sums(buyers.age_at, weight * x, buyers.ages)
         self.may_leave = (buyers.counts > 0) | bool(self.late)
 
     def __call__(self, logs: Floats, *, curved: bool = False) -> peak.Point:
         theta = np.exp(logs)
-        parts = zip(self._alike(*theta, curved=curved), self._lost(*theta, curved=curved), strict=True)
-        value, slope, curvature = (one + other for one, other in parts)
-        return peak.in_logs(value, slope, curvature, theta, self.total)
+        value, slope, curvature = self._alike(*theta, curved=curved)
+        more, steeper, bent = self._lost(*theta, curved=curved)
+        return peak.in_logs(value + more, slope + steeper, curvature + bent, theta, self.total)
 
     def _alike(self, r: float, alpha: float, a: float, b: float, *, curved: bool) -> Parts:
         """What a buyer's frequency and age say, as if all were still there."""
@@ -103,7 +103,7 @@ class Likelihood:
             all_b = dot(weight, zeta(2, a + b + x + late)) - self.total * zeta(2, a + b)
             curvature[0, 0] = dot(weight, zeta(2, r + x)) - self.total * zeta(2, r)
             curvature[0, 1] = curvature[1, 0] = self.total / alpha - dot(self.of_age, 1 / stay)
-            curvature[1, 1] = dot(silent, stay**-2) - self.total * r / alpha**2
+            curvature[1, 1] = dot(silent, 1 / stay**2) - self.total * r / alpha**2
             curvature[2:, 2:] = -all_b
             curvature[3, 3] += dot(weight, zeta(2, b + x + late)) - self.total * zeta(2, b)
         return float(value), slope, curvature
@@ -123,19 +123,24 @@ class Likelihood:
         dead = np.where(gone > 0, 1.0, small) / (1 + small)
         value = dot(weight, np.maximum(gone, 0.0) + np.log1p(small))
         lost = weight * dead
-        by_count = np.bincount(buyers.count_at, weights=lost, minlength=len(buyers.counts))
+        by_count = _sums(buyers.count_at, lost, buyers.counts)
         slope = np.array([dot(lost, apart), dot(lost * often, near), by_count.sum() / a, -dot(by_count, 1 / leave)])
         curvature = np.zeros((4, 4))
         if curved:
             along = np.stack([apart, often * near, np.full(len(often), 1 / a), -(1 / leave)[buyers.count_at]])
             curvature = np.einsum("in,jn->ij", along * (lost * (1 - dead)), along)
-            nearer = (stay**-2)[buyers.age_at] - (left**-2)[buyers.recency_at]
+            nearer = (1 / stay**2)[buyers.age_at] - (1 / left**2)[buyers.recency_at]
             curvature[0, 1] += dot(lost, near)
             curvature[1, 0] += dot(lost, near)
             curvature[1, 1] -= dot(lost * often, nearer)
             curvature[2, 2] -= by_count.sum() / a**2
-            curvature[3, 3] += dot(by_count, leave**-2)
+            curvature[3, 3] += dot(by_count, 1 / leave**2)
         return float(value), slope, curvature
+
+
+def _sums(at: Ints, weight: Floats, values: Floats) -> Floats:
+    """Weight of each of the distinct `values`."""
+    return np.bincount(at, weights=weight, minlength=len(values)).astype(np.float64, copy=False)
 
 
 def fit(buyers: Statistics, kind: Kind) -> Fit:
@@ -167,21 +172,30 @@ def alive(model: Fit, buyers: Statistics) -> Floats:
     return chance if model.late else np.where(buyers.frequency > 0, chance, 1.0)
 
 
-def expected(model: Fit, buyers: Statistics, horizons: float | Floats) -> Floats:
-    """Purchases expected in the next `horizons` units (equation 10 of the paper): (groups,), or (groups, horizons).
+def expected(model: Fit, buyers: Statistics, horizon: float) -> Floats:
+    """Purchases expected in the next `horizon` units, by group (equation 10 of the paper)."""
+    return combined(model, buyers, np.array([horizon]), np.ones((1, 1)))[:, 0]
+
+
+def combined(model: Fit, buyers: Statistics, horizons: Floats, mix: Floats) -> Floats:
+    """Purchases expected up to each of the horizons, combined by `mix` (horizons, figures): shape (groups, figures).
 
     Of a buyer who is still there only frequency and age matter: each distinct pair is computed once.
     """
     first, pair_of = buyers.pairs
     x, stay = buyers.frequency[first], model.alpha + buyers.age[first]
-    spans = np.asarray(horizons, dtype=np.float64)
-    wide = spans.reshape(1, -1) / stay[:, None]
-    told = ahead.purchases((model.r + x)[:, None], model.a, (model.b + x + model.late)[:, None], wide)
+    reach = horizons / stay[:, None]
+    told = ahead.purchases((model.r + x)[:, None], model.a, (model.b + x + model.late)[:, None], reach)
+    figures = np.einsum("ph,hf->pf", told, mix)
     chance = alive(model, buyers)
-    if spans.ndim == 0:
-        return told[pair_of, 0] * chance
-    whole: Floats = told[pair_of] * chance[:, None]
+    whole: Floats = figures[pair_of] * chance[:, None]
     return whole
+
+
+def discounting(months: int, rate: float) -> Floats:
+    """Weights of the purchases expected up to each month's end that give their present value, `rate` a month."""
+    factors = (1 + rate) ** -np.arange(1.0, months + 1)
+    return -np.diff(factors, append=0.0)
 
 
 def expected_of_newcomer(model: Fit, horizon: float | Floats) -> Floats:

@@ -75,19 +75,21 @@ def forecast(
     chosen = next((fit for fit in fits.values() if fit.converged), None)
     if chosen and chosen.kind != kind:
         notes.append(Note("other_model", f"{kind} did not converge; the figures are those of {chosen.kind}."))
-    steps = [days / UNIT for days in horizons] + [k * MONTH / UNIT for k in range(1, months + 1)]
+    ends = np.array([*horizons, *(k * MONTH for k in range(1, months + 1))]) / UNIT
+    # A figure for each horizon, and the last one for the present value of the months.
+    mix = np.eye(len(ends), len(horizons) + 1)
+    mix[len(horizons) :, -1] = counting.discounting(months, monthly_discount)
     if chosen:
         leaving = fits["mbg_nbd"] if fits["mbg_nbd"].converged else chosen
         chance = counting.alive(leaving, buyers)
-        ahead = counting.expected(chosen, buyers, np.array(steps))
+        ahead = counting.combined(chosen, buyers, ends, mix)
     else:
         if fits:
             notes.append(Note("no_convergence", "No model of repeat purchases could be fitted: averages are used."))
-        chance, ahead = _average(buyers, steps, churn_days / UNIT)
+        chance, ahead = _average(buyers, ends, churn_days / UNIT)
+        ahead = ahead @ mix
     worth, spending, correlated = _order_values(table, notes)
     chance, ahead = chance[buyers.group_of], ahead[buyers.group_of]
-    monthly = np.diff(ahead[:, len(horizons) :], axis=1, prepend=0.0)
-    present = np.einsum("ij,j->i", monthly, (1 + monthly_discount) ** -np.arange(1.0, months + 1))
     told = table.select(
         "customer_key",
         "frequency",
@@ -97,7 +99,7 @@ def forecast(
         order_value=pl.Series(worth),
         **{f"orders_{days}": pl.Series(ahead[:, at]) for at, days in enumerate(horizons)},
         **{f"value_{days}": pl.Series(ahead[:, at] * worth) for at, days in enumerate(horizons)},
-        clv=pl.Series(present * worth),
+        clv=pl.Series(ahead[:, -1] * worth),
     )
     return Forecast(
         told,
@@ -124,12 +126,12 @@ def _fits(
     return {name: counting.fit(buyers, name) for name in kinds}
 
 
-def _average(buyers: grouping.Statistics, steps: Sequence[float], churn: float) -> tuple[Floats, Floats]:
+def _average(buyers: grouping.Statistics, ends: Floats, churn: float) -> tuple[Floats, Floats]:
     """Everybody at the market's rate of repeat purchases, until a purchase is too long ago."""
     lived = float(buyers.weight @ buyers.age)
     rate = float(buyers.weight @ buyers.frequency) / lived if lived else 0.0
     chance = (buyers.age - buyers.recency <= churn).astype(np.float64)
-    return chance, chance[:, None] * rate * np.array(steps)
+    return chance, chance[:, None] * rate * ends
 
 
 def _order_values(table: pl.DataFrame, notes: list[Note]) -> tuple[Floats, spend.Fit | None, float]:
