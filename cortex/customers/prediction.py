@@ -68,7 +68,26 @@ def forecast(
     in the next `months` months, discounted monthly. Fallbacks: the other model, then the market's average rate for
     buyers whose last purchase is at most `churn_days` old; for values the market's average.
     """
-    table = summary(purchases, until=until, unit_days=UNIT)
+    return of_summary(
+        summary(purchases, until=until, unit_days=UNIT),
+        kind=kind,
+        horizons=horizons,
+        churn_days=churn_days,
+        monthly_discount=monthly_discount,
+        months=months,
+    )
+
+
+def of_summary(
+    table: pl.DataFrame,
+    *,
+    kind: counting.Kind = "bg_nbd",
+    horizons: Sequence[int] = HORIZONS,
+    churn_days: int = 90,
+    monthly_discount: float = 0.01,
+    months: int = 12,
+) -> Forecast:
+    """As `forecast`, from one row for each buyer (`summary`, times in weeks): all that the models need to know."""
     buyers = grouping.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
     notes: list[Note] = []
     fits = _fits(table, buyers, kind, notes)
@@ -217,12 +236,10 @@ def validate(purchases: pl.DataFrame, *, cut: date, until: date, kind: counting.
 
 
 def _auc(score: Floats, came: NDArray[np.bool_]) -> float | None:
-    from scipy.stats import rankdata
-
     yes, no = int(came.sum()), int((~came).sum())
     if not yes or not no:
         return None
-    return float((rankdata(score)[came].sum() - yes * (yes + 1) / 2) / (yes * no))
+    return float((pl.Series(score).rank("average").to_numpy()[came].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
 def _gini(score: Floats, value: Floats) -> float:
