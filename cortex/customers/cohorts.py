@@ -42,12 +42,13 @@ def complete(cells: pl.DataFrame, sizes: pl.DataFrame, *, until: date, grain: Gr
     """Every period of every cohort, from the ones in which something happened.
 
     cells: cohort, start (first days of their periods), active, orders, revenue (minor units; refunds as negative rows
-    of their own period), and optionally margin; rows of one cell are added up. sizes: cohort, customers. Weeks begin on
+    of their own period), and optionally margin and uncosted; rows of one cell are added up. sizes: cohort, customers. Weeks begin on
     Monday. Returns cohort, period (0 is the cohort's own), customers, active, orders, revenue, retention, ltv
-    (cumulated revenue per customer, minor units), and ltv_margin with margin. A period that has not ended by `until`
+    (cumulated revenue per customer, minor units), and with margin ltv_margin, null from the first period on in which
+    an order's cost is not known (uncosted). A period that has not ended by `until`
     is null in all but the first three: it is not known yet, which is not zero.
     """
-    sums = [name for name in ("active", "orders", "revenue", "margin") if name in cells.columns]
+    sums = [name for name in ("active", "orders", "revenue", "margin", "uncosted") if name in cells.columns]
     added = cells.with_columns(period=_apart("cohort", "start", grain)).group_by("cohort", "period")
     summed = added.agg(pl.col(sums).sum())
     last = sizes.with_columns(end=pl.lit(until)).with_columns(end=_start("end", grain))
@@ -58,6 +59,9 @@ def complete(cells: pl.DataFrame, sizes: pl.DataFrame, *, until: date, grain: Gr
         retention=pl.col("active") / pl.col("customers"),
         **{name: pl.col(of).cum_sum().over("cohort") / pl.col("customers") for name, of in per_customer.items()},
     )
+    if "uncosted" in sums:
+        known = pl.col("uncosted").cum_sum().over("cohort") == 0
+        told = told.with_columns(ltv_margin=pl.when(known).then("ltv_margin"))
     step = f"1{'mo' if grain == 'month' else 'w'}"
     open_ = pl.lit(until + timedelta(days=1)) < pl.lit(until).pipe(_floor, grain).dt.offset_by(step)
     newest = pl.col("period") == pl.col("period").max().over("cohort")

@@ -32,19 +32,19 @@ def merge(aliases: pl.DataFrame) -> pl.DataFrame:
     names = usable["alias"].unique().sort()
     order_at = usable["order_key"].replace_strict(orders, pl.int_range(len(orders), eager=True), return_dtype=pl.Int64)
     alias_at = usable["alias"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
-    order_at, alias_at = order_at.to_numpy(), alias_at.to_numpy()
-    of_alias = _smallest(order_at, alias_at, len(names))
-    of_order = np.full(len(orders), len(names), dtype=np.int64)
-    np.minimum.at(of_order, order_at, of_alias[alias_at])
+    of_order = _smallest(order_at.to_numpy(), alias_at.to_numpy(), len(names))
     merged = pl.DataFrame({"order_key": orders, "customer_key": names.gather(of_order)})
     return pl.concat([merged, lonely.select("order_key", customer_key="alias")]).sort("order_key")
 
 
 def _smallest(order_at: Ints, alias_at: Ints, aliases: int) -> Ints:
-    """The smallest alias each alias is connected with, through any number of orders.
+    """The smallest alias each order is connected with, through any number of other orders.
 
-    Everybody takes the smallest of its neighbours until nobody does; taking what that one has taken halves the way.
+    order_at, alias_at: one edge each, every order and alias in at least one. Everybody takes the smallest of its
+    neighbours until nobody has a smaller one; taking what that one has taken halves the way.
     """
+    if not aliases:
+        return np.zeros(0, dtype=np.int64)
     by_order, by_alias = np.argsort(order_at, kind="stable"), np.argsort(alias_at, kind="stable")
     first_of_order = np.flatnonzero(np.diff(order_at[by_order], prepend=-1))
     first_of_alias = np.flatnonzero(np.diff(alias_at[by_alias], prepend=-1))
@@ -54,7 +54,7 @@ def _smallest(order_at: Ints, alias_at: Ints, aliases: int) -> Ints:
         near = np.minimum.reduceat(of_order[order_at[by_alias]], first_of_alias)
         near = near[near]
         if np.array_equal(near, label):
-            return label
+            return of_order
         label = near
 
 
