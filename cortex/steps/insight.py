@@ -217,7 +217,8 @@ def _worth(run: Run, dimension: str, as_of: date) -> list[Row]:
     ripe = as_of - timedelta(days=run.tenant.analytics.ltv_window_days - 1)
     sql = WORTH.format(entry=entry, group=group, join=join)
     cost = _acquisition(run.warehouse, as_of) if dimension in {"all", "channel"} else {}
-    return [_worth_row(dimension, found, cost, as_of) for found in run.warehouse.rows(sql, as_of=as_of, ripe=ripe)]
+    found = run.warehouse.rows(sql, as_of=as_of, ripe=ripe)
+    return [_worth_row(dimension, row, cost, as_of) for row in found if row[_entry(dimension)[0]] is not None]
 
 
 def _worth_row(dimension: str, found: Row, cost: dict[str, tuple[Decimal, Decimal]], as_of: date) -> Row:
@@ -270,9 +271,11 @@ def _acquisition(warehouse: Warehouse, as_of: date) -> dict[str, tuple[Decimal, 
         " GROUP BY platform",
         as_of=as_of,
     )
-    every = [{"platform": "all", "day": min(row["day"] for row in spent), "spend": sum(row["spend"] for row in spent)}]
+    if not spent:
+        return {}
+    whole = {"platform": "all", "day": min(row["day"] for row in spent), "spend": sum(row["spend"] for row in spent)}
     found = {}
-    for row in [*spent, *(every if spent else [])]:
+    for row in [*spent, whole]:
         won = warehouse.rows(
             "SELECT COUNT(*) AS customers FROM dim_customers WHERE first_order_date >= :since"
             " AND (:channel = 'all' OR first_order_channel = :channel)",
