@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cortex.run import Outcome, Run, Step
+from cortex.steps.predict import COSTS
 from cortex.warehouse import tables
 
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 GRAINS: tuple[Grain, ...] = ("month", "week")
-COSTS = """
-    SELECT order_key, CASE WHEN COUNT(unit_cost) = COUNT(*) THEN SUM(quantity * unit_cost) END AS cost
-    FROM fct_order_items GROUP BY order_key
-"""
-"""Cost of goods of each order; unknown while that of any of its lines is."""
 ORDER_CELLS = f"""
     SELECT f.{{start}} AS cohort, d.{{start}}, c.first_order_channel, COUNT(DISTINCT o.customer_key) AS active,
            COUNT(*) AS paid_orders, SUM(o.paid) AS revenue, SUM(o.paid - o.shipping - l.cost) AS margin,
@@ -159,24 +155,18 @@ def worth(_tenant: Tenant) -> Iterator[Step]:
     yield Step("customers.worth", customer_worth)
 
 
-MARGINS = f"""
-    SELECT o.customer_key, SUM(o.paid - o.refunded - o.shipping - l.cost) AS margin, COUNT(*) - COUNT(l.cost) AS uncosted
-    FROM fct_orders o LEFT JOIN ({COSTS}) l ON l.order_key = o.order_key
-    WHERE o.is_paid = 1 AND o.paid_date <= :as_of GROUP BY o.customer_key
-"""  # noqa: S608
-WORTH = f"""
-    SELECT {{entry}}, COUNT(*) AS customers, SUM(CASE WHEN c.total_orders > 1 THEN 1 ELSE 0 END) AS repeat_customers,
+WORTH = """
+    SELECT {entry}, COUNT(*) AS customers, SUM(CASE WHEN c.total_orders > 1 THEN 1 ELSE 0 END) AS repeat_customers,
            SUM(c.total_orders) AS total_orders, SUM(c.total_revenue) AS total_revenue,
            SUM(CASE WHEN c.first_order_date <= :ripe THEN 1 ELSE 0 END) AS window_customers,
            SUM(CASE WHEN c.first_order_date <= :ripe THEN c.ltv_window ELSE 0.00 END) AS ltv_window,
-           SUM(m.margin) AS margin, SUM(m.uncosted) AS uncosted,
+           SUM(p.margin) AS margin, COUNT(*) - COUNT(p.margin) AS uncosted,
            COUNT(p.customer_key) AS predicted, SUM(p.value_365) AS value_365, SUM(p.clv) AS clv
     FROM dim_customers c
-    JOIN ({MARGINS}) m ON m.customer_key = c.customer_key
     LEFT JOIN customer_predictions p ON p.customer_key = c.customer_key
-    {{join}}
-    GROUP BY {{group}}
-"""  # noqa: S608
+    {join}
+    GROUP BY {group}
+"""
 FIRST_PRODUCT = """
     JOIN (
         SELECT order_key, platform, product_id, name,
@@ -217,7 +207,7 @@ def _worth(run: Run, dimension: str, as_of: date) -> list[Row]:
     ripe = as_of - timedelta(days=run.tenant.analytics.ltv_window_days - 1)
     sql = WORTH.format(entry=entry, group=group, join=join)
     cost = _acquisition(run.warehouse, as_of) if dimension in {"all", "channel"} else {}
-    found = run.warehouse.rows(sql, as_of=as_of, ripe=ripe)
+    found = run.warehouse.rows(sql, ripe=ripe)
     return [_worth_row(dimension, row, cost, as_of) for row in found if row[_entry(dimension)[0]] is not None]
 
 
@@ -344,7 +334,7 @@ def _patterns(warehouse: Warehouse, as_of: date, run: Run) -> list[Row]:
     if hours.is_empty():
         return []
     local = (
-        pl.col("written").cast(pl.String).str.to_datetime("%Y-%m-%d %H").dt.replace_time_zone("UTC")
+        (pl.col("written").cast(pl.String) + ":00").str.to_datetime("%Y-%m-%d %H:%M").dt.replace_time_zone("UTC")
         .dt.convert_time_zone(run.tenant.timezone.key)
     )  # fmt: skip
     told = hours.with_columns(weekday=local.dt.weekday().cast(pl.Int64), hour=local.dt.hour().cast(pl.Int64))

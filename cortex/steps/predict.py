@@ -30,6 +30,16 @@ ORDER_DAYS = """
     ORDER BY o.customer_key
 """
 """One row for each buyer: the database groups orders, the models never see one."""
+COSTS = """
+    SELECT order_key, CASE WHEN COUNT(unit_cost) = COUNT(*) THEN SUM(quantity * unit_cost) END AS cost
+    FROM fct_order_items GROUP BY order_key
+"""
+"""Cost of goods of each order; unknown while that of any of its lines is."""
+MARGINS = f"""
+    SELECT o.customer_key, CASE WHEN COUNT(*) = COUNT(l.cost) THEN SUM(o.paid - o.refunded - o.shipping - l.cost) END AS margin
+    FROM fct_orders o LEFT JOIN ({COSTS}) l ON l.order_key = o.order_key
+    WHERE o.is_paid = 1 AND o.paid_date <= :as_of GROUP BY o.customer_key
+"""  # noqa: S608
 
 
 def customers(_tenant: Tenant) -> Iterator[Step]:
@@ -51,6 +61,7 @@ def predict_customers(run: Run) -> Outcome:
     frame = (
         told.buyers.join(tier_of.rename({"tier": "clv_tier"}), on="customer_key")
         .join(lost, on="customer_key", how="left")
+        .join(run.warehouse.frame(MARGINS, as_of=as_of), on="customer_key", how="left")
         .with_columns(pl.col("at_stake").fill_null(0.0), is_probably_gone=gone.cast(pl.Int64), as_of=pl.lit(as_of))
         .rename({"frequency": "repeat_days"})
         .drop("recency_days", "age_days")

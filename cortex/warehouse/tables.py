@@ -694,6 +694,11 @@ customer_predictions = table(
     col("repeat_days", Integer(), "Days with an order after the first such day."),
     col("p_alive", Exact(6), "Chance that the buyer still is one."),
     col("is_probably_gone", SmallInteger(), "1 when p_alive is below 0.5: churn by probability."),
+    opt(
+        "margin",
+        Exact(),
+        "Realised: paid less refunded, freight and cost of goods; empty while any order's cost is unknown.",
+    ),
     col("order_value", Exact(), "Expected value of a day with an order."),
     col("orders_30", Exact(6), "Days with an order expected in the next 30 days."),
     col("orders_90", Exact(6), "In 90."),

@@ -603,6 +603,7 @@ CREATE TABLE IF NOT EXISTS customer_predictions (
   repeat_days INTEGER NOT NULL,
   p_alive NUMERIC(18, 6) NOT NULL,
   is_probably_gone SMALLINT NOT NULL,
+  margin NUMERIC(18, 2),
   order_value NUMERIC(18, 2) NOT NULL,
   orders_30 NUMERIC(18, 6) NOT NULL,
   orders_90 NUMERIC(18, 6) NOT NULL,

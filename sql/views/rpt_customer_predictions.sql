@@ -13,6 +13,7 @@
 --   is_probably_gone  flag   1 when that is below one half.
 --   total_orders      count  Paid orders.
 --   ltv_to_date       money  Paid less refunded.
+--   margin            money  The same less freight and cost of goods; empty while any order's cost is unknown.
 --   orders_30         rate   Days with an order expected in 30 days.
 --   orders_90         rate   In 90.
 --   orders_180        rate   In 180.
@@ -40,6 +41,7 @@ SELECT
     p.is_probably_gone AS is_probably_gone,
     c.total_orders AS total_orders,
     c.ltv_to_date AS ltv_to_date,
+    p.margin AS margin,
     p.orders_30 AS orders_30,
     p.orders_90 AS orders_90,
     p.orders_180 AS orders_180,

@@ -1,22 +1,20 @@
 -- title: The eleven RFM segments
 -- grain: segment
 -- columns:
---   segment       text   Named RFM segment.
---   behaviour     text   vip, regular, new, at_risk.
---   sort_order    count  Fixed order, best first.
---   name_pt       text   Name in Portuguese.
---   name_en       text   Name in English.
---   name_es       text   Name in Spanish.
---   customers     count  Customers; 0 for a segment nobody is in.
---   total_orders  count  Their paid orders.
---   revenue       money  Paid less refunded.
---   ltv           rate   revenue / customers.
---   recency_days  rate   Mean days since the last order.
---   p_alive       rate   Mean chance to be still a buyer.
---   value_365     money  Money expected of them in 365 days.
---   action_pt     text   What to do, in Portuguese.
---   action_en     text   In English.
---   action_es     text   In Spanish.
+--   segment         text    Named RFM segment.
+--   behaviour       text    vip, regular, new, at_risk.
+--   sort_order      count   Fixed order, best first.
+--   name_pt         text    Name in Portuguese.
+--   name_en         text    Name in English.
+--   name_es         text    Name in Spanish.
+--   customers       count   Customers; 0 for a segment nobody is in.
+--   total_orders    count   Their paid orders.
+--   revenue         money   Paid less refunded.
+--   expected_alive  weight  How many of them are expected to be buyers still: the sum of their chances.
+--   value_365       money   Money expected of them in 365 days.
+--   action_pt       text    What to do, in Portuguese.
+--   action_en       text    In English.
+--   action_es       text    In Spanish.
 SELECT
     s.segment AS segment,
     s.behaviour AS behaviour,
@@ -27,9 +25,7 @@ SELECT
     COUNT(c.customer_key) AS customers,
     COALESCE(SUM(c.total_orders), 0) AS total_orders,
     COALESCE(SUM(c.total_revenue), 0.00) AS revenue,
-    CASE WHEN COUNT(c.customer_key) > 0 THEN ROUND(1.0 * SUM(c.total_revenue) / COUNT(c.customer_key), 6) END AS ltv,
-    CASE WHEN COUNT(c.customer_key) > 0 THEN ROUND(1.0 * SUM(c.recency_days) / COUNT(c.customer_key), 6) END AS recency_days,
-    CASE WHEN COUNT(p.customer_key) > 0 THEN ROUND(1.0 * SUM(p.p_alive) / COUNT(p.customer_key), 6) END AS p_alive,
+    COALESCE(SUM(p.p_alive), 0.0) AS expected_alive,
     COALESCE(SUM(p.value_365), 0.00) AS value_365,
     s.action_pt AS action_pt,
     s.action_en AS action_en,
