@@ -230,6 +230,7 @@ def _worth_row(dimension: str, found: Row, cost: dict[str, tuple[Decimal, Decima
         "ltv_window": _each(found["ltv_window"], found["window_customers"]),
         "margin": margin,
         "ltv_margin": _each(margin, customers),
+        "uncosted_customers": found["uncosted"],
         "value_365": _each(found["value_365"], found["predicted"]),
         "clv": _each(found["clv"], found["predicted"]),
         "spend": spend,

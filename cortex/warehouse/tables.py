@@ -799,6 +799,7 @@ customer_value = table(
     opt("ltv_window", Exact(), "What those paid within it, per buyer; empty without any."),
     opt("margin", Exact(), "revenue less freight charged and cost of goods; empty while any order's cost is unknown."),
     opt("ltv_margin", Exact(), "margin / customers."),
+    col("uncosted_customers", Integer(), "Buyers with an order whose cost is not known: they are why margin is empty."),
     opt("value_365", Exact(), "Money expected in the next 365 days, per buyer."),
     opt("clv", Exact(), "Money expected in twelve months, discounted, per buyer."),
     opt("spend", Exact(), "Ad spend, for all and for channels where media is bought."),

@@ -683,6 +683,7 @@ CREATE TABLE IF NOT EXISTS customer_value (
   ltv_window NUMERIC(18, 2),
   margin NUMERIC(18, 2),
   ltv_margin NUMERIC(18, 2),
+  uncosted_customers INTEGER NOT NULL,
   value_365 NUMERIC(18, 2),
   clv NUMERIC(18, 2),
   spend NUMERIC(18, 2),

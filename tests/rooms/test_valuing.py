@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from cortex import tenant as tenants
+from cortex.cli.app import main
 from cortex.clock import Window
 from cortex.run import Run
 from cortex.secrets import Vault
@@ -205,3 +210,150 @@ def _by_hand(warehouse: Warehouse, rows: Rows) -> None:
 def _uncosted(rows: Rows, orders: list[dict[str, Any]]) -> bool:
     keys = {one["order_key"] for one in orders}
     return any(line["order_key"] in keys and line["unit_cost"] is None for line in rows["fct_order_items"])
+
+
+@pytest.fixture
+def client(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A client in SQLite files, valued by the weekly steps."""
+    from cortex.warehouse import provision
+
+    monkeypatch.setenv("CORTEX_DATABASE_URL", "sqlite")
+    provision.apply("sqlite", "loja", workspace.state)
+    with Warehouse.open("sqlite", "loja", workspace.state) as warehouse:
+        fill(warehouse, shop())
+        run = run_of(warehouse, workspace)
+        for step in STEPS:
+            step(run)
+    return "loja"
+
+
+def analyze(capsys: pytest.CaptureFixture[str], workspace: Workspace, *words: str) -> tuple[int, str, str]:
+    code = main(["analyze", *words, "--workspace", str(workspace.root), "--lang", "pt-BR"])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+COMMANDS = (
+    ("ltv", "loja"), ("ltv", "loja", "--by", "channel"), ("ltv", "loja", "--by", "cohort"), ("ltv", "loja", "--by", "product"),
+    ("ltv", "loja", "--validate"), ("rfm", "loja"), ("cohorts", "loja"), ("cohorts", "loja", "--metric", "ltv", "--channel", "meta"),
+    ("cohorts", "loja", "--grain", "week"), ("churn", "loja"), ("repeat", "loja"), ("abc", "loja"), ("products", "loja"),
+)  # fmt: skip
+
+
+def test_every_command_prints_a_table_and_tells_a_machine(
+    client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in COMMANDS:
+        code, out, err = analyze(capsys, workspace, *words)
+        assert code == 0, (words, err)
+        assert out.strip(), words
+        assert max(len(line) for line in out.splitlines()) <= 104, (words, max(out.splitlines(), key=len))
+        code, out, _ = analyze(capsys, workspace, *words, "--json")
+        assert code == 0
+        data = json.loads(out)["data"]
+        assert data["as_of"] == LAST.isoformat()
+        assert any(bool(part) for name, part in data.items() if name != "as_of"), words
+
+
+def test_json_says_what_the_views_say(client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = analyze(capsys, workspace, "ltv", client, "--by", "cohort", "--json")
+    whole = json.loads(out)
+    assert [warning["code"] for warning in whole["warnings"]] == ["cost_unknown"]
+    [august] = [group for group in whole["data"]["groups"] if group["entry"] == "2026-08-01"]
+    assert (august["payback_month"], august["spend"], august["margin"]) == (0, "775.00", None)
+    _, out, _ = analyze(capsys, workspace, "cohorts", client, "--json")
+    cells = json.loads(out)["data"]["cells"]
+    assert {cell["retention"] for cell in cells if cell["cohort"] == "2026-10-01"} == {None}
+    assert {cell["retention"] for cell in cells if cell["period"] == 0 and cell["cohort"] < "2026-10-01"} == {
+        "1.000000"
+    }
+    _, out, _ = analyze(capsys, workspace, "churn", client, "--json")
+    told = json.loads(out)["data"]
+    assert len(told["at_risk"]) <= 100
+    assert told["at_risk"] == sorted(told["at_risk"], key=lambda row: (-Decimal(row["at_stake"]), row["customer_key"]))
+    assert all(row["is_probably_gone"] and Decimal(row["p_alive"]) < Decimal("0.5") for row in told["at_risk"])
+    _, out, _ = analyze(capsys, workspace, "rfm", client, "--json")
+    segments = json.loads(out)["data"]["segments"]
+    assert [row["name"] for row in segments][:2] == ["Campeões", "Fiéis"]
+    assert sum(row["customers"] for row in segments) == 400
+    _, out, _ = analyze(capsys, workspace, "ltv", client, "--validate", "--json")
+    held = json.loads(out)["data"]["validation"]
+    assert held["cut"] == (LAST - timedelta(days=90)).isoformat()
+    assert sum(row["buyers"] for row in held["calibration"]) == held["buyers"]
+    assert 0.5 < held["orders_ratio"] < 2
+
+
+@pytest.mark.parametrize("kind", ["svg", "html"])
+def test_charts_are_drawings_without_script(
+    kind: str, client: str, workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in COMMANDS:
+        if words[0] == "repeat":
+            continue
+        file = tmp_path / "charts" / f"{'-'.join(words)}.{kind}"
+        code, _, err = analyze(capsys, workspace, *words, "--chart", str(file))
+        assert code == 0, err
+        text = file.read_text(encoding="utf-8")
+        assert "<svg" in text
+        assert "<script" not in text
+        if kind == "svg":
+            assert ET.fromstring(text).tag.endswith("svg")
+
+
+def test_what_cannot_be_shown_is_refused_by_name(
+    client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, refusal in {
+        ("rfm", client, "--chart", "x.png"): "CTX-7102",
+        ("ltv", client, "--by", "moon"): "CTX-7103",
+        ("cohorts", client, "--metric", "moon"): "CTX-7103",
+        ("cohorts", client, "--channel", "moon"): "CTX-7103",
+        ("products", client, "--by", "moon"): "CTX-7103",
+    }.items():
+        code, _, err = analyze(capsys, workspace, *words)
+        assert (code, refusal in err) == (2, True), err
+    with Warehouse.open("sqlite", client, workspace.state) as warehouse:
+        warehouse.atomically(lambda tx: tx.replace(tables.customer_value, {}, []))
+    code, _, err = analyze(capsys, workspace, "ltv", client)
+    assert code == 5
+    assert "CTX-7101" in err
+    assert f"cortex run weekly {client}" in err
+
+
+def test_a_shop_too_small_for_models_gets_averages_and_is_told_so(warehouse: Warehouse, workspace: Workspace) -> None:
+    fill(warehouse, shop(buyers=30))
+    run = run_of(warehouse, workspace)
+    for step in STEPS:
+        step(run)
+    assert [notice.code for notice in run.notices] == ["too_few_repeat_buyers"]
+    models = told(warehouse, "rpt_customer_models")
+    assert {(row["model"], row["role"], row["is_used"], row["reason"]) for row in models} == {
+        ("average", "orders", 1, "too_few_repeat_buyers"), ("average", "value", 1, "too_few_repeat_buyers"),
+    }  # fmt: skip
+    assert len(told(warehouse, "rpt_customer_predictions")) == 30
+
+
+def test_a_shop_without_a_sale_has_nothing_and_breaks_nothing(warehouse: Warehouse, workspace: Workspace) -> None:
+    run = run_of(warehouse, workspace)
+    for step in STEPS:
+        step(run)
+    assert told(warehouse, "rpt_customer_predictions") == []
+    assert told(warehouse, "rpt_product_classes") == []
+    assert {row["customers"] for row in told(warehouse, "rpt_rfm_segments")} == {0}
+
+
+def test_a_daily_run_does_without_scipy(workspace: Workspace) -> None:
+    """What the nightly steps import; the weekly ones may."""
+    script = """
+import sys
+from datetime import date
+import polars as pl
+from cortex.customers import people, rfm, value
+from cortex.steps import insight, predict, sold, value as steps, refresh
+people.merge(pl.DataFrame({"order_key": ["o"], "kind": ["email"], "alias": ["a"]}))
+orders = pl.DataFrame({"order_key": ["o"], "customer_key": ["c"], "paid_date": [date(2026, 1, 1)], "net": [1], "channel": [""], "state": [""]})
+value.realised(orders, as_of=date(2026, 1, 2), window_days=365, churn_days=90)
+print([name for name in sys.modules if name.startswith("scipy")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
