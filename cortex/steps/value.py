@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cortex.tenant import Tenant
     from cortex.warehouse import Transaction
 
+PART = 20_000
+"""Rows handed to the database at once: as dictionaries they are many times their size."""
 PAID_ORDERS = """
     SELECT o.order_key, o.customer_key, o.paid_at, o.paid_date, o.paid - o.refunded AS net, o.state, o.is_new_customer,
            COALESCE(a.channel, 'unattributed') AS channel
@@ -23,6 +25,11 @@ PAID_ORDERS = """
     LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'
     WHERE o.is_paid = 1
 """
+
+
+def in_parts(frame: pl.DataFrame) -> Iterator[list[dict[str, object]]]:
+    """The rows of a frame, some thousands at a time."""
+    return (part.to_dicts() for part in frame.iter_slices(PART))
 
 
 def people(_tenant: Tenant) -> Iterator[Step]:
@@ -100,17 +107,26 @@ def customer_value(run: Run) -> Outcome:
         window_days=run.tenant.analytics.ltv_window_days,
         churn_days=run.tenant.analytics.churn_threshold_days,
     )
-    rows = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window").to_dicts()
+    frame = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window")
     scores = ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_segment")
     empty = dict.fromkeys(scores)
-    keys = [row["customer_key"] for row in rows]
 
     def write(tx: Transaction) -> None:
-        tx.upsert(tables.dim_customers, [empty | row for row in rows], keep=scores)
-        tx.keep_only(tables.dim_customers, "customer_key", keys)
+        for rows in in_parts(frame):
+            tx.upsert(tables.dim_customers, [empty | row for row in rows], keep=scores)
+        tx.run(STRANGERS, as_of=as_of)
 
     run.warehouse.atomically(write)
-    return Outcome(len(rows), f"{len(rows)} customers", _figures(orders, as_of))
+    return Outcome(frame.height, f"{frame.height} customers", _figures(orders, as_of))
+
+
+STRANGERS = """
+    DELETE FROM dim_customers WHERE NOT EXISTS (
+        SELECT 1 FROM fct_orders o
+        WHERE o.customer_key = dim_customers.customer_key AND o.is_paid = 1 AND o.paid_date <= :as_of
+    )
+"""
+"""Whoever was merged into another buyer, or whose orders turned out not to be paid."""
 
 
 def _figures(orders: pl.DataFrame, as_of: date) -> dict[str, object]:
@@ -131,9 +147,14 @@ def rfm(run: Run) -> Outcome:
         run.warehouse.frame("SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers"),
         "total_revenue",
     )
-    rows = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles).to_dicts()
-    run.warehouse.atomically(lambda tx: tx.assign(tables.dim_customers, "customer_key", rows))
-    return Outcome(len(rows), f"{len({row['rfm_segment'] for row in rows})} segments")
+    told = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles)
+
+    def write(tx: Transaction) -> None:
+        for rows in in_parts(told):
+            tx.assign(tables.dim_customers, "customer_key", rows)
+
+    run.warehouse.atomically(write)
+    return Outcome(told.height, f"{told['rfm_segment'].n_unique()} segments")
 
 
 def abc(run: Run) -> Outcome:

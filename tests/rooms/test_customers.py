@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cortex.customers import people, rfm, value
 from cortex.products import abc
+from cortex.warehouse.seed import segments
 
 ALIASES = {"order_key": pl.String, "kind": pl.String, "alias": pl.String}
 SEGMENTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "rfm_segments.json"
@@ -185,10 +186,21 @@ def test_every_cell_has_exactly_one_of_eleven_segments() -> None:
     assert len(rfm.CELLS) == 125 == sum(len(cells.split()) for cells in rfm.SEGMENTS.values())
 
 
+def test_scores_reach_every_cell_and_name_it() -> None:
+    """A market with one customer in each of the 125 cells: each is in the one segment the map gives its cell."""
+    cells = [(r, f, m) for r in range(1, 6) for f in range(1, 6) for m in range(1, 6)]
+    frame = rfm.scores(customers([100 - r for r, _, _ in cells], [f for _, f, _ in cells], [m for _, _, m in cells]))
+    scored = frame.select("rfm_recency", "rfm_frequency", "rfm_monetary").rows()
+    assert scored == cells
+    assert frame["rfm_segment"].to_list() == [rfm.CELLS["".join(map(str, cell))] for cell in cells]
+    assert rfm.scores(customers([5] * 7, [1] * 7, [9] * 7))["rfm_segment"].n_unique() == 1
+
+
 def test_segments_are_the_published_partition() -> None:
     if not SEGMENTS.is_file():
         pytest.skip("shared/data/rfm_segments.json is not beside this checkout")
     published = json.loads(SEGMENTS.read_text(encoding="utf-8"))["partition_125_rfm"]
+    assert {row["segment"] for row in segments()} == set(published)
     assert {name: set(cells.split()) for name, cells in rfm.SEGMENTS.items()} == {
         name: set(cells) for name, cells in published.items()
     }
