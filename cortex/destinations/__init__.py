@@ -23,6 +23,8 @@ class Destination(Adapter, ABC):
     delivery whose fate is unknown may be repeated."""
     restates: ClassVar[bool] = False
     """Whether a refund can be told: the platform replaces the value of a conversion it has."""
+    refunds_only: ClassVar[bool] = False
+    """Whether the platform hears of purchases from the shop's own tags: `send` answers them `duplicate` and calls nobody."""
 
     @abstractmethod
     def check(self) -> Account:

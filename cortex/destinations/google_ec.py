@@ -13,14 +13,14 @@ from pydantic import Field, field_validator
 
 from cortex import google
 from cortex.destinations import Destination, _google_events, _google_reasons
+from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
-from cortex.errors import ConfigError, PlatformError, Throttled, Transient
+from cortex.errors import ConfigError, PlatformError, Transient
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import Access, PlatformSection, SecretName
 
-AHEAD = timedelta(minutes=1)
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
 
@@ -158,7 +158,7 @@ class GoogleEc(Destination):
         try:
             client = self._client()
         except Transient as failure:  # Google's token server, before anything was said
-            return [_plain("retry", "transient", failure.code, failure.message)] * len(fit)
+            return [told("retry", "transient", failure.code, failure.message)] * len(fit)
         with client:
             return deliver(fit, lambda group: self._post(client, group, validate_only=validate_only))
 
@@ -192,22 +192,22 @@ class GoogleEc(Destination):
 
     def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Google is known to refuse, found here: one such event would cost the whole request."""
-        if one.occurred_at > now + AHEAD:
-            return _plain("retry", "transient", "in_the_future", "The event's time has not come yet.")
+        if wait := early(one, now):
+            return wait
         clicked = bool(_google_events.click_id(one.clicks))
         if one.action == "purchase" and not self.window.allows(one.occurred_at, now, has_click=clicked):
             days = (self.window.click if clicked else self.window.identifiers) // timedelta(days=1)
-            return _plain("rejected", "expired", "too_old", f"Older than the {days} days Google takes.")
+            return told("rejected", "expired", "too_old", f"Older than the {days} days Google takes.")
         if one.value < 0 or (one.action == "purchase" and one.value == 0):
-            return _plain("rejected", "data", "no_value", "A purchase needs a value above zero.")
-        if len(one.currency) != 3 or not one.currency.isalpha():
-            return _plain("rejected", "data", "no_currency", "A value needs an ISO 4217 currency.")
+            return told("rejected", "data", "no_value", "A purchase needs a value above zero.")
+        if not priced(one):
+            return told("rejected", "data", "no_currency", "A value needs an ISO 4217 currency.")
         if not one.order_id:
-            return _plain("rejected", "data", "no_transaction_id", "Without an order id it could be counted twice.")
+            return told("rejected", "data", "no_transaction_id", "Without an order id it could be counted twice.")
         if _google_events.clear_identity(one):
-            return _plain("rejected", "data", "not_a_digest", "An identifier is not as Google wants it hashed.")
+            return told("rejected", "data", "not_a_digest", "An identifier is not as Google wants it hashed.")
         if missing := self.missing(one):
-            return _plain("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
+            return told("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
         return None
 
     def _post(self, client: Client, group: Sequence[Conversion], *, validate_only: bool) -> Receipt | Refusal:
@@ -218,26 +218,12 @@ class GoogleEc(Destination):
             ).value
         except _google_reasons.RequestRefused as refused:
             return _refused(refused, len(group))
-        except Throttled as throttled:
-            return Receipt(
-                state="retry",
-                error_class="throttle",
-                error_code=throttled.code,
-                message=throttled.message,
-                retry_after=throttled.retry_after,
-            )
-        except Transient as failure:
-            if failure.sent:
-                return _plain("unknown", "ambiguous", failure.code, failure.message)
-            return _plain("retry", "transient", failure.code, failure.message)
-        except PlatformError as odd:
-            if odd.code == "CTX-4014":  # the certificate was refused: nothing was said yet
-                return _plain("retry", "config", odd.code, odd.message)
-            return _plain("unknown", "ambiguous", odd.code, odd.message)
+        except (PlatformError, Transient) as failure:
+            return undecided(failure)
         if validate_only:
             return Receipt(state="accepted", message="Valid. Nothing was stored.")
         if not ingested.request_id:
-            return _plain("unknown", "ambiguous", "no_request_id", "Google's answer names no request.")
+            return told("unknown", "ambiguous", "no_request_id", "Google's answer names no request.")
         return Receipt(state="accepted", request_id=ingested.request_id, processing=True)
 
 
@@ -260,16 +246,6 @@ def _refused(refused: _google_reasons.RequestRefused, size: int) -> Receipt | Re
     return Refusal(_refusal_of(refused, "rejected", refused.kind, said.request_id), rows)
 
 
-def _refusal_of(
-    refused: _google_reasons.RequestRefused, state: _google_reasons.ReceiptState, kind: str, request_id: str
-) -> Receipt:
+def _refusal_of(refused: _google_reasons.RequestRefused, state: State, kind: str, request_id: str) -> Receipt:
     code = refused.said.reason or refused.said.status or refused.code
-    return _plain(state, kind, code, refused.message, request_id)
-
-
-def _plain(
-    state: _google_reasons.ReceiptState, error_class: str, error_code: str, message: str, request_id: str = ""
-) -> Receipt:
-    return Receipt(
-        state=state, request_id=request_id, error_class=error_class, error_code=error_code, message=message[:255]
-    )
+    return told(state, kind, code, refused.message, request_id)

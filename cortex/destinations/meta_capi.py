@@ -10,16 +10,15 @@ import msgspec
 from pydantic import Field
 
 from cortex.destinations import Destination, _meta_errors, _meta_events
+from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
-from cortex.errors import PlatformError, Throttled, Transient
+from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import PlatformSection, SecretName
 
 VERSION = "v26.0"
-AHEAD = timedelta(minutes=1)
-"""A clock may be a little ahead; an event further in the future is not sent yet."""
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -124,19 +123,23 @@ class MetaCapi(Destination):
     def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Meta is known to refuse, found here: one such event would cost the whole batch."""
         if one.action != "purchase":
-            return _local("data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told.")
-        if one.occurred_at > now + AHEAD:
-            return _local("transient", "in_the_future", "The event's time has not come yet.", state="retry")
+            return told(
+                "rejected", "data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told."
+            )
+        if wait := early(one, now):
+            return wait
         if now - one.occurred_at > self.window.click:
-            return _local("expired", "too_old", "Older than the 7 days Meta takes.")
-        if one.value <= 0 or len(one.currency) != 3 or not one.currency.isalpha():
-            return _local("data", "no_value", "A purchase needs a value above zero and an ISO 4217 currency.")
+            return told("rejected", "expired", "too_old", "Older than the 7 days Meta takes.")
+        if one.value <= 0 or not priced(one):
+            return told("rejected", "data", "no_value", "A purchase needs a value above zero and an ISO 4217 currency.")
         if not one.event_id or not one.order_id:
-            return _local("data", "no_event_id", "Without an event id the browser's event would be counted again.")
+            return told(
+                "rejected", "data", "no_event_id", "Without an event id the browser's event would be counted again."
+            )
         if _meta_events.clear_identity(one):
-            return _local("data", "not_a_digest", "An identifier is not a SHA-256 in lower-case hex.")
+            return told("rejected", "data", "not_a_digest", "An identifier is not a SHA-256 in lower-case hex.")
         if thin := self.missing(one):
-            return _local("data", "thin_identity", f"Too little to match the buyer by: {thin}.")
+            return told("rejected", "data", "thin_identity", f"Too little to match the buyer by: {thin}.")
         return None
 
     def _post(self, client: Client, group: Sequence[Conversion]) -> Receipt | Refusal:
@@ -155,25 +158,11 @@ class MetaCapi(Destination):
                 )
             )
         except _meta_errors.SetupRefused as refused:
-            return _answered("retry", "config", refused.platform_code, refused.message)
-        except Throttled as throttled:
-            return Receipt(
-                state="retry",
-                error_class="throttle",
-                error_code=throttled.code,
-                message=throttled.message,
-                retry_after=throttled.retry_after,
-            )
-        except Transient as failure:
-            if failure.sent:
-                return _answered("unknown", "ambiguous", failure.code, failure.message)
-            return _answered("retry", "transient", failure.code, failure.message)
-        except PlatformError as odd:
-            if odd.code == "CTX-4014":  # the certificate was refused: nothing was said yet
-                return _answered("retry", "config", odd.code, odd.message)
-            return _answered("unknown", "ambiguous", odd.code, odd.message)
+            return told("retry", "config", refused.platform_code, refused.message)
+        except (PlatformError, Transient) as failure:
+            return undecided(failure)
         if taken.events_received != len(group):
-            return _answered(
+            return told(
                 "unknown",
                 "ambiguous",
                 "events_received",
@@ -182,15 +171,3 @@ class MetaCapi(Destination):
             )
         said = REDACTOR.clean(" ".join(map(str, taken.messages)))[:200]
         return Receipt(state="accepted", request_id=taken.fbtrace_id, message=said)
-
-
-def _local(
-    error_class: str, error_code: str, message: str, *, state: Literal["rejected", "retry"] = "rejected"
-) -> Receipt:
-    return Receipt(state=state, error_class=error_class, error_code=error_code, message=message)
-
-
-def _answered(
-    state: Literal["retry", "unknown"], error_class: str, error_code: str, message: str, *, request_id: str = ""
-) -> Receipt:
-    return Receipt(state=state, error_class=error_class, error_code=error_code, message=message, request_id=request_id)
