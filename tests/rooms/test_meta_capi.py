@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cortex.destinations import _meta_errors, _meta_events
+from cortex.destinations import _meta_errors
+from cortex.destinations._browser import ip_address
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.destinations.meta_capi import MetaCapi
 from cortex.errors import CredentialError, PlatformError, Throttled, Transient
@@ -147,7 +148,7 @@ def test_the_page_travels_without_what_follows_it() -> None:
     ],
 )
 def test_the_buyers_address_goes_without_port_and_only_if_public(typed: str, sent: str) -> None:
-    assert _meta_events.ip_address(typed) == sent
+    assert ip_address(typed) == sent
 
 
 @pytest.mark.parametrize(
