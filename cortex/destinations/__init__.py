@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
@@ -45,6 +45,10 @@ class Destination(Adapter, ABC):
     def settle(self, request_id: str) -> list[tuple[str, Receipt]]:  # noqa: ARG002
         """Ask what became of an accepted asynchronous request: (event id or "*", receipt). Synchronous platforms: nothing."""
         return []
+
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:  # noqa: ARG002
+        """What the platform is known to refuse, found here: the receipt of a row `send` and `body` leave out, or None."""
+        return None
 
     def missing(self, conversion: Conversion) -> str:  # noqa: ARG002
         """Why this platform could not match the conversion (too thin an identity), or an empty string."""

@@ -120,7 +120,7 @@ class GoogleEc(Destination):
 
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        return self._encode([one for one in batch if self._unfit(one, now) is None])
+        return self._encode([one for one in batch if self.unfit(one, now) is None])
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         return self._send(batch, validate_only=False)
@@ -147,7 +147,7 @@ class GoogleEc(Destination):
         if len(batch) > self.batch:
             raise ValueError(f"Google takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self._unfit(one, now) for one in batch]
+        unfit = [self.unfit(one, now) for one in batch]
         fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
         answers = iter(self._deliver(fit, validate_only=validate_only))
         return [why or next(answers) for why in unfit]
@@ -190,7 +190,7 @@ class GoogleEc(Destination):
             sleep=self.access.sleep,
         )
 
-    def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Google is known to refuse, found here: one such event would cost the whole request."""
         if wait := early(one, now):
             return wait

@@ -94,13 +94,13 @@ class MetaCapi(Destination):
 
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        return self._encode([one for one in batch if self._unfit(one, now) is None])
+        return self._encode([one for one in batch if self.unfit(one, now) is None])
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         if len(batch) > self.batch:
             raise ValueError(f"Meta takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self._unfit(one, now) for one in batch]
+        unfit = [self.unfit(one, now) for one in batch]
         fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
         with self._client() as client:
             answers = iter(deliver(fit, lambda group: self._post(client, group)) if fit else [])
@@ -120,7 +120,7 @@ class MetaCapi(Destination):
             sleep=self.access.sleep,
         )
 
-    def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Meta is known to refuse, found here: one such event would cost the whole batch."""
         if one.action != "purchase":
             return told(

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from cortex.destinations import Destination, _tiktok_events
 from cortex.destinations._answers import early, priced, told, undecided
-from cortex.destinations._narrowing import Refusal, deliver
-from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
+from cortex.destinations._narrowing import Refusal, deliver_parts
+from cortex.errors import CortexError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits, default_error, retry_after
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.settings import PlatformSection, SecretName
@@ -81,36 +81,23 @@ class TikTokEvents(Destination):
     def body(self, batch: Sequence[Conversion]) -> bytes:
         """What `send` would post; where 1 MB needs several requests, one on each line."""
         now = self.access.clock()
-        fit = [one for one in batch if self._unfit(one, now) is None]
+        fit = [one for one in batch if self.unfit(one, now) is None]
         return b"\n".join(self._encode(group) for group in self._groups(fit)) if fit else self._encode([])
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         if len(batch) > self.batch:
             raise ValueError(f"TikTok takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self._unfit(one, now) for one in batch]
+        unfit = [self.unfit(one, now) for one in batch]
         fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
         answers = iter(self._deliver(fit))
         return [why or next(answers) for why in unfit]
 
     def _deliver(self, fit: Sequence[Conversion]) -> list[Receipt]:
-        receipts: list[Receipt] = []
         if not fit:
-            return receipts
+            return []
         with self._client() as client:
-            for group in self._groups(fit):
-                if receipts and receipts[-1].state in {"retry", "unknown"}:
-                    receipts += [
-                        told("retry", "transient", "not_tried", "Not tried: TikTok did not take the part before.")
-                    ] * len(group)
-                    continue
-                try:
-                    receipts += deliver(group, lambda part: self._post(client, part))
-                except CredentialError as refused:
-                    if not receipts:
-                        raise
-                    receipts += [told("retry", "auth", refused.code, refused.message)] * len(group)
-        return receipts
+            return deliver_parts(self._groups(fit), lambda part: self._post(client, part))
 
     def _groups(self, fit: Sequence[Conversion]) -> Iterator[Sequence[Conversion]]:
         """The conversions of each request: nearly always all of them."""
@@ -136,7 +123,7 @@ class TikTokEvents(Destination):
             sleep=self.access.sleep,
         )
 
-    def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What TikTok is known to refuse or to drop, found here."""
         if one.action != "purchase":
             return told(
