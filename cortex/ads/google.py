@@ -13,11 +13,11 @@ import msgspec
 from pydantic import field_validator
 
 from cortex.ads import AdPlatform
-from cortex.ads._google_ads import AdsService
 from cortex.ads._remainder import MILLIONTH, remainders
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError
 from cortex.google import CREDENTIALS
+from cortex.google_ads import AdsService
 from cortex.money import amount, quantum
 from cortex.records import Account, AdClick, AdSpend, History, Notice, Restatement
 from cortex.settings import PlatformSection, SecretName
