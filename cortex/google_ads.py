@@ -122,9 +122,11 @@ class AdsService:
         try:
             return _plain(getattr(self._service(service), method)(request=request, retry=None, timeout=timeout))
         except GoogleAdsException as refusal:
-            judged = _judge_failure(refusal)
-            passing = isinstance(judged, Transient | CredentialError)
-            failure = judged if passing else CallRefused(judged, faults(refusal.failure))
+            judged, found = _judge_failure(refusal), faults(refusal.failure)
+            # Not being allowed a feature is told with PERMISSION_DENIED too, and is not the credential's fault.
+            kept_out = any(fault.family == "not_allowlisted_error" for fault in found)
+            passing = isinstance(judged, Transient | CredentialError) and not kept_out
+            failure = judged if passing else CallRefused(judged, found)
         except (GoogleAPICallError, grpc.RpcError) as refusal:
             failure = _judge_call(refusal)
         if isinstance(failure, CredentialError) and failure.code == "CTX-4201" and not renew:

@@ -1,4 +1,7 @@
-"""Google enhanced conversions through the Data Manager API: purchases to a conversion action, restated on refunds."""
+"""Google enhanced conversions: purchases to a conversion action, restated on refunds, through the Data Manager API.
+
+Accounts that used them before June 2026 may go on with the upload services of the Google Ads API (`_ads_upload`).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,19 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, cast
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cortex import google
-from cortex.destinations import Destination, _google_events, _google_reasons
+from cortex.destinations import Destination, _ads_upload, _google_events, _google_reasons
+from cortex.destinations._ads_upload import AdsUpload
 from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import ConfigError, PlatformError, Transient
+from cortex.google_ads import AdsService
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
@@ -46,6 +52,10 @@ class GoogleEc(Destination):
         """Keys that, left out here, are taken from elsewhere in the client file."""
 
         conversion_action_id: Annotated[str, Field(pattern=r"^\d{3,20}$", description="Number in the action's URL")]
+        upload: Annotated[
+            Literal["data_manager", "google_ads"],
+            Field(description="Way in: Data Manager, or the Ads API where the account used it before June 2026"),
+        ] = "data_manager"
         customer_id: Annotated[
             str | None, Field(description="Google Ads account that owns the conversion action; default: ads.google's")
         ] = None
@@ -62,6 +72,15 @@ class GoogleEc(Destination):
             if not re.fullmatch(r"\d{10}", digits):
                 raise ValueError("must be ten digits, such as 123-456-7890")
             return digits
+
+        @model_validator(mode="after")
+        def _one_way_in(self) -> GoogleEc.Config:
+            scheme = (self.api_url or "").partition(":")[0]
+            if self.upload == "google_ads" and scheme == "http":
+                raise ValueError("upload: google_ads speaks gRPC: api_url must be grpc:// on loopback or https://")
+            if self.upload == "data_manager" and scheme == "grpc":
+                raise ValueError("upload: data_manager speaks HTTP: api_url must be https:// (http:// on loopback)")
+            return self
 
     secrets: ClassVar[tuple[SecretName, ...]] = (google.CREDENTIALS,)
     docs: ClassVar[str] = "platforms/google-data-manager.md"
@@ -86,6 +105,24 @@ class GoogleEc(Destination):
         self._credentials: Any = None
         """Made at the first call: they hold the token until it runs out."""
 
+    @cached_property
+    def _ads(self) -> AdsUpload | None:
+        """The Ads API's own way in, where the client file chose it."""
+        if self.settings.upload != "google_ads":
+            return None
+        return AdsUpload(lambda: self._service, self._operating_account(), self.settings.conversion_action_id)
+
+    @cached_property
+    def _service(self) -> AdsService:
+        """Made once, for its channel; nobody else's."""
+        return AdsService(
+            self.access.secret(google.CREDENTIALS),
+            self.access.vault.find("GOOGLE_DEVELOPER_TOKEN"),
+            self.settings.login_customer_id,
+            self.settings.api_url,
+            self.access.sleep,
+        )
+
     @property
     def settings(self) -> Config:
         return cast("GoogleEc.Config", self.config)
@@ -101,6 +138,8 @@ class GoogleEc(Destination):
             currency="BRL",
             identifiers={"email_address": [PROBE_EMAIL]},
         )
+        if self._ads:
+            return self._ads.check(probe)
         with self._client() as client:
             try:
                 client.post("/v1/events:ingest", self._encode([probe], validate_only=True), decode=_INGESTED.decode)
@@ -114,13 +153,16 @@ class GoogleEc(Destination):
         )
 
     def missing(self, conversion: Conversion) -> str:
+        if self.settings.upload == "google_ads":
+            return _ads_upload.missing(conversion)
         if _google_events.click_id(conversion.clicks) or _google_events.user_identifiers(conversion):
             return ""
         return "no click id, e-mail, phone or whole address"
 
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        return self._encode([one for one in batch if self.unfit(one, now) is None])
+        fit = [one for one in batch if self.unfit(one, now) is None]
+        return self._ads.body(fit, now) if self._ads else self._encode(fit)
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         return self._send(batch, validate_only=False)
@@ -134,6 +176,8 @@ class GoogleEc(Destination):
 
         Raises CredentialError, Throttled or Transient: ask again later.
         """
+        if self._ads:  # answers at once; nothing of it is still being processed
+            return []
         with self._client() as client:
             try:
                 diagnosis = client.get(
@@ -149,12 +193,14 @@ class GoogleEc(Destination):
         now = self.access.clock()
         unfit = [self.unfit(one, now) for one in batch]
         fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
-        answers = iter(self._deliver(fit, validate_only=validate_only))
+        answers = iter(self._deliver(fit, now, validate_only=validate_only))
         return [why or next(answers) for why in unfit]
 
-    def _deliver(self, fit: Sequence[Conversion], *, validate_only: bool) -> list[Receipt]:
+    def _deliver(self, fit: Sequence[Conversion], now: datetime, *, validate_only: bool) -> list[Receipt]:
         if not fit:
             return []
+        if self._ads:
+            return self._ads.send(fit, now, validate_only=validate_only)
         try:
             client = self._client()
         except Transient as failure:  # Google's token server, before anything was said
@@ -208,7 +254,7 @@ class GoogleEc(Destination):
             return told("rejected", "data", "not_a_digest", "An identifier is not as Google wants it hashed.")
         if missing := self.missing(one):
             return told("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
-        return None
+        return _ads_upload.unfit(one, now) if self.settings.upload == "google_ads" else None
 
     def _post(self, client: Client, group: Sequence[Conversion], *, validate_only: bool) -> Receipt | Refusal:
         """One request. Whatever leaves Google's decision open is unknown; the transaction id makes a repeat harmless."""
