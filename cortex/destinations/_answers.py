@@ -18,7 +18,7 @@ CERTIFICATE = "CTX-4014"
 
 def told(state: State, error_class: str, error_code: str, message: str, request_id: str = "") -> Receipt:
     return Receipt(
-        state=state, error_class=error_class, error_code=error_code, message=message[:255], request_id=request_id
+        state=state, error_class=error_class, error_code=error_code[:64], message=message[:255], request_id=request_id
     )
 
 
