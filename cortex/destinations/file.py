@@ -33,10 +33,9 @@ class File(Destination):
         """offline_conversions.file"""
 
         of: Annotated[str, Field(description="The destination whose bytes are written, such as meta_capi")]
-        settings: Annotated[
-            dict[str, str | bool],
-            Field(default_factory=dict, description="That destination's own keys, as its block would have them"),
-        ]
+        settings: dict[str, str | bool] = Field(
+            default={}, description="That destination's own keys, as its block would have them"
+        )
 
         @model_validator(mode="after")
         def _as_the_other_wants_it(self) -> File.Config:

@@ -145,3 +145,13 @@ def test_check_asks_nobody(tmp_path: Path) -> None:
     assert account.name == "file of meta_capi"
     assert account.note == "nothing is sent"
     assert buyer().email not in account.id
+
+
+def test_the_client_file_takes_the_block_as_people_write_it(tmp_path: Path) -> None:
+    from cortex import tenant
+    from tests.rooms.test_client_file_docs import filled, load
+
+    text = filled(tenant.example_text())
+    block = "offline_conversions:\n  file:\n    of: meta_capi\n    settings:\n      pixel_id: 123456789\n"
+    found = load(tmp_path, text.replace("offline_conversions:\n", block))
+    assert found.destinations["file"].settings == {"pixel_id": "123456789"}  # type: ignore[attr-defined]
