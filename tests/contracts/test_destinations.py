@@ -199,6 +199,14 @@ def test_every_conversion_gets_one_receipt_in_the_order_of_the_batch(kind: str) 
     assert receipts[2].error_code
 
 
+@pytest.mark.parametrize("kind", plugins.kinds("destinations"))
+def test_there_is_a_page_in_both_languages_that_names_its_errors(kind: str) -> None:
+    docs, page = Path(__file__).parents[2] / "docs", plugins.adapter("destinations", kind, Destination).docs
+    for text in (docs / "en" / page, docs / "pt-BR" / page.replace("platforms/", "plataformas/")):
+        assert "CTX-" in text.read_text(encoding="utf-8")
+        assert kind in text.read_text(encoding="utf-8")
+
+
 def test_an_empty_batch_makes_no_call(kind: str) -> None:
     with Platform(kind) as platform:
         assert platform.destination().send([]) == []
