@@ -168,6 +168,7 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str
         "fbc": order.clicks.fbc,
         "fbp": order.clicks.fbp,
         "ttclid": order.clicks.ttclid,
+        "ga_client_id": order.clicks.ga_client_id,
         "event_url": order.event_url,
         "consent_state": order.consent.state,
         "consent_source": order.consent.source,
