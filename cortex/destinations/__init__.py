@@ -8,10 +8,15 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
-from cortex.settings import Adapter
+from cortex.settings import Adapter, PlatformSection
+
+
+class DestinationSection(PlatformSection):
+    """What the block of every destination may say."""
 
 
 class Destination(Adapter, ABC):
+    config: DestinationSection
     identifiers: ClassVar[IdentifierRules]
     window: ClassVar[SendWindow]
     batch: ClassVar[int]

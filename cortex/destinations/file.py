@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, cast
 from pydantic import Field, ValidationError, model_validator
 
 from cortex import plugins
-from cortex.destinations import Destination
+from cortex.destinations import Destination, DestinationSection
 from cortex.destinations._answers import told
 from cortex.errors import PlatformError
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
@@ -29,7 +29,7 @@ def _destination(kind: str) -> type[Destination]:
 class File(Destination):
     """offline_conversions.file"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.file"""
 
         of: Annotated[str, Field(description="The destination whose bytes are written, such as meta_capi")]

@@ -10,14 +10,14 @@ from typing import Annotated, Any, ClassVar, cast
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, _ga4_refunds
+from cortex.destinations import Destination, DestinationSection, _ga4_refunds
 from cortex.destinations._answers import AHEAD, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver_parts
 from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
-from cortex.settings import PlatformSection, SecretName
+from cortex.settings import SecretName
 
 COLLECT = "/mp/collect"
 VALIDATE = "/debug/mp/collect"
@@ -51,7 +51,7 @@ class Malformed(PlatformError):
 class Ga4Mp(Destination):
     """offline_conversions.ga4_mp"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.ga4_mp"""
 
         measurement_id: Annotated[

@@ -16,7 +16,7 @@ import msgspec
 from pydantic import Field, field_validator, model_validator
 
 from cortex import google
-from cortex.destinations import Destination, _ads_upload, _google_events, _google_reasons
+from cortex.destinations import Destination, DestinationSection, _ads_upload, _google_events, _google_reasons
 from cortex.destinations._ads_upload import AdsUpload
 from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
@@ -42,7 +42,7 @@ _DIAGNOSIS = msgspec.json.Decoder(_google_reasons.Diagnosis, strict=False)
 class GoogleEc(Destination):
     """offline_conversions.google_ec"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.google_ec"""
 
         inherits: ClassVar[Mapping[str, str]] = {

@@ -9,14 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, _meta_errors, _meta_events
+from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events
 from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
-from cortex.settings import PlatformSection, SecretName
+from cortex.settings import SecretName
 
 VERSION = "v26.0"
 
@@ -39,7 +39,7 @@ _DATASET = msgspec.json.Decoder(_Dataset)
 class MetaCapi(Destination):
     """offline_conversions.meta_capi"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.meta_capi"""
 
         pixel_id: Annotated[str, Field(pattern=r"^\d{5,20}$", description="Dataset (pixel) id, digits")]

@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar, cast
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, _tiktok_events
+from cortex.destinations import Destination, DestinationSection, _tiktok_events
 from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver_parts
 from cortex.errors import CortexError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits, default_error, retry_after
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
-from cortex.settings import PlatformSection, SecretName
+from cortex.settings import SecretName
 
 PATH = "/open_api/v1.3/event/track/"
 """The slash at the end matters: without it TikTok redirects."""
@@ -28,7 +28,7 @@ AROUND = 500
 class TikTokEvents(Destination):
     """offline_conversions.tiktok_events"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.tiktok_events"""
 
         pixel_id: Annotated[
