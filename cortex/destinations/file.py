@@ -18,8 +18,9 @@ from cortex.errors import PlatformError
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
 from cortex.settings import Access, PlatformSection, SecretName
 
-AS_THE_OTHER = ("identifiers", "window", "batch", "click_ids", "restates", "refunds_only")
-"""What the file takes over from the destination it stands in for."""
+AS_THE_OTHER = tuple(sorted(Destination.__annotations__.keys() - {"config", "dedup"}))
+"""What the file takes over from the destination it stands in for: all a destination declares but its own block, and the
+platform's memory, which a folder does not need."""
 
 
 def _destination(kind: str) -> type[Destination]:
