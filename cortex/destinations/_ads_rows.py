@@ -112,11 +112,15 @@ def _click(one: Conversion, action: str) -> Click:
 
 
 def _adjustment(one: Conversion, action: str, now: datetime) -> Adjustment:
-    """A full refund retracts, value and count; a partial one restates. The later of two adjustments wins by its time."""
+    """A full refund retracts, value and count; a partial one restates.
+
+    Its time is when it is told, not when the money went back: of two adjustments with the same time Google ignores the
+    second, and the value of an order can change twice in one moment. The ledger tells them one after the other.
+    """
     retracts = one.action == "retract"
     value = Restatement(adjusted_value=amount(one.value, one.currency), currency_code=one.currency)
     return Adjustment(
-        adjustment_date_time=when(max(one.adjusted_at or now, one.occurred_at + timedelta(seconds=1))),
+        adjustment_date_time=when(max(now, one.occurred_at + timedelta(seconds=1))),
         adjustment_type="RETRACTION" if retracts else "RESTATEMENT",
         conversion_action=action,
         order_id=one.order_id,

@@ -445,15 +445,19 @@ def test_each_order_counts_once_and_refunds_follow(running: Running) -> None:
     assert running.received.orders("google_ads") == {"1": Decimal("120.0"), "3": Decimal("199.9")}
 
 
-def test_a_second_restatement_needs_a_later_moment_and_a_repeat_changes_nothing(running: Running) -> None:
+def test_restatements_follow_one_another_also_when_both_refunds_happened_in_one_moment(running: Running) -> None:
     hand = Hand()
     here = google(running, clock=hand)
     here.send([sale(1)])
-    first = refund(1, "150", adjusted_at=NOW - timedelta(minutes=30))
-    assert [here.send([first])[0].state for _ in range(2)] == ["accepted", "duplicate"]
-    assert here.send([refund(1, "20", adjusted_at=NOW - timedelta(minutes=10))])[0].state == "accepted"
-    assert here.send([first])[0].state == "duplicate"  # more recent restatement found
+    at = NOW - timedelta(minutes=30)
+    assert [here.send([refund(1, "150", adjusted_at=at)])[0].state for _ in range(2)] == ["accepted", "duplicate"]
+    hand.forward(seconds=2)
+    assert here.send([refund(1, "20", adjusted_at=at)])[0].state == "accepted"
     assert running.received.orders("google_ads") == {"1": Decimal("20.0")}
+    hand.forward(seconds=2)
+    assert here.send([refund(1, "0", adjusted_at=at)])[0].state == "accepted"
+    assert here.send([refund(1, "0", adjusted_at=at)])[0].state == "duplicate"
+    assert running.received.orders("google_ads") == {}
 
 
 def test_a_rehearsal_validates_and_stores_nothing(running: Running) -> None:
