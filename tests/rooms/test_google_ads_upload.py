@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -458,6 +458,58 @@ def test_restatements_follow_one_another_also_when_both_refunds_happened_in_one_
     assert here.send([refund(1, "0", adjusted_at=at)])[0].state == "accepted"
     assert here.send([refund(1, "0", adjusted_at=at)])[0].state == "duplicate"
     assert running.received.orders("google_ads") == {}
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["", "lost_after_commit", "429", "500", "503", "reset_mid"]),
+        st.sampled_from(["buy", "150", "20", "0", "again"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(schedule=STEPS)
+@settings(max_examples=40, deadline=None)
+def test_whatever_fails_on_the_way_google_ends_with_what_was_kept(
+    uploads: Callable[[], tuple[Running, Hand]], schedule: list[tuple[str, str]]
+) -> None:
+    """A ledger of one order: an adjustment is told only of what is delivered, one at a time, until it is settled."""
+    global _ORDER  # noqa: PLW0603
+    _ORDER += 1
+    sandbox, hand = uploads()
+    here = google(sandbox, clock=hand)
+    bought, left = False, Decimal("199.9")
+    for fault, what in [*schedule, ("", "again")]:
+        if fault:
+            sandbox.faults.once("/google.ads", fault)
+        hand.forward(seconds=5)
+        if what in {"buy", "again"}:
+            row = sale(_ORDER, occurred_at=NOW - timedelta(hours=2))
+        elif bought and left:
+            row = refund(_ORDER, what)
+        else:
+            continue
+        receipt = here.send([row])[0]
+        while receipt.state in {"retry", "unknown"}:
+            hand.forward(seconds=5)
+            receipt = here.send([row])[0]
+        assert receipt.state in {"accepted", "duplicate"}
+        bought = True
+        left = row.value if row.action != "purchase" else left
+    sandbox.faults.clear()
+    assert sandbox.received.orders("google_ads").get(str(_ORDER)) == (left or None)
+
+
+_ORDER = 1000
+
+
+@pytest.fixture(scope="module")
+def uploads() -> Iterator[Callable[[], tuple[Running, Hand]]]:
+    hand = Hand()
+    with serve(market(), clock=hand, rate_scale=1000) as sandbox:
+        yield lambda: (sandbox, hand)  # a market is too large to be shown by hypothesis
 
 
 def test_a_rehearsal_validates_and_stores_nothing(running: Running) -> None:

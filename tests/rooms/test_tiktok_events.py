@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cortex.destinations import _tiktok_events
@@ -301,6 +303,31 @@ def test_the_stand_in_counts_each_order_once_through_lost_answers(running: Runni
     assert {receipt.state for receipt in here.send(rows)} == {"accepted"}
     assert running.received.orders("tiktok", PIXEL) == dict.fromkeys([row.order_id for row in rows], Decimal("199.9"))
     assert running.received.refusals("tiktok")[1:] == []
+
+
+BROKEN = ("lost_after_commit", "429", "500", "502", "reset", "reset_mid", "truncate", "html", "badjson")
+
+
+@given(
+    faults=st.lists(st.sampled_from(BROKEN), max_size=6),
+    again=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_whatever_fails_on_the_way_each_order_counts_once(faults: list[str], again: bool) -> None:
+    with serve(market(), google=False, rate_scale=1000) as sandbox:
+        here = destination(sandbox.http_url)
+        for fault in faults:
+            sandbox.faults.once(PATH, fault)
+        waiting = [sale(number) for number in range(4)]
+        for _ in range(len(faults) + 1):
+            receipts = here.send(waiting)
+            waiting = [
+                row for row, receipt in zip(waiting, receipts, strict=True) if receipt.state in {"retry", "unknown"}
+            ]
+        assert waiting == []
+        if again:
+            here.send([sale(number) for number in range(4)])
+        assert sandbox.received.orders("tiktok") == {str(number): Decimal("199.9") for number in range(4)}
 
 
 def test_a_row_a_fast_clock_lets_pass_is_found_and_the_rest_arrives_once(running: Running) -> None:
