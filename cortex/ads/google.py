@@ -14,11 +14,11 @@ from pydantic import field_validator
 
 from cortex import google
 from cortex.ads import AdPlatform
-from cortex.ads._google_ads import AdsService
 from cortex.ads._remainder import MILLIONTH, remainders
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError
 from cortex.google import CREDENTIALS
+from cortex.google_ads import AdsService
 from cortex.limits import Limit
 from cortex.money import amount, quantum
 from cortex.records import Account, AdClick, AdSpend, History, Notice, Restatement

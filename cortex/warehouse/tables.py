@@ -438,6 +438,7 @@ fct_orders = table(
     col("fbc", text(512), "Meta click id.", **CLICK),
     col("fbp", text(128), "Meta browser id.", **CLICK),
     col("ttclid", text(255), "TikTok click id.", **CLICK),
+    col("ga_client_id", text(32), "GA4 client id of the browser.", **CLICK),
     col("event_url", text(512), "Page of the purchase, no query."),
     col("consent_state", text(8), "granted, denied, unknown."),
     col("consent_source", text(64), "Where it was recorded."),
@@ -1028,7 +1029,10 @@ limit_slots = Table(
     col("host", text(96), "Machine and process."),
     col("expires_at", Instant(), "Free for others after this."),
     Index("ix_limit_slots_owner", "owner"),
-    info={"meaning": "Which runs work with a platform's account or app now, of the places there are."},
+    info={
+        "meaning": "Which runs work with a platform's account or app now, of the places there are.",
+        "retention": "workspace",
+    },
 )
 limit_calls = Table(
     "limit_calls",
@@ -1036,7 +1040,7 @@ limit_calls = Table(
     key("name", text(96), "Platform, kind and owner of the budget: meta:app:agency."),
     col("paused_until", Instant(), "No call before this: the platform asked one of its callers to wait."),
     col("spent_until", Instant(), "When calls counted so far are used up at the platform's rate."),
-    info={"meaning": "When a platform's account or app may be called again, whoever calls."},
+    info={"meaning": "When a platform's account or app may be called again, whoever calls.", "retention": "workspace"},
 )
 control_migrations = Table(
     "schema_migrations",

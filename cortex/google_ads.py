@@ -1,9 +1,13 @@
-"""The Google Ads API through the real client: one channel per tenant, whole streams, its errors named."""
+"""The Google Ads API through the real client: one channel per tenant and service, its errors named."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +26,7 @@ LIMITS = Limits(attempts=4, first_pause=5.0, patience=180.0)
 """Longer waits than `patience` (a spent daily quota) are the ledger's."""
 
 FAILURE = "googleadsfailure-bin"
+_SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 LARGEST_MESSAGE = 64 * 1024 * 1024
 
 DEVELOPER = 3
@@ -31,8 +36,27 @@ WRONG_ACCOUNT = {"CUSTOMER_NOT_FOUND", "INVALID_CUSTOMER_ID", "INVALID_LOGIN_CUS
 CLOSED_ACCOUNT = {"CUSTOMER_NOT_ENABLED", "CUSTOMER_NOT_ACTIVE"}
 
 
+@dataclass(frozen=True)
+class Fault:
+    """One error of a GoogleAdsFailure. `row`: position in the request's list it is about, None for the request itself."""
+
+    family: str
+    """Member of ErrorCode, such as `conversion_upload_error`."""
+    name: str
+    words: str
+    row: int | None = None
+
+
+class CallRefused(PlatformError):
+    """A unary call that Google Ads refused whole, with every fault it named."""
+
+    def __init__(self, judged: CortexError, faults: list[Fault]) -> None:
+        super().__init__(judged.code, judged.message, fix=judged.fix)
+        self.judged, self.faults = judged, faults
+
+
 class AdsService:
-    """Queries on behalf of one tenant. `api_url` grpc://host:port on loopback speaks without TLS."""
+    """Queries and uploads on behalf of one tenant. `api_url` grpc://host:port on loopback speaks without TLS."""
 
     def __init__(
         self,
@@ -58,8 +82,9 @@ class AdsService:
             version=VERSION,
             use_proto_plus=False,  # reading rows as plain protobuf is 18 times faster
         )
-        # The service is kept: when it is collected, its channel closes under a stream that is still being read.
-        self._service = _on_loopback(client) if address.scheme == "grpc" else client.get_service("GoogleAdsService")
+        self._made = partial(_on_loopback, client) if address.scheme == "grpc" else client.get_service
+        # Services are kept: when one is collected, its channel closes under a stream that is still being read.
+        self._services: dict[str, Any] = {}
 
     def rows(self, customer_id: str, query: str) -> list[Any]:
         """Every GoogleAdsRow of a query. A stream that breaks starts again from its beginning.
@@ -75,7 +100,9 @@ class AdsService:
 
         self._carrier.token = google.bearer(self._found, renew=renew)
         try:
-            batches = self._service.search_stream(customer_id=customer_id, query=query, retry=None, timeout=TIMEOUT)
+            batches = self._service("GoogleAdsService").search_stream(
+                customer_id=customer_id, query=query, retry=None, timeout=TIMEOUT
+            )
             return [row for batch in batches for row in batch.results]
         except GoogleAdsException as refusal:
             failure = _judge_failure(refusal)
@@ -86,16 +113,48 @@ class AdsService:
             return self._stream(customer_id, query, renew=True)
         raise failure
 
+    def call(self, service: str, method: str, request: Any, timeout: float, *, renew: bool = False) -> Any:
+        """One unary call, made once: `request` is the method's own message, the answer a plain protobuf.
 
-def _on_loopback(client: Any) -> Any:
-    """The service over a local channel without TLS, with the client's own interceptors.
+        Raises CallRefused with the faults Google names, Throttled, CredentialError, or Transient; the latter's `sent`
+        is true when Google may have acted.
+        """
+        import grpc
+        from google.ads.googleads.errors import GoogleAdsException
+        from google.api_core.exceptions import GoogleAPICallError
+
+        self._carrier.token = google.bearer(self._found, renew=renew)
+        failure: CortexError
+        try:
+            return _plain(getattr(self._service(service), method)(request=request, retry=None, timeout=timeout))
+        except GoogleAdsException as refusal:
+            judged, found = _judge_failure(refusal), faults(refusal.failure)
+            # Not being allowed a feature is told with PERMISSION_DENIED too, and is not the credential's fault.
+            kept_out = any(fault.family == "not_allowlisted_error" for fault in found)
+            passing = isinstance(judged, Transient | CredentialError) and not kept_out
+            failure = judged if passing else CallRefused(judged, found)
+        except (GoogleAPICallError, grpc.RpcError) as refusal:
+            failure = _judge_call(refusal)
+        if isinstance(failure, CredentialError) and failure.code == "CTX-4201" and not renew:
+            return self.call(service, method, request, timeout, renew=True)
+        if isinstance(failure, Transient) and not isinstance(failure, Throttled):
+            failure.sent = True
+        raise failure
+
+    def _service(self, name: str) -> Any:
+        if name not in self._services:
+            self._services[name] = self._made(name)
+        return self._services[name]
+
+
+def _on_loopback(client: Any, name: str) -> Any:
+    """A service over a local channel without TLS, with the client's own interceptors.
 
     Local credentials instead of an insecure channel: they carry the bearer token as TLS does, out of sight of the
     client's request log.
     """
     import grpc
     from google.ads.googleads.interceptors import ExceptionInterceptor, LoggingInterceptor, MetadataInterceptor
-    from google.ads.googleads.v26.services.services.google_ads_service import GoogleAdsServiceClient
     from google.auth.transport.grpc import AuthMetadataPlugin
 
     logger = logging.getLogger("google.ads.googleads.client")
@@ -110,8 +169,9 @@ def _on_loopback(client: Any) -> Any:
         LoggingInterceptor(logger, VERSION, client.endpoint),
         ExceptionInterceptor(VERSION, use_proto_plus=False),
     )
-    transport = GoogleAdsServiceClient.get_transport_class("grpc")
-    return GoogleAdsServiceClient(transport=transport(channel=channel))
+    module = import_module(f"google.ads.googleads.{VERSION}.services.services.{_SNAKE.sub('_', name).lower()}")
+    kind = getattr(module, f"{name}Client")
+    return kind(transport=kind.get_transport_class("grpc")(channel=channel))
 
 
 def _judge_failure(refusal: Any) -> CortexError:
@@ -223,6 +283,35 @@ def _scope(failures: Iterable[Any]) -> Scope:
     return "app" if any(detail.rate_scope == DEVELOPER for detail in details) else "account"
 
 
+def faults(failure: Any) -> list[Fault]:
+    """Every error of a GoogleAdsFailure, in its order; of its path the first index is the row."""
+    found = []
+    for error in _plain(failure).errors:
+        family = error.error_code.WhichOneof("error_code") or ""
+        indexes = [part.index for part in error.location.field_path_elements if part.HasField("index")]
+        name = _member(error.error_code, family)
+        found.append(Fault(family, name, _clean(error.message), indexes[0] if indexes else None))
+    return found
+
+
+def partial_faults(answer: Any) -> list[Fault]:
+    """The errors inside `partial_failure_error` of an upload's answer: a Status with packed GoogleAdsFailures."""
+    from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
+
+    found = []
+    for detail in answer.partial_failure_error.details:
+        if detail.type_url.endswith(".GoogleAdsFailure"):
+            found += faults(GoogleAdsFailure.deserialize(detail.value))
+    return found
+
+
+def _member(code: Any, family: str) -> str:
+    if not family:
+        return "UNKNOWN"
+    value = code.DESCRIPTOR.fields_by_name[family].enum_type.values_by_number.get(getattr(code, family))
+    return value.name if value else "UNKNOWN"
+
+
 def _first_error(failure: Any) -> tuple[str, str, str]:
     """Category, name and words of the first error: ("query_error", "UNRECOGNIZED_FIELD", …)."""
     errors = _plain(failure).errors
@@ -230,10 +319,7 @@ def _first_error(failure: Any) -> tuple[str, str, str]:
         return "", "UNKNOWN", ""
     code = errors[0].error_code
     kind = code.WhichOneof("error_code") or ""
-    if not kind:
-        return "", "UNKNOWN", _clean(errors[0].message)
-    value = code.DESCRIPTOR.fields_by_name[kind].enum_type.values_by_number.get(getattr(code, kind))
-    return kind, value.name if value else "UNKNOWN", _clean(errors[0].message)
+    return kind, _member(code, kind), _clean(errors[0].message)
 
 
 def _plain(message: Any) -> Any:
