@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
-from cortex.steps.value import in_parts
+from cortex.steps.value import in_parts, of_all_buyers
 from cortex.warehouse import tables
 
 if TYPE_CHECKING:
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
     from cortex.customers.prediction import Forecast
     from cortex.tenant import Tenant
-    from cortex.warehouse import Transaction, Warehouse
+    from cortex.warehouse import Transaction
 
 Row = dict[str, Any]
 STREAM = "customers.predictions"
 ORDER_DAYS = """
     SELECT o.customer_key, c.first_order_date, c.last_order_date, COUNT(DISTINCT o.paid_date) AS order_days,
-           SUM(CASE WHEN o.paid_date > c.first_order_date THEN o.paid - o.refunded ELSE 0.00 END) AS later
+           SUM(CASE WHEN o.paid_date > c.first_order_date THEN o.paid - o.refunded ELSE 0.00 END) AS later,
+           SUM(o.paid - o.refunded - o.shipping) AS kept
     FROM dim_customers c
     JOIN fct_orders o ON o.customer_key = c.customer_key AND o.is_paid = 1 AND o.paid_date <= :as_of
+    WHERE o.customer_key >= :low AND o.customer_key < :high
     GROUP BY o.customer_key, c.first_order_date, c.last_order_date
     ORDER BY o.customer_key
 """
@@ -35,11 +37,13 @@ COSTS = """
     FROM fct_order_items GROUP BY order_key
 """
 """Cost of goods of each order; unknown while that of any of its lines is."""
-MARGINS = f"""
-    SELECT o.customer_key, CASE WHEN COUNT(*) = COUNT(l.cost) THEN SUM(o.paid - o.refunded - o.shipping - l.cost) END AS margin
-    FROM fct_orders o LEFT JOIN ({COSTS}) l ON l.order_key = o.order_key
-    WHERE o.is_paid = 1 AND o.paid_date <= :as_of GROUP BY o.customer_key
-"""  # noqa: S608
+GOODS = """
+    SELECT o.customer_key, SUM(i.quantity * i.unit_cost) AS cost, COUNT(*) - COUNT(i.unit_cost) AS uncosted
+    FROM fct_orders o LEFT JOIN fct_order_items i ON i.order_key = o.order_key
+    WHERE o.is_paid = 1 AND o.paid_date <= :as_of AND o.customer_key >= :low AND o.customer_key < :high
+    GROUP BY o.customer_key
+"""
+"""What each buyer's goods cost the shop, and how many lines there are whose cost nobody knows."""
 
 
 def customers(_tenant: Tenant) -> Iterator[Step]:
@@ -53,7 +57,8 @@ def predict_customers(run: Run) -> Outcome:
     from cortex.customers import churn, prediction, tiers
 
     as_of = run.window.last
-    told = prediction.of_summary(summary(run.warehouse, as_of), churn_days=run.tenant.analytics.churn_threshold_days)
+    days = of_all_buyers(run.warehouse, ORDER_DAYS, as_of=as_of)
+    told = prediction.of_summary(summary(days, as_of), churn_days=run.tenant.analytics.churn_threshold_days)
     run.notices += [Notice(code=note.code, stream=STREAM, message=note.message) for note in told.notes]
     tier_of, floors = tiers.tiers(told.buyers)
     lost = churn.at_risk(told.buyers, top=told.buyers.height).select("customer_key", "at_stake")
@@ -61,7 +66,7 @@ def predict_customers(run: Run) -> Outcome:
     frame = (
         told.buyers.join(tier_of.rename({"tier": "clv_tier"}), on="customer_key")
         .join(lost, on="customer_key", how="left")
-        .join(run.warehouse.frame(MARGINS, as_of=as_of), on="customer_key", how="left")
+        .join(_margins(days, of_all_buyers(run.warehouse, GOODS, as_of=as_of)), on="customer_key", how="left")
         .with_columns(pl.col("at_stake").fill_null(0.0), is_probably_gone=gone.cast(pl.Int64), as_of=pl.lit(as_of))
         .rename({"frequency": "repeat_days"})
         .drop("recency_days", "age_days")
@@ -84,13 +89,12 @@ def predict_customers(run: Run) -> Outcome:
     return Outcome(frame.height, f"{told.model}, {told.value_model}", _facts(told))
 
 
-def summary(warehouse: Warehouse, as_of: date) -> pl.DataFrame:
-    """What the models need to know of each buyer, as `cortex.customers.summary.summary` tells it; times in weeks."""
+def summary(days: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """What the models need to know of each buyer, from ORDER_DAYS, as `cortex.customers.summary.summary` tells it; times in weeks."""
     import polars as pl
 
     from cortex.customers.prediction import UNIT
 
-    days = warehouse.frame(ORDER_DAYS, as_of=as_of)
     repeat = pl.col("order_days").cast(pl.Int64) - 1
     first = pl.col("first_order_date").cast(pl.Date)
     later = pl.col("later").cast(pl.Float64)
@@ -101,6 +105,16 @@ def summary(warehouse: Warehouse, as_of: date) -> pl.DataFrame:
         age=(pl.lit(as_of) - first).dt.total_days() / UNIT,
         monetary=pl.when(repeat > 0).then(later / repeat).otherwise(0.0),
     ).sort("customer_key")
+
+
+def _margins(days: pl.DataFrame, goods: pl.DataFrame) -> pl.DataFrame:
+    """customer_key, margin: what each buyer left the shop; null while the cost of any line is unknown."""
+    import polars as pl
+
+    kept, cost = pl.col("kept").cast(pl.Float64), pl.col("cost").cast(pl.Float64)
+    return days.join(goods, on="customer_key").select(
+        "customer_key", margin=pl.when(pl.col("uncosted") == 0).then(kept - cost).round(2)
+    )
 
 
 def _named(buyers: pl.DataFrame, tier_of: pl.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cortex.run import Outcome, Run, Step
@@ -14,22 +15,43 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cortex.tenant import Tenant
-    from cortex.warehouse import Transaction
+    from cortex.warehouse import Transaction, Warehouse
 
 PART = 20_000
 """Rows handed to the database at once: as dictionaries they are many times their size."""
 PAID_ORDERS = """
-    SELECT o.order_key, o.customer_key, o.paid_at, o.paid_date, o.paid - o.refunded AS net, o.state, o.is_new_customer,
+    SELECT o.order_key, o.customer_key, o.paid_date, o.paid - o.refunded AS net, o.state,
            COALESCE(a.channel, 'unattributed') AS channel
     FROM fct_orders o
     LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'
-    WHERE o.is_paid = 1
+    WHERE o.is_paid = 1 AND o.customer_key >= :low AND o.customer_key < :high
 """
+SCORED = """
+    SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers
+    WHERE customer_key >= :low AND customer_key < :high
+"""
+BOUNDS = ("", *"123456789abcdef", "~")
+"""Keys of buyers are hexadecimal digests: sixteen parts of about the same size."""
+MANY = 100_000
 
 
 def in_parts(frame: pl.DataFrame) -> Iterator[list[dict[str, object]]]:
     """The rows of a frame, some thousands at a time."""
     return (part.to_dicts() for part in frame.iter_slices(PART))
+
+
+def of_all_buyers(warehouse: Warehouse, sql: str, **given: object) -> pl.DataFrame:
+    """The frame of a query whose buyers lie between `:low` and `:high`: of a large shop read part by part.
+
+    A row of Python values, which is what a driver hands out, is many times its size in a frame.
+    """
+    import polars as pl
+
+    orders = warehouse.rows("SELECT COUNT(*) AS paid_orders FROM fct_orders WHERE is_paid = 1")[0]["paid_orders"]
+    bounds = BOUNDS if orders > MANY else (BOUNDS[0], BOUNDS[-1])
+    parts = [warehouse.frame(sql, low=low, high=high, **given) for low, high in pairwise(bounds)]
+    # A column nobody has a value for is of no type at all in its part.
+    return pl.concat([part for part in parts if part.height] or parts[:1], how="vertical_relaxed")
 
 
 def people(_tenant: Tenant) -> Iterator[Step]:
@@ -100,7 +122,7 @@ def customer_value(run: Run) -> Outcome:
     from cortex.warehouse.read import from_cents, to_cents
 
     as_of = run.window.last
-    orders = to_cents(run.warehouse.frame(PAID_ORDERS), "net")
+    orders = to_cents(of_all_buyers(run.warehouse, PAID_ORDERS), "net")
     frame = value.realised(
         orders,
         as_of=as_of,
@@ -144,7 +166,7 @@ def rfm(run: Run) -> Outcome:
     from cortex.warehouse.read import to_cents
 
     frame = to_cents(
-        run.warehouse.frame("SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers"),
+        of_all_buyers(run.warehouse, SCORED),
         "total_revenue",
     )
     told = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles)

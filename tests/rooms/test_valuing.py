@@ -193,6 +193,10 @@ def _by_hand(warehouse: Warehouse, rows: Rows) -> None:
     # Buyers whose every order has a known cost have a margin; one order of product s hides that of a group.
     costed = {buyer for buyer, theirs in orders.items() if not _uncosted(rows, theirs)}
     assert 0 < len(costed) < len(orders)
+    left = {row["customer_key"]: row["margin"] for row in told(warehouse, "rpt_customer_predictions")}
+    assert {buyer for buyer, margin in left.items() if margin is not None} == costed
+    for buyer in costed:
+        assert left[buyer] == sum(one["paid"] - one["refunded"] - 30 for one in orders[buyer])
     for dimension in ("channel", "cohort", "product", "segment", "tier"):
         parts = told(warehouse, "rpt_customer_value", f"dimension = '{dimension}'")
         assert sum(part["customers"] for part in parts) == len(orders), dimension
