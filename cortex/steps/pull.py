@@ -99,6 +99,7 @@ def orders(run: Run) -> Outcome:
             "updated": done.updated,
             "quarantined": bad,
             "paid": value,
+            "currency": run.tenant.currency,
             "window": str(changes),
         },
     )
