@@ -29,7 +29,7 @@ TAGS = {
 }
 _KIT_TAGS = {name: name for name in ("source", "medium", "campaign", "content", "term")}
 _PARAMETERS = frozenset(TAGS) | frozenset(CLICK_IDS)
-_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp"})
+_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp", "ctx_ga_client_id"})
 _BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
 """No part of a URL (WHATWG, "URL parsing")."""
 NO_CLICKS = Clicks()
