@@ -361,6 +361,10 @@ class Conversion(Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     value: Decimal
     currency: str
+    told: Decimal | None = None
+    """Of an adjustment: the value the platform was told last. Needed where it takes the difference (GA4), not the rest."""
+    adjusted_at: datetime | None = None
+    """Of an adjustment: when the money went back. None: not known, the moment of sending is used."""
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     """By the destination's own key; hex SHA-256 except where its rules say plain."""
     clicks: Clicks = field(default_factory=Clicks)
@@ -369,6 +373,12 @@ class Conversion(Struct, frozen=True, kw_only=True):
     event_url: str = ""
     items: list[Item] = field(default_factory=list)
     customer_type: Literal["new", "returning", ""] = ""
+    value_bucket: Literal["low", "medium", "high", ""] = ""
+    """The third of the shop's buyers, by value so far, the buyer is in."""
+    net_revenue: Decimal | None = None
+    """The margin, where `value` is one: Meta's optimisation for profit reads it under a name of its own."""
+    predicted_ltv: Decimal | None = None
+    """Money the buyer is expected to bring in a year, where the platform may be told."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

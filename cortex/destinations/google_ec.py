@@ -12,7 +12,7 @@ import msgspec
 from pydantic import Field, field_validator
 
 from cortex import google
-from cortex.destinations import Destination, _google_events, _google_reasons
+from cortex.destinations import Destination, DestinationSection, _google_events, _google_reasons
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import ConfigError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits
@@ -36,7 +36,7 @@ _DIAGNOSIS = msgspec.json.Decoder(_google_reasons.Diagnosis, strict=False)
 class GoogleEc(Destination):
     """offline_conversions.google_ec"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.google_ec"""
 
         inherits: ClassVar[Mapping[str, str]] = {

@@ -9,13 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, _meta_errors, _meta_events
+from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.errors import PlatformError, Throttled, Transient
 from cortex.http import Client, Limits
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
-from cortex.settings import PlatformSection, SecretName
+from cortex.settings import SecretName
 
 VERSION = "v26.0"
 AHEAD = timedelta(minutes=1)
@@ -40,7 +40,7 @@ _DATASET = msgspec.json.Decoder(_Dataset)
 class MetaCapi(Destination):
     """offline_conversions.meta_capi"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.meta_capi"""
 
         pixel_id: Annotated[str, Field(pattern=r"^\d{5,20}$", description="Dataset (pixel) id, digits")]
@@ -77,6 +77,7 @@ class MetaCapi(Destination):
     batch: ClassVar[int] = 1000
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
+    predicts: ClassVar[bool] = True
 
     @property
     def settings(self) -> Config:
