@@ -14,7 +14,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     "gated": frozenset({"planned", "expired"}),
     "claimed": frozenset({"sent", "planned", "unknown"}),
     "sent": frozenset({"planned", "accepted", "processed", "duplicate", "rejected", "expired", "unknown", "dead"}),
-    "accepted": frozenset({"planned", "processed", "duplicate", "rejected", "expired", "unknown", "dead"}),
+    "accepted": frozenset({"processed", "duplicate", "rejected", "expired", "unknown", "dead"}),
     "unknown": frozenset({"claimed", "accepted", "processed", "planned"}),
     "processed": frozenset(),
     "duplicate": frozenset(),
@@ -72,9 +72,10 @@ def after(
 
     attempts: claims so far, this one included. was: the row's state before the claim. sent_at: the first call whose
     answer is not known (the row keeps it through repeats). dedup: the destination's. An unknown delivery is repeated
-    with the same event id only inside the platform's own deduplication, else it stays unknown and is held.
+    with the same event id only inside the platform's own deduplication, else it stays unknown and is held. A polled
+    request that is to be sent again is as doubtful: Google says how many events of it were dropped, never which.
     """
-    doubtful = was == "unknown"
+    doubtful = was in {"unknown", "accepted"}
     if receipt.state == "duplicate":
         return Outcome(state="duplicate", settled=True)
     if receipt.state == "accepted":
@@ -82,7 +83,7 @@ def after(
     if receipt.state == "rejected":
         if receipt.error_class == "expired":
             # An earlier call nobody answered may have been taken in time.
-            return Outcome(state="unknown") if doubtful else Outcome(state="expired", settled=True)
+            return Outcome(state="unknown") if was == "unknown" else Outcome(state="expired", settled=True)
         return Outcome(state="rejected", settled=True)
     due = now + pause(attempts, receipt.retry_after)
     if receipt.state == "unknown" or doubtful:

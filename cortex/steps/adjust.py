@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cortex import conversions as rules
 from cortex.destinations import Destination
+from cortex.errors import CredentialError, Transient
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
-from cortex.steps import ledger
+from cortex.steps import ledger, send
 from cortex.steps.ledger import STORED, Row
 from cortex.warehouse import outbox
 
@@ -55,11 +57,16 @@ class Counts:
 
 
 def adjust(run: Run) -> Outcome:
-    """Plan what delivered conversions are worth now, where the platform can be told; count what cannot be corrected."""
+    """Plan what delivered conversions are worth now, where the platform can be told; count what cannot be corrected.
+
+    Platforms that work on requests after taking them are asked first: what they have done by now can be corrected now.
+    """
     said = []
     total = 0
     facts: dict[str, Any] = {}
     for kind in run.tenant.destinations:
+        with suppress(CredentialError, Transient):  # sending, right after this, says so
+            send.settle(run, kind, ledger.destination_of(run, kind))
         counts = Counts()
         for page in decisions(run, kind, counts):
             rows = [row for row, _ in page]

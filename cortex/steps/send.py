@@ -73,7 +73,7 @@ def deliver(run: Run, kind: str) -> Outcome:
         while not sending.stopped and (claimed := sending.claim()):
             sending.batch(claimed)
             run.progress(sum(sending.fates.values()))
-        polled = _settle(run, kind, destination)
+        polled = settle(run, kind, destination)
     except CredentialError as refused:
         _leave_word(run, kind, "auth", refused.message)
         raise
@@ -255,8 +255,8 @@ def _hold_late(run: Run, kind: str, destination: Destination) -> None:
     run.warehouse.atomically(partial(outbox.record, outcomes=rows))
 
 
-def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
-    """What became of requests the platform processes asynchronously."""
+def settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
+    """Ask what became of requests the platform processes asynchronously, as far as it is time to. Fates by state."""
     now = run.now()
     waiting: dict[str, list[dict[str, Any]]] = {}
     for row in run.warehouse.rows(POLLED, destination=kind, now=now):
