@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
 ARRIVED = {"accepted", "processed", "duplicate"}
-LEFT_OUT = {"gated", "expired", "planned", "claimed"}
+LEFT_OUT = {"gated", "expired", "planned", "claimed", "sent"}
 """Held by rule, or not due yet."""
 WIDTH = len("offline_conversions.meta_capi")
 STALE = timedelta(hours=26)

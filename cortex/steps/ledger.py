@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from cortex import conversions as rules
 from cortex.destinations import Destination, DestinationSection
-from cortex.records import Clicks, Conversion
+from cortex.errors import PolicyRefusal
+from cortex.records import Conversion
 from cortex.run import Run
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ REFUNDED = (
 
 def destination_of(run: Run, kind: str) -> Destination:
     return run.adapter("destinations", kind, Destination, run.tenant.destinations[kind])
+
+
+def refuse_without_policy(run: Run, kind: str) -> None:
+    """Raise PolicyRefusal (CTX-6001) when the client file does not say under which consent buyers are told about."""
+    if run.tenant.privacy is None or run.tenant.privacy.consent is None:
+        raise PolicyRefusal(
+            "CTX-6001",
+            f"Client {run.tenant.code} states no consent policy: no conversion leaves for {kind}.",
+            fix=f"Add privacy.consent.mode (opt_in or opt_out) to tenants/{run.tenant.code}.yaml, as the client instructs.",
+        )
 
 
 def says(destination: Destination) -> DestinationSection:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cortex import conversions as rules
 from cortex import crash
 from cortex.destinations import Destination
-from cortex.errors import CredentialError, PolicyRefusal, Transient
+from cortex.errors import CredentialError, Transient
 from cortex.records import Notice, Receipt
 from cortex.run import Outcome, Run, Step
 from cortex.steps import ledger
@@ -59,12 +59,7 @@ def deliver(run: Run, kind: str) -> Outcome:
     Raises PolicyRefusal when the client file states no consent policy, CredentialError when the platform refuses us
     (what was claimed is given back), Transient when it cannot be reached before anything was sent.
     """
-    if run.tenant.privacy is None or run.tenant.privacy.consent is None:
-        raise PolicyRefusal(
-            "CTX-6001",
-            f"Client {run.tenant.code} states no consent policy: no conversion leaves for {kind}.",
-            fix=f"Add privacy.consent.mode (opt_in or opt_out) to tenants/{run.tenant.code}.yaml, as the client instructs.",
-        )
+    ledger.refuse_without_policy(run, kind)
     destination = ledger.destination_of(run, kind)
     lost = _resolve_abandoned(run, kind, destination)
     _hold_late(run, kind, destination)

@@ -33,6 +33,7 @@ from tests.rooms.warehouse_rows import order
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+OPT_IN = rules.Privacy(consent=rules.ConsentPolicy(mode="opt_in"))
 
 
 class Died(BaseException):
@@ -193,7 +194,7 @@ class Alone(Run):
 
     standing: dict[str, Destination]
 
-    def adapter(self, room: str, kind: str, of: Any, config: Any) -> Any:  # noqa: ARG002
+    def adapter(self, room: str, kind: str, of: Any, config: Any) -> Any:
         return self.standing[kind]
 
 
@@ -203,7 +204,7 @@ class Somebody:
 
     code: str = "xyz"
     currency: str = "BRL"
-    privacy: Any = rules.Privacy(consent=rules.ConsentPolicy(mode="opt_in"))
+    privacy: Any = OPT_IN
     destinations: Any = None
     timezone: Any = UTC
 
@@ -325,7 +326,7 @@ class Life:
 @pytest.fixture(scope="module")
 def ledger() -> Iterator[Warehouse]:
     """One empty client for all schedules, in memory where the machine keeps files there."""
-    shared = Path("/dev/shm")  # noqa: S108  # only to be fast; any folder would do
+    shared = Path("/dev/shm")  # only to be fast; any folder would do
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         provision.apply("sqlite", "xyz", Path(folder))
         with Warehouse.open("sqlite", "xyz", Path(folder)) as opened:
