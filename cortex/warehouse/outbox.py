@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cortex.warehouse import conditions
 from cortex.warehouse.load import Loaded, Transaction
 from cortex.warehouse.staging import Row
-from cortex.warehouse.tables import conversion_outbox
+from cortex.warehouse.tables import conversion_identifiers, conversion_outbox
 
 if TYPE_CHECKING:
     from cortex.warehouse import Warehouse
@@ -248,18 +248,28 @@ _NO_RECEIPT = """
 
 def purge_identifiers(tx: Transaction, now: datetime) -> int:
     """Delete identifiers that expired, and those whose every conversion is settled. Number of rows deleted."""
-    expired = tx.run("DELETE FROM conversion_identifiers WHERE expires_at <= :now", now=now)
-    return expired + tx.run(_PURGE, settled=list(SETTLED))
+    deleted = tx.run("DELETE FROM conversion_identifiers WHERE expires_at <= :now", now=now)
+    beyond = ""
+    while finished := tx.rows(_FINISHED, settled=list(SETTLED), beyond=beyond, page=PAGE):
+        beyond = finished[-1]["order_key"]
+        by_destination: dict[str, list[str]] = {}
+        for row in finished:
+            by_destination.setdefault(row["destination"], []).append(row["order_key"])
+        deleted += sum(
+            tx.delete(conversion_identifiers, {"destination": destination, "order_key": keys})
+            for destination, keys in by_destination.items()
+        )
+    return deleted
 
 
-_PURGE = """
-    DELETE FROM conversion_identifiers
-    WHERE EXISTS (
-        SELECT 1 FROM conversion_outbox o
-        WHERE o.order_key = conversion_identifiers.order_key AND o.destination = conversion_identifiers.destination
-    ) AND NOT EXISTS (
-        SELECT 1 FROM conversion_outbox o
-        WHERE o.order_key = conversion_identifiers.order_key AND o.destination = conversion_identifiers.destination
-          AND o.settled_at IS NULL AND o.state NOT IN :settled
-    )
+PAGE = 5000
+_FINISHED = """
+    SELECT i.order_key AS order_key, i.destination AS destination FROM conversion_identifiers i
+    LEFT JOIN conversion_outbox o ON o.order_key = i.order_key AND o.destination = i.destination
+    WHERE i.order_key >= :beyond
+    GROUP BY i.order_key, i.destination
+    HAVING COUNT(o.outbox_key) > 0
+       AND SUM(CASE WHEN o.settled_at IS NULL AND o.state NOT IN :settled THEN 1 ELSE 0 END) = 0
+    ORDER BY i.order_key, i.destination LIMIT :page
 """
+"""Walks along the identifiers, which are few: as one DELETE with subqueries MariaDB compares every row with every other."""

@@ -284,7 +284,7 @@ def test_two_versions_of_a_file_are_compared_by_their_bytes(found: Founder) -> N
     agency = found()
     code = agency.first
     agency.onboarded(code)
-    agency.ok("backfill", code, "--days", "8")
+    agency.ok("backfill", code, "--days", str(DAYS))
     path = agency.root / "tenants" / f"{code}.yaml"
     old = agency.root / "old.yaml"
     text = path.read_text(encoding="utf-8")
@@ -293,9 +293,8 @@ def test_two_versions_of_a_file_are_compared_by_their_bytes(found: Founder) -> N
         each["destination"]: each
         for each in agency.ok("conversions", "diff", code, "--against", str(old), as_json=True).data
     }
-    assert (
-        changed["google_ec"]["only_other"] > 0
-    )  # known by their click alone: of nobody who did not agree is a digest made
+    # Known by their click alone: of a buyer who did not agree no digest was made.
+    assert changed["google_ec"]["only_other"] > 0
     assert changed["meta_capi"]["fields"] == {}
     old.write_text(re.sub(r"(  meta_capi:\n)", r"\1    action_source: other\n", text), encoding="utf-8")
     changed = {
