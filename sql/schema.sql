@@ -746,6 +746,24 @@ FROM (
 LEFT JOIN dim_channels c ON c.channel = t.channel
 GROUP BY t.day, t.model, t.channel, c.name_pt, c.name_en, c.name_es, c.is_paid, c.sort_order;
 
+CREATE VIEW rpt_conversion_corrections AS
+SELECT
+    a.destination AS destination,
+    COALESCE(o.paid_date, o.order_date) AS day,
+    a.action AS action,
+    a.state AS state,
+    a.reason AS reason,
+    a.currency AS currency,
+    COUNT(*) AS orders,
+    SUM(p.value) AS told_value,
+    SUM(a.value) AS true_value,
+    SUM(p.value) - SUM(a.value) AS difference
+FROM conversion_outbox a
+JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
+LEFT JOIN fct_orders o ON o.order_key = a.order_key
+WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency;
+
 CREATE VIEW rpt_conversion_delivery AS
 SELECT
     x.destination AS destination,

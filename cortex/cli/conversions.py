@@ -35,7 +35,11 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    context: typer.Context, client: Client, destination: To = "", dry_run: DryRun = True, out: Out = None  # noqa: ARG001  # it is always one
+    context: typer.Context,
+    client: Client,
+    destination: To = "",
+    dry_run: DryRun = True,  # noqa: ARG001  # it is always one
+    out: Out = None,
 ) -> Answer:
     """Show what would be sent now, and why the rest would not; nothing is sent or written down."""
     with opened(context, client, "plan") as desk:

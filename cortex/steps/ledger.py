@@ -22,11 +22,13 @@ Row = dict[str, Any]
 PAGE = 2000
 """Orders looked at together: what is in memory does not grow with the shop."""
 
-STORED = """o.order_key, o.external_id, o.customer_key, o.status, o.is_paid, o.is_test, o.is_new_customer, o.created_at,
-    o.paid_at, o.currency, o.paid, o.refunded, o.shipping, o.tax, o.marketplace, o.gclid, o.gbraid, o.wbraid, o.fbc,
-    o.fbp, o.ttclid, o.event_url, o.consent_state, o.consent_source, o.consent_version, o.consent_at"""
-"""What a conversion is made of."""
-ORDERS = f"SELECT {STORED} FROM fct_orders o WHERE o.order_key IN :keys"  # noqa: S608  # our own names
+MADE_OF = """o.order_key, o.external_id, o.customer_key, o.is_new_customer, o.created_at, o.currency, o.gclid, o.gbraid,
+    o.wbraid, o.fbc, o.fbp, o.ttclid, o.event_url"""
+"""What a conversion is made of when its value is known."""
+STORED = f"""{MADE_OF}, o.status, o.is_paid, o.is_test, o.paid, o.refunded, o.shipping, o.tax, o.marketplace,
+    o.consent_state, o.consent_source, o.consent_version, o.consent_at"""
+"""And what decides whether it is sent."""
+ORDERS = f"SELECT {MADE_OF} FROM fct_orders o WHERE o.order_key IN :keys"  # noqa: S608  # our own names
 ITEMS = """
     SELECT order_key, line, product_id, quantity, unit_price FROM fct_order_items WHERE order_key IN :keys
 """

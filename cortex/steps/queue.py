@@ -33,6 +33,8 @@ OPEN = f"""
     ORDER BY o.order_key LIMIT :page
 """  # noqa: S608  # our own names
 NO_POLICY = "no_consent_policy"
+MANY = 1000
+"""New rows after which the server should know that the ledger has grown; then ten times as many, and so on."""
 
 
 def conversions(tenant: Tenant) -> Iterator[Step]:
@@ -47,9 +49,14 @@ def queue(run: Run) -> Outcome:
     facts: dict[str, Any] = {}
     for kind in run.tenant.destinations:
         counts = Counts()
+        grown, many = 0, MANY
         for page in decisions(run, kind, counts):
             rows = [row for row, _ in page]
-            run.warehouse.atomically(lambda tx, rows=rows: outbox.plan(tx, rows))  # type: ignore[misc]
+            written = run.warehouse.atomically(lambda tx, rows=rows: outbox.plan(tx, rows))  # type: ignore[misc]
+            grown += written.inserted
+            if grown >= many:
+                run.warehouse.count_anew("conversion_outbox", "conversion_identifiers")
+                grown, many = 0, 10 * many
             run.progress(total + counts.seen)
         planned, planned_value = counts.fates.get(("planned", ""), (0, Decimal(0)))
         held = counts.seen - planned

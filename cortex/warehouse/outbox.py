@@ -9,7 +9,7 @@ planned ─► claimed ─► sent ─► accepted ─► processed        plann
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +95,8 @@ def claim(warehouse: Warehouse, destination: str, limit: int, claim_id: str, now
     """Take up to `limit` due conversions, oldest first, for this claim alone; committed before it returns.
 
     Due is what is planned, and what is unknown with a time at which it may be repeated, when its `next_attempt_at` has
-    come. Returns outbox rows in that order with `was` (planned or unknown) and `identifiers` (the JSON text stored for
-    the buyer, empty when it is gone). Rivals never get the same row: each is taken by an UPDATE that holds only while
+    come. Returns what sending needs of the rows, in that order, with `was` (planned or unknown) and `identifiers` (the
+    JSON text stored for the buyer, empty when it is gone). Rivals never get the same row: each is taken by an UPDATE that holds only while
     the row is still as it was. Give every call its own `claim_id`.
     """
     taken: dict[str, str] = {}
@@ -139,7 +139,10 @@ _TAKEN = """
     SELECT outbox_key FROM conversion_outbox WHERE outbox_key IN :keys AND state = 'claimed' AND claim_id = :claim_id
 """
 _HELD = """
-    SELECT o.*, COALESCE(i.identifiers, '') AS identifiers FROM conversion_outbox o
+    SELECT o.outbox_key, o.order_key, o.order_ref, o.action, o.revision, o.occurred_at, o.value, o.value_basis,
+           o.predicted_value, o.state, o.attempts, o.claim_id, o.claimed_at, o.sent_at,
+           COALESCE(i.identifiers, '') AS identifiers
+    FROM conversion_outbox o
     LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
     WHERE o.outbox_key IN :keys
 """
@@ -150,8 +153,10 @@ def _take(tx: Transaction, found: Mapping[str, str], claim_id: str, now: datetim
     taken: dict[str, str] = {}
     for was in (PLANNED, UNKNOWN):
         for part in conditions.parts({"keys": [key for key, state in found.items() if state == was]}):
-            tx.run(_TAKE, claim_id=claim_id, now=now, keys=part["keys"], was=was)
-            taken |= {row["outbox_key"]: was for row in tx.rows(_TAKEN, claim_id=claim_id, keys=part["keys"])}
+            got: Iterable[str] = part["keys"]
+            if tx.run(_TAKE, claim_id=claim_id, now=now, keys=part["keys"], was=was) != len(part["keys"]):
+                got = [row["outbox_key"] for row in tx.rows(_TAKEN, claim_id=claim_id, keys=part["keys"])]
+            taken |= dict.fromkeys(got, was)
     return taken
 
 
@@ -188,9 +193,14 @@ def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
     lost: list[str] = []
     for said, group in _alike(outcomes):
         claims = {row["outbox_key"]: row["claim_id"] for row in group}
+        written = 0
         for claim_id in sorted(set(claims.values())):
             keys = [key for key, held in claims.items() if held == claim_id]
-            tx.update(conversion_outbox, {"outbox_key": keys, "claim_id": claim_id, "state": list(UNDERWAY)}, said)
+            written += tx.update(
+                conversion_outbox, {"outbox_key": keys, "claim_id": claim_id, "state": list(UNDERWAY)}, said
+            )
+        if written == len(claims):
+            continue
         # Read after the write: rows this transaction changed are its own until it ends.
         now = tx.lookup(conversion_outbox, "outbox_key", claims, ["claim_id", "state"])
         lost += [
