@@ -42,11 +42,6 @@ def _show_standing(desk: Desk, each: Standing) -> None:
         for row in each.fates
     ]
     desk.shell.table(["action", "state", "why", "count", "value"], rows, right=("count", "value"))
-    for upload in each.uploads[:3]:
-        desk.shell.show(
-            f"{upload['day']} {upload['source']}: {upload['successful']} counted, {upload['failed']} not,"
-            f" {upload['pending']} open; ledger {upload['ours']}"
-        )
     desk.shell.show()
 
 
@@ -59,7 +54,7 @@ def show(context: typer.Context, client: Client, order: Annotated[str, typer.Arg
     if story is None:
         raise UsageError(
             "CTX-1093",
-            f"Client {desk.tenant.code} has no order {order[:40]!r}.",
+            f"Client {desk.tenant.code} has no order of that id or number.",
             fix="Use the shop's order id or number.",
         )
     _tell(desk, story)

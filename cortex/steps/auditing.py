@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -44,7 +44,6 @@ OLDEST = """
     SELECT MIN(occurred_at) AS occurred_at FROM conversion_outbox
     WHERE destination = :destination AND state = 'planned' AND next_attempt_at <= :now
 """
-UPLOADS = "SELECT * FROM conversion_uploads WHERE destination = :destination ORDER BY day DESC LIMIT 7"
 
 
 @dataclass(kw_only=True)
@@ -58,7 +57,6 @@ class Standing:
     held_for_person: int
     last_sent: datetime | None
     oldest_due: datetime | None
-    uploads: list[Row] = field(default_factory=list)
 
 
 def standing(run: Run, kind: str) -> Standing:
@@ -73,7 +71,6 @@ def standing(run: Run, kind: str) -> Standing:
         held_for_person=sum(row["n"] for row in fates if row["state"] in {"rejected", "dead", "unknown"}),
         last_sent=run.warehouse.rows(LATEST, destination=kind)[0]["sent_at"],
         oldest_due=run.warehouse.rows(OLDEST, destination=kind, now=run.now())[0]["occurred_at"],
-        uploads=run.warehouse.rows(UPLOADS, destination=kind),
     )
 
 

@@ -275,7 +275,16 @@ def settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
             outcomes.append(_row(run, row, outcome, receipt, sent_at=row["sent_at"]))
             fates[outcome.state] += 1
         run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
+        _compare(run, kind, request_id, len(rows), list(told.values()))
     return fates
+
+
+def _compare(run: Run, kind: str, request_id: str, ours: int, receipts: Sequence[Receipt]) -> None:
+    """Say where the platform counts fewer than the ledger says it took: it names reasons, not orders."""
+    for receipt in receipts:
+        if receipt.state == "accepted" and receipt.error_class and not receipt.processing:
+            message = f"{kind} did not use all {ours} conversions of request {request_id}. {receipt.message}"
+            run.notices.append(Notice(code="CTX-6111", stream=f"conversions.{kind}", message=message, count=ours))
 
 
 def _outcome(run: Run, kind: str, sending: Sending, polled: Counter[str], lost: int) -> Outcome:

@@ -745,21 +745,6 @@ conversion_outbox = table(
     Index("ix_conversion_outbox_order", "order_key", "destination", "action"),
     source="computed",
 )
-conversion_uploads = table(
-    "conversion_uploads",
-    "What a platform says became of the conversions it was sent, read back every night, beside the ledger's own count.",
-    key("destination", text(32), "destinations/<kind>.py."),
-    key("day", Date(), "Day of the upload, in the platform's account's zone."),
-    key("source", text(64), "The platform's name for the way they came: GOOGLE_ADS_API …"),
-    col("successful", Integer(), "Conversions it counted."),
-    col("failed", Integer(), "Conversions it did not."),
-    col("pending", Integer(), "Conversions it has not judged yet."),
-    col("alerts", text(255), "What it warns about."),
-    col("ours", Integer(), "Rows of the ledger sent that day and taken."),
-    col("read_at", Instant(), "When it was read."),
-    col("run_id", text(32), "Run that read it."),
-    source="computed",
-)
 
 runs = Table(
     "runs",

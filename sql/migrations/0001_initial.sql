@@ -423,20 +423,6 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
 CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, occurred_at);
 
-CREATE TABLE IF NOT EXISTS conversion_uploads (
-  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
-  day DATE NOT NULL,
-  source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
-  successful INTEGER NOT NULL,
-  failed INTEGER NOT NULL,
-  pending INTEGER NOT NULL,
-  alerts VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
-  ours INTEGER NOT NULL,
-  read_at DATETIME(6) NOT NULL,
-  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
-  PRIMARY KEY (destination, day, source)
-);
-
 CREATE TABLE IF NOT EXISTS raw_meta_ads (
   account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   day DATE NOT NULL,

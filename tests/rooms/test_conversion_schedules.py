@@ -11,12 +11,13 @@ import random
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -215,6 +216,7 @@ class Life:
 
     warehouse: Warehouse
     seed: int
+    code: str = "xyz"
 
     def __post_init__(self) -> None:
         self.world = World(random.Random(self.seed))
@@ -252,7 +254,7 @@ class Life:
         self.runs += 1
         kinds = {"meta_capi": self.meta, "google_ec": self.google}
         one = Alone(
-            tenant=Somebody(destinations={kind: standing.config for kind, standing in kinds.items()}),  # type: ignore[arg-type]
+            tenant=Somebody(self.code, destinations={kind: standing.config for kind, standing in kinds.items()}),  # type: ignore[arg-type]
             window=Window(date(2026, 11, 1), date(2026, 12, 1)), workspace=None, warehouse=self.warehouse,  # type: ignore[arg-type]
             vault=None, clock=lambda: self.world.now, run_id=f"r{self.runs}",  # type: ignore[arg-type]
         )  # fmt: skip
@@ -353,3 +355,53 @@ def test_no_schedule_loses_a_sale_counts_one_twice_or_makes_one_of_a_refund(ledg
 @pytest.mark.slow
 def test_two_thousand_schedules(ledger: Warehouse) -> None:
     assert schedules(ledger, range(1000, 3000)).total() > 10_000
+
+
+def test_two_clients_of_one_process_with_the_same_orders_share_nothing(tmp_path: Path) -> None:
+    """Same order ids, same keys, same moment: each client's ledger, platform and credential know of its own alone."""
+    lives = {}
+    with ExitStack() as stack:
+        for code in ("abc", "xyz"):
+            provision.apply("sqlite", code, tmp_path)
+            warehouse = stack.enter_context(Warehouse.open("sqlite", code, tmp_path))
+            lives[code] = life = Life(warehouse, 7)
+            life.code, life.world.chaos = code, False
+            life.poisoned.clear()
+        for life in [*lives.values(), *lives.values()]:  # turn by turn
+            life.run()
+        one, other = lives["abc"], lives["xyz"]
+        next(iter(one.orders.values()))["refunded"] = Decimal(1)
+        one.store()
+        for life in [life for life in lives.values() for _ in range(4)]:  # until Google has settled, twice
+            life.world.now += HOUR
+            life.run()
+        rows = {code: life.ledger("google_ec") + life.ledger("meta_capi") for code, life in lives.items()}
+        assert {row["order_ref"] for row in rows["abc"]} == {row["order_ref"] for row in rows["xyz"]}
+        assert not {row["outbox_key"] for row in rows["abc"]} & {row["outbox_key"] for row in rows["xyz"]}
+        assert {row["action"] for row in rows["xyz"]} == {"purchase"}
+        assert {row["action"] for row in rows["abc"]} > {"purchase"}
+        assert one.google.held != other.google.held
+        assert sorted(one.meta.counted) == sorted(other.meta.counted)
+
+
+def test_two_clients_of_one_process_have_their_own_tokens_and_sessions(tmp_path: Path) -> None:
+    from cortex.destinations.google_ec import GoogleEc
+    from cortex.destinations.meta_capi import MetaCapi
+    from cortex.secrets import Vault
+    from cortex.settings import Access
+
+    given = {f"CORTEX_{code.upper()}_META_CAPI_TOKEN": f"token-of-{code}-0123456789" for code in ("abc", "xyz")}
+    made = {}
+    for code in ("abc", "xyz"):
+        access = Access(tenant=code, vault=Vault(code, tmp_path, given), timezone=ZoneInfo("America/Sao_Paulo"))
+        meta = MetaCapi(MetaCapi.Config(pixel_id="12345678", api_url="http://127.0.0.1:9"), access)
+        google = GoogleEc(GoogleEc.Config(conversion_action_id="12345", customer_id="1234567890"), access)
+        made[code] = (meta, google, meta._client())
+    (meta_a, google_a, client_a), (meta_b, google_b, client_b) = made["abc"], made["xyz"]
+    assert meta_a.access.secret(MetaCapi.secrets[0]).reveal() == "token-of-abc-0123456789"
+    assert meta_b.access.secret(MetaCapi.secrets[0]).reveal() == "token-of-xyz-0123456789"
+    assert client_a is not client_b
+    google_a._credentials = object()
+    assert google_b._credentials is None
+    for client in (client_a, client_b):
+        client.__exit__(None, None, None)
