@@ -66,11 +66,9 @@ def measure(url: str, kind: str, orders: int, *words: str) -> list[dict[str, Any
 def show(kind: str, orders: int, found: dict[str, Any]) -> float:
     took = found["took"]
     rate = orders / sum(took.values())
-    queued = took["queue"] + took["adjust"]
-    print(
-        f"{kind:12} {orders:>11,} {rate:>10,.0f} {queued:>8.1f} {took['send']:>7.1f} {found['cpu'] / orders * 1e6:>11.0f} {found['peak']:>8.0f}",
-        flush=True,
-    )
+    queued, micros = took["queue"] + took["adjust"], found["cpu"] / orders * 1e6
+    cells = f"{rate:>10,.0f} {queued:>8.1f} {took['send']:>7.1f} {micros:>11.0f} {found['peak']:>8.0f}"
+    print(f"{kind:12} {orders:>11,} {cells}", flush=True)
     return rate
 
 
