@@ -378,7 +378,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
     net_revenue: Decimal | None = None
     """The margin, where `value` is one: Meta's optimisation for profit reads it under a name of its own."""
     predicted_ltv: Decimal | None = None
-    """Money the buyer is expected to bring in a year, where the platform may be told."""
+    """What the buyer is expected to be worth: this first order and the year after it, where the platform may be told."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

@@ -40,7 +40,8 @@ def worth(
 
     cost: of all its lines together; None when one of them has none, and revenue is told instead, under the name
     `revenue_no_cost`. A margin is paid less freight, tax and cost, in the proportion that was not given back, never
-    below zero. predicted: told beside the revenue of a buyer's first order only (Meta: once per customer).
+    below zero. predicted: what the buyer is expected to bring in the year after; told, with this order's own value,
+    beside the revenue of a buyer's first order only (Meta: once per customer).
     """
     net = net_value(order)
     if asked == "margin":
@@ -48,7 +49,7 @@ def worth(
             Worth(value=net, basis=NO_COST) if cost is None else Worth(value=_margin(order, net, cost), basis="margin")
         )
     if asked == "predicted_ltv" and predicted is not None and order.get("is_new_customer"):
-        return Worth(value=net, predicted=amount(predicted, order["currency"]))
+        return Worth(value=net, predicted=net + amount(predicted, order["currency"]))
     return Worth(value=net)
 
 

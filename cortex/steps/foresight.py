@@ -15,22 +15,26 @@ PURCHASES = """
     WHERE is_paid = 1 AND paid_date IS NOT NULL GROUP BY customer_key, paid_date
 """
 RECENT = """
-    SELECT customer_key, is_new_customer, paid_at FROM fct_orders WHERE is_paid = 1 AND marketplace = '' AND paid_at >= :since
+    SELECT customer_key, is_new_customer, paid_at, paid, refunded, currency FROM fct_orders
+    WHERE is_paid = 1 AND marketplace = '' AND paid_at >= :since
 """
 AHEAD = 365
 """Days a predicted value reaches."""
 
 
 def predictions(run: Run, destination: Destination) -> tuple[Mapping[str, Decimal], str]:
-    """Value of the coming year by buyer, and why it may not be told (then there is none)."""
+    """Value of the coming year by buyer, and why it may not be told (then there is none).
+
+    Meta's conditions are looked at for what would be told: the first order and the year after it together.
+    """
     if not destination.predicts:
         return {}, "only Meta takes them; Google is told the buyer's third instead (customerValueBucket)"
     now = run.now()
     recent = run.warehouse.rows(RECENT, since=now - timedelta(days=28))
-    first = {row["customer_key"] for row in recent if row["is_new_customer"]}
+    first = {row["customer_key"]: rules.net_value(row) for row in recent if row["is_new_customer"]}
     weekly = sum(row["paid_at"] >= now - timedelta(days=7) for row in recent)
-    found = _forecast(run, first)
-    refusal = rules.prediction_refusal([value for buyer, value in found.items() if buyer in first], weekly)
+    found = _forecast(run, set(first))
+    refusal = rules.prediction_refusal([first[buyer] + value for buyer, value in found.items()], weekly)
     return ({}, refusal) if refusal else (found, "")
 
 

@@ -406,7 +406,7 @@ def test_a_margin_goes_to_meta_under_both_its_names() -> None:
 
 def test_a_prediction_is_told_once_per_buyer() -> None:
     first = rules.worth(order(), "predicted_ltv", predicted=Decimal("812.345"))
-    assert (first.value, first.predicted) == (Decimal("199.90"), Decimal("812.34"))
+    assert (first.value, first.predicted) == (Decimal("199.90"), Decimal("1012.24"))
     assert rules.worth(order(is_new_customer=0), "predicted_ltv", predicted=Decimal(812)).predicted is None
     assert rules.worth(order(), "revenue", predicted=Decimal(812)).predicted is None
 
