@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cortex import identity, plugins
-from cortex.destinations import Destination
+from cortex.destinations import Destination, DestinationSection
 from cortex.errors import CredentialError
 from cortex.identity.rules import KINDS, PLATFORMS
 from cortex.records import Clicks, Conversion, IdentifierField, Item, Person, Receipt
@@ -147,6 +147,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def test_there_are_destinations() -> None:
     assert {"meta_capi", "google_ec"} <= set(KINDS_HERE)
+
+
+def test_the_client_file_may_say_of_each_what_a_sale_is_worth_and_how_long_it_is_held(kind: str) -> None:
+    block = plugins.adapter("destinations", kind, Destination).Config
+    assert issubclass(block, DestinationSection), "its Config is a PlatformSection: make it a DestinationSection"
 
 
 def test_every_conversion_gets_one_receipt_in_the_order_of_the_batch(kind: str) -> None:

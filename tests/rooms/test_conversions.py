@@ -273,7 +273,7 @@ def after(receipt: Receipt, **named: Any) -> rules.Outcome:
         (Receipt(state="rejected", error_class="expired"), "unknown", "unknown", False),
         (Receipt(state="retry", error_class="transient"), "planned", "planned", False),
         (Receipt(state="retry", error_class="transient"), "unknown", "unknown", False),
-        (Receipt(state="retry", error_class="transient"), "accepted", "planned", False),
+        (Receipt(state="retry", error_class="transient"), "accepted", "unknown", False),
         (Receipt(state="unknown", error_class="ambiguous"), "planned", "unknown", False),
         (rules.LOST, "planned", "unknown", False),
     ],
