@@ -221,7 +221,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
     states = warehouse.rows(
         "SELECT destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n FROM conversion_outbox"
-        " GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
+        " WHERE action = 'purchase' GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
     )
     due = sum(
         row["n"] for row in states if row["state"] not in LEFT_OUT or (row["tried"] and row["state"] == "expired")
