@@ -383,6 +383,12 @@ class Conversion(Struct, frozen=True, kw_only=True):
     event_url: str = ""
     items: list[Item] = field(default_factory=list)
     customer_type: Literal["new", "returning", ""] = ""
+    value_bucket: Literal["low", "medium", "high", ""] = ""
+    """The third of the shop's buyers, by value so far, the buyer is in."""
+    net_revenue: Decimal | None = None
+    """The margin, where `value` is one: Meta's optimisation for profit reads it under a name of its own."""
+    predicted_ltv: Decimal | None = None
+    """What the buyer is expected to be worth: this first order and the year after it, where the platform may be told."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

@@ -768,9 +768,16 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   occurred_at DATETIME(6) NOT NULL,
   value NUMERIC(18, 2) NOT NULL,
+  value_basis VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  predicted_value NUMERIC(18, 2),
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  match_keys VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
   attempts SMALLINT NOT NULL,
   claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   claimed_at DATETIME(6),
@@ -787,7 +794,7 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   PRIMARY KEY (outbox_key)
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
-CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, occurred_at);
 
 CREATE VIEW rpt_ad_revisions AS
 SELECT
@@ -966,6 +973,24 @@ SELECT
     c.payback_month AS payback_month,
     c.as_of AS as_of
 FROM cohort_payback c;
+
+CREATE VIEW rpt_conversion_corrections AS
+SELECT
+    a.destination AS destination,
+    COALESCE(o.paid_date, o.order_date) AS day,
+    a.action AS action,
+    a.state AS state,
+    a.reason AS reason,
+    a.currency AS currency,
+    COUNT(*) AS orders,
+    SUM(p.value) AS told_value,
+    SUM(a.value) AS true_value,
+    SUM(p.value) - SUM(a.value) AS difference
+FROM conversion_outbox a
+JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
+LEFT JOIN fct_orders o ON o.order_key = a.order_key
+WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency;
 
 CREATE VIEW rpt_conversion_delivery AS
 SELECT

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
 ARRIVED = {"accepted", "processed", "duplicate"}
-LEFT_OUT = {"gated", "expired", "planned", "claimed"}
+LEFT_OUT = {"gated", "expired", "planned", "claimed", "sent"}
 """Held by rule, or not due yet."""
 WIDTH = len("offline_conversions.meta_capi")
 STALE = timedelta(hours=26)
@@ -253,7 +253,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
     states = warehouse.rows(
         "SELECT destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n FROM conversion_outbox"
-        " GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
+        " WHERE action = 'purchase' GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
     )
     due = sum(
         row["n"] for row in states if row["state"] not in LEFT_OUT or (row["tried"] and row["state"] == "expired")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
 from cortex.settings import Adapter, PlatformSection
@@ -13,6 +15,12 @@ from cortex.settings import Adapter, PlatformSection
 
 class DestinationSection(PlatformSection):
     """What the block of every destination may say."""
+
+    value: Literal["revenue", "margin", "predicted_ltv"] = "revenue"
+    """What a sale is said to be worth: revenue (paid less refunded), margin (that less freight, tax and cost), or
+    revenue with the value predicted for the buyer beside it (Meta alone)."""
+    hold_days: Annotated[int, Field(ge=0, le=60)] = 0
+    """Days a sale is held back before it is told, so that early refunds are never told at all."""
 
 
 class Destination(Adapter, ABC):
@@ -30,6 +38,8 @@ class Destination(Adapter, ABC):
     """Whether a refund can be told: the platform replaces the value of a conversion it has."""
     refunds_only: ClassVar[bool] = False
     """Whether the platform hears of purchases from the shop's own tags: `send` answers them `duplicate` and calls nobody."""
+    predicts: ClassVar[bool] = False
+    """Whether the platform takes the value predicted for a buyer."""
 
     @abstractmethod
     def check(self) -> Account:

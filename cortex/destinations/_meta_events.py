@@ -40,8 +40,10 @@ class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True):
     contents: list[Content] | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
     currency: str
+    net_revenue: Decimal | UnsetType = UNSET
     num_items: int | UnsetType = UNSET
     order_id: str
+    predicted_ltv: Decimal | UnsetType = UNSET
     value: Decimal
 
 
@@ -84,8 +86,10 @@ def event(conversion: Conversion, action_source: str) -> Event:
             contents=contents or UNSET,
             content_type="product" if contents else UNSET,
             currency=currency,
+            net_revenue=_money(conversion.net_revenue, currency),
             num_items=sum(item.quantity for item in conversion.items) if contents else UNSET,
             order_id=conversion.order_id,
+            predicted_ltv=_money(conversion.predicted_ltv, currency),
             value=amount(conversion.value, currency),
         ),
         customer_segmentation=SEGMENTS.get(conversion.customer_type, UNSET),
@@ -95,6 +99,10 @@ def event(conversion: Conversion, action_source: str) -> Event:
         event_time=int(conversion.occurred_at.timestamp()),
         user_data=user,
     )
+
+
+def _money(value: Decimal | None, currency: str) -> Decimal | UnsetType:
+    return UNSET if value is None else amount(value, currency)
 
 
 def user_data(conversion: Conversion) -> dict[str, Any]:

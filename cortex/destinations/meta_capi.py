@@ -79,6 +79,7 @@ class MetaCapi(Destination):
     batch: ClassVar[int] = 1000
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
+    predicts: ClassVar[bool] = True
 
     def shared(self) -> tuple[Limit, ...]:
         secret = self.access.vault.find("META_APP_SECRET")

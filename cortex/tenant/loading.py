@@ -48,6 +48,11 @@ def load(workspace: Workspace, code: str, *, platforms: Platforms = INSTALLED) -
     return _Reader(path, f"tenants/{code}.yaml", code, platforms).tenant()
 
 
+def load_version(path: Path, code: str, *, platforms: Platforms = INSTALLED) -> Tenant:
+    """Another version of a client's file, wherever it lies, to compare with. Raises ConfigError as `load`."""
+    return _Reader(path, path.name, codes.check(code), platforms).tenant()
+
+
 def load_each(workspace: Workspace, *, platforms: Platforms = INSTALLED) -> Iterator[Tenant | ConfigError]:
     """Every client file in turn, each as its Tenant or its error: one broken file hides no other client."""
     for stem in workspace.tenant_codes():

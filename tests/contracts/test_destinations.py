@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cortex import identity, plugins
-from cortex.destinations import Destination
+from cortex.destinations import Destination, DestinationSection
 from cortex.errors import CredentialError
 from cortex.identity.rules import KINDS, PLATFORMS
 from cortex.records import Clicks, Conversion, IdentifierField, Item, Person, Receipt
@@ -189,6 +189,11 @@ def test_every_reply_is_recorded_or_said_never_to_come(kind: str) -> None:
     assert {*recorded["replies"], *never} == set(REPLIES)
     assert not recorded["replies"].keys() & never.keys()
     assert all(len(why) > 20 for why in never.values())
+
+
+def test_the_client_file_may_say_of_each_what_a_sale_is_worth_and_how_long_it_is_held(kind: str) -> None:
+    block = plugins.adapter("destinations", kind, Destination).Config
+    assert issubclass(block, DestinationSection), "its Config is a PlatformSection: make it a DestinationSection"
 
 
 def test_every_conversion_gets_one_receipt_in_the_order_of_the_batch(kind: str) -> None:

@@ -131,14 +131,14 @@ def laboratory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def test_a_run_passes_every_kind_of_point(laboratory: Laboratory) -> None:
     kinds = {"run", "planned", "step", "stepped", "ended", "fetch", "fetched", "parsed", "staged", "merged", "commit", "committed",
-             "cursor", "progress", "send", "sent"}  # fmt: skip
+             "cursor", "progress", "claimed", "send", "sent"}  # fmt: skip
     assert set(laboratory.points) == kinds
 
 
 def test_killed_at_a_spread_of_points(laboratory: Laboratory) -> None:
     count = len(laboratory.points)
-    first_sent = laboratory.points.index("sent") + 1
-    spread = {1 + at * (count - 1) // (POINTS_SHORT - 1) for at in range(POINTS_SHORT)} | {first_sent}
+    around_sending = {laboratory.points.index(name) + 1 for name in ("claimed", "send", "sent")}
+    spread = {1 + at * (count - 1) // (POINTS_SHORT - 1) for at in range(POINTS_SHORT)} | around_sending
     # A late death first, then an early one of the run that follows: two deaths for one mending.
     waiting = sorted(spread)
     while waiting:
