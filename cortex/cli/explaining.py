@@ -11,6 +11,9 @@ import typer
 from cortex.cli.shell import Answer, Shell
 from cortex.errors import UsageError
 
+LOOKALIKES = str.maketrans("OIL", "011")
+"""Letters that are read off a screen as digits."""
+
 
 def register(app: typer.Typer) -> None:
     app.command("explain")(explain)
@@ -26,7 +29,8 @@ def explain(
     known = pages()
     code = subject.upper()
     if code not in known:
-        near = difflib.get_close_matches(code, known, n=1)
+        typed = code[:4] + code[4:].translate(LOOKALIKES)
+        near = [typed] if typed in known else difflib.get_close_matches(typed, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError("CTX-1020", f"There is no page for {subject!r}.{hint}", fix="Codes look like CTX-4102.")
     page = known[code]

@@ -205,7 +205,7 @@ def test_every_code_is_explained_offline(code: str) -> None:
 def test_an_unknown_code_is_guessed() -> None:
     said = cortex("explain", "CTX-50O2")
     assert said.code == 2
-    assert "Did you mean CTX-50" in said.err
+    assert "Did you mean CTX-5002?" in said.err
 
 
 # Words and streams
