@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,15 +130,19 @@ def measure(
     """
     command = [python, PARTS / script, url, os.environ["CORTEX_TEST_MYSQL_URL"], *words]
     passes: list[Pass] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("{"):
                 passes.append(Pass(**json.loads(line)))
                 if tell:
                     print(f"{passes[-1].orders:>9,} orders: peak {passes[-1].rss:.0f} MB", flush=True)
-    if process.returncode:
-        sys.exit(f"{script} failed: its words are above")
+        if process.wait():
+            said.seek(0)
+            sys.exit(f"{script} failed:\n{said.read()[-4000:]}")
     for name, one in zip((show, second), passes, strict=False):
         if name:
             both = "" if one.both is None else f"{one.both:,.0f}"
