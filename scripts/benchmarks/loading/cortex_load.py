@@ -6,6 +6,7 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("days", type=int)
     parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--every", type=int, default=0, help="tell the cost so far after each so many orders as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -55,9 +57,23 @@ def main() -> None:
                     tenants.load(workspace, CODE), Window(since, since + timedelta(days=asked.days)), workspace,
                     warehouse, vault, lambda: clock, f"{time.time_ns():x}", reread="none",
                 )  # fmt: skip
+                if asked.every:
+                    run.progress = telling(meter, asked.every)
                 meter.start()
                 meter.stop(pull.orders(run).rows)
         engines.drop(engines.tenant_place(asked.database, CODE, workspace.state))
+
+
+def telling(meter: Meter, every: int) -> Callable[[int], None]:
+    mark = every
+
+    def progress(orders: int) -> None:
+        nonlocal mark
+        if orders >= mark:
+            meter.stop(orders)
+            mark += every
+
+    return progress
 
 
 if __name__ == "__main__":
