@@ -57,6 +57,26 @@ def _exact(written: str, currency: str) -> Decimal:
     return exact if exact else abs(exact)  # no minus sign before nothing
 
 
+def convert(amounts: Sequence[Decimal], rate: Decimal, currency: str) -> list[Decimal]:
+    """Amounts in another currency: what one unit is worth times `rate`, in whole minor units of `currency`.
+
+    The parts sum to their converted sum exactly: each is the difference of two converted running sums, and so within a
+    minor unit of its own value.
+
+    >>> convert([Decimal("0.99"), Decimal("0.99"), Decimal("0.99")], Decimal("5.5"), "BRL")
+    [Decimal('5.44'), Decimal('5.45'), Decimal('5.45')]
+    """
+    unit = quantum(currency)
+    running = done = Decimal(0)
+    parts = []
+    for amount in amounts:
+        running += amount
+        whole = (running * rate).quantize(unit, rounding=ROUND_HALF_EVEN)
+        parts.append((whole - done) + 0)
+        done = whole
+    return parts
+
+
 def split(total: Decimal, weights: Sequence[float | Decimal], currency: str = "BRL") -> list[Decimal]:
     """Split `total` by `weights` so that the parts sum to it exactly (largest remainder, Hamilton's method).
 

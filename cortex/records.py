@@ -12,6 +12,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+NOTHING = Decimal(0)
 OrderStatus = Literal["open", "closed", "cancelled"]
 PaymentStatus = Literal[
     "pending", "authorized", "paid", "partially_refunded", "refunded", "voided", "abandoned", "unknown"
@@ -57,6 +58,8 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
     fbclid: str = ""
     ttclid: str = ""
     msclkid: str = ""
+    ga_client_id: str = ""
+    """GA4's id of the browser, `1234567890.1700000000`, from its own cookie."""
 
 
 class Touch(Struct, frozen=True, kw_only=True, gc=False):
@@ -97,6 +100,8 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     discount: Decimal = Decimal(0)
     total: Decimal = Decimal(0)
     unit_cost: Decimal | None = None
+    sale_fee: Decimal | None = None
+    """What the marketplace keeps of the line, where it tells."""
 
 
 class Payment(Struct, frozen=True, kw_only=True, gc=False):
@@ -106,6 +111,8 @@ class Payment(Struct, frozen=True, kw_only=True, gc=False):
     amount: Decimal = Decimal(0)
     status: PaymentStatus = "unknown"
     paid_at: datetime | None = None
+    fee: Decimal | None = None
+    """What the payment provider keeps, where it tells."""
 
 
 class Refund(Struct, frozen=True, kw_only=True, gc=False):
@@ -173,7 +180,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def refunded(self) -> Decimal:
-        return sum((refund.amount for refund in self.refunds), Decimal(0))
+        return sum([refund.amount for refund in self.refunds], Decimal(0)) if self.refunds else NOTHING
 
 
 class Product(Struct, frozen=True, kw_only=True):
@@ -294,8 +301,11 @@ class Notice(Struct, frozen=True, kw_only=True):
     code: str
     stream: str
     message: str
+    """For a terminal, in English."""
     count: int = 0
     value: Decimal = Decimal(0)
+    facts: dict[str, str] = field(default_factory=dict)
+    """What the message names, so that a report can say it in its reader's language (`cortex.reports.notices`)."""
 
 
 class History(Struct, frozen=True, kw_only=True):
@@ -361,6 +371,10 @@ class Conversion(Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     value: Decimal
     currency: str
+    told: Decimal | None = None
+    """Of an adjustment: the value the platform was told last. Needed where it takes the difference (GA4), not the rest."""
+    adjusted_at: datetime | None = None
+    """Of an adjustment: when the money went back. None: not known, the moment of sending is used."""
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     """By the destination's own key; hex SHA-256 except where its rules say plain."""
     clicks: Clicks = field(default_factory=Clicks)
@@ -369,6 +383,12 @@ class Conversion(Struct, frozen=True, kw_only=True):
     event_url: str = ""
     items: list[Item] = field(default_factory=list)
     customer_type: Literal["new", "returning", ""] = ""
+    value_bucket: Literal["low", "medium", "high", ""] = ""
+    """The third of the shop's buyers, by value so far, the buyer is in."""
+    net_revenue: Decimal | None = None
+    """The margin, where `value` is one: Meta's optimisation for profit reads it under a name of its own."""
+    predicted_ltv: Decimal | None = None
+    """What the buyer is expected to be worth: this first order and the year after it, where the platform may be told."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

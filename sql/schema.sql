@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS data_notices (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   row_count BIGINT NOT NULL,
   amount NUMERIC(18, 2) NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   noticed_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, stream, code, message)
 );
@@ -275,6 +276,12 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   order_date DATE NOT NULL,
   paid_date DATE,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_total NUMERIC(18, 2),
+  native_paid NUMERIC(18, 2),
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
@@ -303,6 +310,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -310,6 +318,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   consent_at DATETIME(6),
   is_new_customer SMALLINT NOT NULL,
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  content VARCHAR(32) COLLATE utf8mb4_bin,
   PRIMARY KEY (order_key)
 );
 CREATE INDEX ix_fct_orders_customer ON fct_orders (customer_key, paid_date);
@@ -333,6 +342,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   discount NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
+  sale_fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -345,6 +355,7 @@ CREATE TABLE IF NOT EXISTS fct_payments (
   amount NUMERIC(18, 2) NOT NULL,
   status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
   paid_at DATETIME(6),
+  fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, sequence)
 );
 
@@ -376,6 +387,19 @@ CREATE TABLE IF NOT EXISTS fct_order_aliases (
 );
 CREATE INDEX ix_fct_order_aliases_alias ON fct_order_aliases (alias);
 
+CREATE TABLE IF NOT EXISTS erased_people (
+  tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  placed_until DATETIME(6) NOT NULL,
+  PRIMARY KEY (tombstone)
+);
+
+CREATE TABLE IF NOT EXISTS erased_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  erased_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key)
+);
+
 CREATE TABLE IF NOT EXISTS fct_reviews (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   review_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -397,13 +421,19 @@ CREATE TABLE IF NOT EXISTS fct_ad_spend (
   ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   level VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   timezone VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   impressions BIGINT NOT NULL,
   reach BIGINT NOT NULL,
   clicks BIGINT NOT NULL,
   spend NUMERIC(18, 2) NOT NULL,
+  native_spend NUMERIC(18, 2) NOT NULL,
   conversions NUMERIC(18, 6) NOT NULL,
   conversion_value NUMERIC(18, 2) NOT NULL,
+  native_value NUMERIC(18, 2) NOT NULL,
   pulled_at DATETIME(6) NOT NULL,
   is_provisional SMALLINT NOT NULL,
   PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id)
@@ -453,7 +483,12 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
   users BIGINT NOT NULL,
   new_users BIGINT NOT NULL,
   revenue NUMERIC(18, 2) NOT NULL,
+  native_revenue NUMERIC(18, 2) NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (property_id, day, source, medium, campaign)
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
@@ -698,6 +733,23 @@ CREATE TABLE IF NOT EXISTS dq_results (
   PRIMARY KEY (run_id, rule, part)
 );
 
+CREATE TABLE IF NOT EXISTS checklist_items (
+  item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  due_on DATE,
+  done_by VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  done_on DATE,
+  changed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (item)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_evidence (
+  name VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seen VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  seen_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
+);
+
 CREATE TABLE IF NOT EXISTS conversion_identifiers (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -716,9 +768,16 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   occurred_at DATETIME(6) NOT NULL,
   value NUMERIC(18, 2) NOT NULL,
+  value_basis VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  predicted_value NUMERIC(18, 2),
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  match_keys VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
   attempts SMALLINT NOT NULL,
   claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   claimed_at DATETIME(6),
@@ -735,7 +794,7 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   PRIMARY KEY (outbox_key)
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
-CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, occurred_at);
 
 CREATE VIEW rpt_ad_revisions AS
 SELECT
@@ -915,6 +974,24 @@ SELECT
     c.as_of AS as_of
 FROM cohort_payback c;
 
+CREATE VIEW rpt_conversion_corrections AS
+SELECT
+    a.destination AS destination,
+    COALESCE(o.paid_date, o.order_date) AS day,
+    a.action AS action,
+    a.state AS state,
+    a.reason AS reason,
+    a.currency AS currency,
+    COUNT(*) AS orders,
+    SUM(p.value) AS told_value,
+    SUM(a.value) AS true_value,
+    SUM(p.value) - SUM(a.value) AS difference
+FROM conversion_outbox a
+JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
+LEFT JOIN fct_orders o ON o.order_key = a.order_key
+WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency;
+
 CREATE VIEW rpt_conversion_delivery AS
 SELECT
     x.destination AS destination,
@@ -929,6 +1006,39 @@ SELECT
 FROM conversion_outbox x
 LEFT JOIN fct_orders o ON o.order_key = x.order_key
 GROUP BY x.destination, COALESCE(o.paid_date, o.order_date), x.action, x.state, x.reason, x.currency;
+
+CREATE VIEW rpt_currencies AS
+SELECT
+    t.room AS room,
+    t.platform AS platform,
+    t.day AS day,
+    t.native_currency AS native_currency,
+    t.currency AS currency,
+    COUNT(*) AS row_count,
+    SUM(t.native_amount) AS native_amount,
+    SUM(t.amount) AS amount,
+    SUM(t.missing) AS missing,
+    SUM(t.missing * t.native_amount) AS missing_amount
+FROM (
+    SELECT
+        'store' AS room, o.platform AS platform, o.order_date AS day, o.native_currency AS native_currency, o.currency AS currency,
+        COALESCE(o.native_total, o.total) AS native_amount, o.total AS amount,
+        CASE WHEN o.exchange_rate IS NULL THEN 1 ELSE 0 END AS missing
+    FROM fct_orders o
+    WHERE o.is_test = 0
+    UNION ALL
+    SELECT
+        'ads', s.platform, s.day, s.native_currency, s.currency, s.native_spend, s.spend,
+        CASE WHEN s.exchange_rate IS NULL THEN 1 ELSE 0 END
+    FROM fct_ad_spend s
+    UNION ALL
+    SELECT
+        'traffic', 'ga4', g.day, g.native_currency, g.currency, g.native_revenue, g.revenue,
+        CASE WHEN g.exchange_rate IS NULL THEN 1 ELSE 0 END
+    FROM fct_sessions g
+) t
+WHERE t.native_currency <> t.currency
+GROUP BY t.room, t.platform, t.day, t.native_currency, t.currency;
 
 CREATE VIEW rpt_customer_cohorts AS
 SELECT
@@ -1076,19 +1186,19 @@ FROM (
     SELECT
         o.paid_date AS day, o.paid AS gross_revenue, 0.00 AS refunds, 1 AS orders,
         o.is_new_customer AS new_customers, o.items AS items, o.discount AS discounts, o.shipping AS shipping,
-        CASE WHEN c.is_paid = 1 THEN o.paid ELSE 0.00 END AS paid_revenue,
+        0.00 AS paid_revenue,
         0 AS impressions, 0 AS clicks, 0.00 AS spend
     FROM fct_orders o
-    LEFT JOIN fct_touchpoints p ON p.order_key = o.order_key AND NOT EXISTS (
-        SELECT 1 FROM fct_touchpoints later
-        WHERE later.order_key = p.order_key AND later.position > p.position
-    )
-    LEFT JOIN dim_channels c ON c.channel = p.channel
     WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
     UNION ALL
     SELECT r.refund_date, 0.00, r.amount, 0, 0, 0, 0.00, 0.00, 0.00, 0, 0, 0.00
     FROM fct_refunds r
     JOIN fct_orders o ON o.order_key = r.order_key AND o.is_paid = 1
+    UNION ALL
+    SELECT a.order_date, 0.00, 0.00, 0, 0, 0, 0.00, 0.00, a.attributed_revenue, 0, 0, 0.00
+    FROM fct_attribution a
+    JOIN (SELECT DISTINCT platform FROM fct_ad_spend) b ON b.platform = a.channel
+    WHERE a.model = 'last_click'
     UNION ALL
     SELECT s.day, 0.00, 0.00, 0, 0, 0, 0.00, 0.00, 0.00, s.impressions, s.clicks, s.spend
     FROM fct_ad_spend s
@@ -1225,7 +1335,8 @@ SELECT
     n.code AS code,
     n.message AS message,
     n.row_count AS row_count,
-    n.amount AS amount
+    n.amount AS amount,
+    n.facts AS facts
 FROM data_notices n;
 
 CREATE VIEW rpt_order_history AS
@@ -1260,7 +1371,8 @@ SELECT
     p.status AS status,
     COUNT(*) AS payments,
     COUNT(DISTINCT p.order_key) AS orders,
-    SUM(p.amount) AS amount
+    SUM(p.amount) AS amount,
+    SUM(p.fee) AS fees
 FROM fct_payments p
 JOIN fct_orders o ON o.order_key = p.order_key
 WHERE o.is_test = 0
@@ -1333,6 +1445,7 @@ SELECT
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
     SUM(i.total) AS revenue,
+    SUM(i.sale_fee) AS fees,
     CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
@@ -1511,6 +1624,12 @@ SELECT
     o.is_test AS is_test,
     o.is_new_customer AS is_new_customer,
     o.currency AS currency,
+    o.native_currency AS native_currency,
+    COALESCE(o.native_total, o.total) AS native_total,
+    COALESCE(o.native_paid, o.paid) AS native_paid,
+    o.exchange_rate AS exchange_rate,
+    o.rate_day AS rate_day,
+    o.rate_source AS rate_source,
     o.subtotal AS subtotal,
     o.discount AS discount,
     o.shipping AS shipping,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
 
+from cortex.clock import Window
 from cortex.money import quantum
 from cortex.records import AdSpend
 
@@ -64,3 +65,14 @@ def _matters(left: AdSpend, rounded: int) -> bool:
         or abs(left.conversions) > rounded * MILLIONTH
         or abs(left.conversion_value) > rounded * quantum(left.currency) / 2
     )
+
+
+def unowned(piece: Window, found: Sequence[AdSpend]) -> dict[str, str]:
+    """Facts of a notice about money without ads."""
+    spent = sum((row.spend for row in found), Decimal(0))
+    return {
+        "first": piece.since.isoformat(),
+        "last": piece.last.isoformat(),
+        "native": str(spent),
+        "currency": found[0].currency,
+    }

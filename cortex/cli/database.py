@@ -1,7 +1,8 @@
-"""db: bring schemas up to date, say what state they are in, and who may enter them."""
+"""db: bring schemas up to date, say what state they are in, who may enter them, and take what is in them along."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,10 +15,11 @@ Everyone = Annotated[bool, typer.Option("--all", help="Every client.")]
 
 
 def register(app: typer.Typer) -> None:
-    db = typer.Typer(help="Schemas: migrate, status, users.", no_args_is_help=True)
+    db = typer.Typer(help="Schemas: migrate, status, users, export.", no_args_is_help=True)
     db.command("migrate")(migrate)
     db.command("status")(status)
     db.command("users")(users)
+    db.command("export")(export)
     app.add_typer(db, name="db")
 
 
@@ -101,6 +103,42 @@ def users(context: typer.Context, client: Client = "", everyone: Everyone = Fals
     return Answer(
         data={"users": rows, "statements": told}, client=client, next=[f"cortex onboard {code}" for code in wrong]
     )
+
+
+def export(
+    context: typer.Context,
+    client: Annotated[str, typer.Argument(metavar="CLIENT")],
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this table or report (fct_orders …).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write into.")] = None,
+) -> Answer:
+    """Write a client's tables, or the reports that are named, as Parquet files for other tools."""
+    from cortex import tenant as tenants
+    from cortex.warehouse import Warehouse, relations
+
+    shell: Shell = context.obj
+    code = tenants.load(shell.workspace, client).code
+    tables, reports = relations()
+    strange = [name for name in only or () if name not in {*tables, *reports}]
+    if strange:
+        raise UsageError(
+            "CTX-5065", f"There is no table or report {strange[0]}.", fix="docs/data_dictionary.md lists them."
+        )
+    folder = out or shell.workspace.dist / f"{code}-parquet"
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
+        for name in only or tables:
+            counts[name] = 0
+            for old in folder.glob(f"{name}-[0-9]*.parquet"):
+                old.unlink()
+            for at, part in enumerate(warehouse.frames(f"SELECT * FROM {name}"), start=1):  # noqa: S608  # of the dictionary
+                part.write_parquet(folder / f"{name}-{at:04}.parquet")
+                counts[name] += part.height
+    shell.table(["table", "rows"], [[name, count] for name, count in counts.items()], right=("rows",))
+    shell.show(str(folder))
+    return Answer(client=code, data={"path": folder, "rows": counts})
 
 
 def _codes(shell: Shell, client: str, everyone: bool) -> list[str]:

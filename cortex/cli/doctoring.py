@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
 ARRIVED = {"accepted", "processed", "duplicate"}
-LEFT_OUT = {"gated", "expired", "planned", "claimed"}
+LEFT_OUT = {"gated", "expired", "planned", "claimed", "sent"}
 """Held by rule, or not due yet."""
 WIDTH = len("offline_conversions.meta_capi")
 STALE = timedelta(hours=26)
@@ -142,19 +142,41 @@ def _quarantine(shell: Shell, code: str, note: Any) -> None:
 
 def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexError]) -> None:
     from cortex.clock import system_clock
-    from cortex.steps import provision
+    from cortex.steps import milestones, provision
 
+    heard = []
     for check in provision.check(tenant, shell.workspace, system_clock()):
+        heard.append(check)
         if check.error is None and check.account is not None:
             account = check.account
             about = ", ".join(
                 part for part in (account.name, account.id, account.currency, account.timezone, account.note) if part
             )
             note("ok", check.name, about)
+            try:
+                _rate(shell, tenant, check.name, account.currency, note)
+            except ConfigError as error:
+                failures.append(error)
+                note("failed", check.name, error.message, error.fix)
         elif check.error is not None:
             failures.append(check.error)
             page = f"(docs/en/{check.docs})" if check.docs else ""
             note("failed", check.name, check.error.message, " ".join(part for part in (check.error.fix, page) if part))
+    try:
+        milestones.record_checks(shell.database, shell.workspace, tenant.code, heard)
+    except CortexError as error:
+        note("warning", "checklist", f"not written: {error.message}", error.fix)
+
+
+def _rate(shell: Shell, tenant: Tenant, name: str, currency: str, note: Any) -> None:
+    """Money of an account in another currency counts nowhere until there are rates for its days."""
+    from cortex.clock import local_day, system_clock
+    from cortex.steps import currencies
+
+    rates = currencies.read(shell.workspace.root / currencies.FILE, tenant.currency)
+    if rates.foreign(currency) and rates.on(currency, local_day(system_clock()(), tenant.timezone)) is None:
+        said = f"tells money in {currency}, the client reports in {tenant.currency}, and {currencies.FILE} has no rate for today"
+        note("warning", name, said, "cortex explain CTX-5062")
 
 
 def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="CLIENT")] = "") -> Answer:
@@ -171,7 +193,7 @@ def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar
         [
             [
                 row["client"], row["last_run"] or "—", f"{row['ended_at']:%Y-%m-%d %H:%M}" if row["ended_at"] else "—",
-                row["data_until"] or "—", row["orders"], brl(row["revenue"]), _percent(row["accuracy"]), row["note"],
+                row["data_until"] or "—", row["orders"], brl(row["revenue"], row["currency"]), _percent(row["accuracy"]), row["note"],
             ]
             for row in rows
         ],
@@ -188,7 +210,7 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
     last = next(iter(control.runs(code, limit=1)), None)
     row: dict[str, Any] = {
         "client": code, "last_run": f"{last['pipeline']} {last['status']}" if last else "", "ended_at": last["ended_at"] if last else None,
-        "data_until": None, "orders": 0, "revenue": None, "accuracy": None, "accepted": {}, "note": "",
+        "data_until": None, "orders": 0, "revenue": None, "currency": _currency(shell, code), "accuracy": None, "accepted": {}, "note": "",
     }  # fmt: skip
     try:
         with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
@@ -199,6 +221,16 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
     if last is None or not last["ended_at"] or datetime.now(UTC) - last["ended_at"] > STALE:
         row["note"] = "no run in the last 26 h"
     return row
+
+
+def _currency(shell: Shell, code: str) -> str:
+    """The client's, or the house's where its file is broken: what is stored is still shown."""
+    from cortex import tenant as tenants
+
+    try:
+        return tenants.load(shell.workspace, code).currency
+    except CortexError:
+        return "BRL"
 
 
 def _figures(warehouse: Any) -> dict[str, Any]:
@@ -221,7 +253,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
     states = warehouse.rows(
         "SELECT destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n FROM conversion_outbox"
-        " GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
+        " WHERE action = 'purchase' GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
     )
     due = sum(
         row["n"] for row in states if row["state"] not in LEFT_OUT or (row["tried"] and row["state"] == "expired")
@@ -243,14 +275,17 @@ def _delivery(shell: Shell, code: str) -> None:
 
     with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
         rows = warehouse.rows(
-            "SELECT destination, state, reason, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
-            " GROUP BY destination, state, reason ORDER BY destination, state, reason"
+            "SELECT destination, state, reason, currency, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
+            " GROUP BY destination, state, reason, currency ORDER BY destination, state, reason, currency"
         )
     if rows:
         shell.show()
         shell.table(
             ["destination", "state", "reason", "conversions", "value"],
-            [[row["destination"], row["state"], row["reason"] or "—", row["n"], brl(row["value"])] for row in rows],
+            [
+                [row["destination"], row["state"], row["reason"] or "—", row["n"], brl(row["value"], row["currency"])]
+                for row in rows
+            ],
             right=("conversions", "value"),
         )
 

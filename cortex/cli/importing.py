@@ -1,4 +1,4 @@
-"""import: orders from files, as often as you like, always the same rows."""
+"""import: orders from files (the Olist data set, CSV, JSON), as often as you like, always the same rows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from cortex.errors import UsageError
 
 ZONE = "America/Sao_Paulo"
 """Where the files' wall times are true."""
-TEMPLATE = """# Made by `cortex import olist`.
+TEMPLATE = """# Made by `cortex import`.
 client:
-  name: "Olist"
+  name: "{name}"
   code: "{code}"
   timezone: "{zone}"
 
 ecommerce:
-  platform: "olist"
+  platform: "{kind}"
   path: {path}
 """
 
 
 def register(app: typer.Typer) -> None:
-    commands = typer.Typer(help="Orders from files: olist.", no_args_is_help=True)
+    commands = typer.Typer(help="Orders from files: csv, json, olist.", no_args_is_help=True)
     commands.callback()(_group)
+    commands.command("csv")(from_csv)
+    commands.command("json")(from_json)
     commands.command("olist")(olist)
     app.add_typer(commands, name="import")
 
@@ -45,6 +47,25 @@ def olist(
     ] = "olist",
 ) -> Answer:
     """Load the Olist dataset's orders into a client. Importing again changes nothing."""
+    return _load(context.obj, "import olist", "olist", "Olist", folder, client)
+
+
+Orders = Annotated[Path, typer.Argument(metavar="FILE", help="Columns: docs/en/platforms/files.md.")]
+Into = Annotated[str, typer.Option("--client", help="Client to load them into; made when there is none.")]
+
+
+def from_csv(context: typer.Context, file: Orders, client: Into) -> Answer:
+    """Load orders from a CSV file, one row per order line. Importing again changes nothing."""
+    return _load(context.obj, "import csv", "files", client, file, client)
+
+
+def from_json(context: typer.Context, file: Orders, client: Into) -> Answer:
+    """Load orders from a JSON file: a list, or one object a line. Importing again changes nothing."""
+    return _load(context.obj, "import json", "files", client, file, client)
+
+
+def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client: str) -> Answer:
+    """The orders of a file or folder, and everything computed from orders."""
     import json
 
     from cortex import logs, plugins
@@ -60,23 +81,26 @@ def olist(
     from cortex.tenant import codes
     from cortex.warehouse import provision
 
-    shell: Shell = context.obj
-    shell.command = "import olist"
+    shell.command = command
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     workspace = shell.workspace
     codes.check(client)
     vault = Vault(client, workspace.root)
-    adapter = plugins.adapter("stores", "olist", Store)
+    adapter = plugins.adapter("stores", kind, Store)
     wanted = folder.resolve()
-    # Files know their own days; and nothing is made of a folder that does not hold them.
-    window = adapter(adapter.Config(path=wanted), Access(client, vault, ZoneInfo(ZONE))).span()  # type: ignore[attr-defined,call-arg]
     file = workspace.tenants / f"{client}.yaml"
+    zone = tenants.load(workspace, client).timezone if file.exists() else ZoneInfo(ZONE)
+    # Files know their own days; and nothing is made of a folder that does not hold them.
+    window = adapter(adapter.Config(path=wanted), Access(client, vault, zone)).span()  # type: ignore[attr-defined,call-arg]
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(TEMPLATE.format(code=client, zone=ZONE, path=json.dumps(str(wanted))), encoding="utf-8")
+        file.write_text(
+            TEMPLATE.format(name=name, code=client, kind=kind, zone=ZONE, path=json.dumps(str(wanted))),
+            encoding="utf-8",
+        )
         shell.say(f"made {file}")
     tenant = tenants.load(workspace, client)
-    if tenant.ecommerce.kind != "olist":
+    if tenant.ecommerce.kind != kind:
         raise UsageError(
             "CTX-1026",
             f"Client {client} is a {tenant.ecommerce.kind} shop.",
@@ -126,7 +150,9 @@ def olist(
         )
     totals = _totals(shell, client)
     shell.table(
-        ["", "rows", "sum"], [[name, number(rows), brl(total)] for name, rows, total in totals], right=("rows", "sum")
+        ["", "rows", "sum"],
+        [[name, number(rows), brl(total, tenant.currency)] for name, rows, total in totals],
+        right=("rows", "sum"),
     )
     error = next((step.error for step in result.failed), None)
     if error is not None:

@@ -2,6 +2,6 @@
 
 from cortex.identity.checking import check
 from cortex.identity.normalise import RULES
-from cortex.identity.sealing import aliases, digest, identify, is_internal, pseudonym
+from cortex.identity.sealing import aliases, digest, identify, is_internal, pseudonym, tombstone
 
-__all__ = ["RULES", "aliases", "check", "digest", "identify", "is_internal", "pseudonym"]
+__all__ = ["RULES", "aliases", "check", "digest", "identify", "is_internal", "pseudonym", "tombstone"]

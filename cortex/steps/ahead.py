@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+BUSY = (5_000, 20, 10)
+"""Thresholds of the search for cycles while batches pass. Rows come and go by the thousand with no cycle among them, and
+a search at every 700th, as usual, is a tenth of the work. Much rarer, and what the driver leaves behind piles up."""
 GRACE = 5.0
 """Seconds given to the reader to hang up when nobody wants its records any more; then it is left to end by itself."""
 
@@ -58,9 +62,12 @@ def read_ahead(records: Iterator[T], size: int, *, grace: float = GRACE) -> Iter
             raise batch.failure
 
     reader = threading.Thread(target=read, name="read-ahead", daemon=True)
+    usual = gc.get_threshold()
+    gc.set_threshold(*BUSY)
     reader.start()
     try:
         yield batches()
     finally:
+        gc.set_threshold(*usual)
         unwanted.set()
         reader.join(grace)

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from cortex.warehouse import Transaction
 
 OBJECT = ("account_id", "day", "campaign_id", "adset_id", "ad_id")
-FIGURES = ("spend", "conversions", "conversion_value")
+FIGURES = ("native_spend", "conversions", "native_value")
+"""In the account's own currency: a rate is no word of the platform."""
 RAW_DAYS = 90
 """Days payloads are kept for a client without a `privacy` block."""
+
+CLICKS_KEPT = timedelta(days=396)
+"""Thirteen months: a click id is of use while its click may still become an order."""
 
 
 def retention(_tenant: Tenant) -> Iterator[Step]:
@@ -48,7 +52,8 @@ def _payload(payload: bytes, *, run_id: str, at: datetime) -> Row:
 
 
 KNOWN = """
-    SELECT account_id, day, campaign_id, adset_id, ad_id, currency, spend, conversions, conversion_value, is_provisional
+    SELECT account_id, day, campaign_id, adset_id, ad_id, native_currency, native_spend, conversions, native_value,
+           is_provisional
     FROM fct_ad_spend WHERE platform = :platform AND day >= :since AND day < :until
 """
 REVISED = """
@@ -83,7 +88,7 @@ def revisions(
             "platform": platform,
             **dict(zip(OBJECT, one, strict=True)),
             "revision": counted.get(one, 0) + 1,
-            "currency": (since.get(one) or before[one])["currency"],
+            "currency": (since.get(one) or before[one])["native_currency"],
             **dict(zip(("old_spend", "old_conversions", "old_value"), _figures(before.get(one)), strict=True)),
             **dict(zip(("new_spend", "new_conversions", "new_value"), _figures(since.get(one)), strict=True)),
             "revised_at": at,
@@ -104,18 +109,26 @@ def _figures(row: Row | None) -> tuple[Any, ...]:
 
 
 def forget(run: Run) -> Outcome:
-    """Delete payloads and check results that are older than the client allows."""
+    """Delete payloads and check results that are older than the client allows, and click ids nobody bought with."""
     privacy = run.tenant.privacy
     days = privacy.retention.raw_days if privacy else RAW_DAYS
     before = run.now() - timedelta(days=days)
     aged = {table.name: "fetched_at" for table in tables.RAW} | {tables.dq_results.name: "checked_at"}
 
     def write(tx: Transaction) -> dict[str, int]:
-        return {
+        deleted = {
             name: tx.run(f"DELETE FROM {name} WHERE {column} < :before", before=before)  # noqa: S608  # our own names
             for name, column in aged.items()
         }
+        return deleted | {tables.fct_ad_clicks.name: _idle_clicks(tx, run.now().date() - CLICKS_KEPT)}
 
     deleted = {name: count for name, count in run.warehouse.atomically(write).items() if count}
     total = sum(deleted.values())
-    return Outcome(total, f"{total} rows older than {days} days deleted", {"deleted": deleted, "days": days})
+    return Outcome(total, f"{total} rows past their time deleted", {"deleted": deleted, "days": days})
+
+
+def _idle_clicks(tx: Transaction, before: date) -> int:
+    """Click ids of old clicks that led to no order. Those that did tie the order to its campaign, and stay with it."""
+    told = {row["gclid"] for row in tx.rows("SELECT DISTINCT gclid FROM stg_touches WHERE gclid <> ''")}
+    old = {row["click_id"] for row in tx.rows("SELECT click_id FROM fct_ad_clicks WHERE day < :before", before=before)}
+    return tx.delete(tables.fct_ad_clicks, {"click_id": sorted(old - told)})

@@ -6,14 +6,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from cortex import identity
 from cortex.clock import local_day
 from cortex.records import Order, Payment, Touch
+from cortex.steps.currencies import Exchanged
+from cortex.steps.erasing import Erased, without_buyer
 
 Row = dict[str, Any]
+OWN = Decimal(1)
+"""Rate of the client's own currency."""
 PAID = {"paid", "partially_refunded", "refunded"}
 
 
@@ -41,14 +48,28 @@ class Landed:
     aliases: list[Row] = field(default_factory=list)
     touches: list[Row] = field(default_factory=list)
     raw: list[Row] = field(default_factory=list)
+    erased: list[Row] = field(default_factory=list)
 
     @property
     def keys(self) -> list[str]:
         return [row["order_key"] for row in self.orders]
 
 
-def land(orders: Sequence[Order], *, key: bytes, zone: ZoneInfo, run_id: str, now: datetime) -> Landed:
-    """Rows of a batch; of an order told twice the newest word counts (the later one, where both are as new)."""
+def land(
+    orders: Sequence[Order],
+    *,
+    key: bytes,
+    zone: ZoneInfo,
+    run_id: str,
+    now: datetime,
+    exchanged: Exchanged | None = None,
+    erased: Erased | None = None,
+) -> Landed:
+    """Rows of a batch; of an order told twice the newest word counts (the later one, where both are as new).
+
+    exchanged: turns orders in another currency into the client's; without it money stays as it was told. erased: people
+    who asked to be forgotten, whose orders land without them.
+    """
     newest: dict[str, Order] = {}
     for order in orders:
         at = order_key(order.platform, order.external_id)
@@ -56,21 +77,34 @@ def land(orders: Sequence[Order], *, key: bytes, zone: ZoneInfo, run_id: str, no
             newest[at] = order
     landed = Landed()
     for at, order in newest.items():
-        _land_one(landed, at, order, key, zone, run_id, now)
+        own, native = exchanged.order(order, zone) if exchanged else (order, {})
+        _land_one(landed, at, own, native, key, zone, run_id, now, erased)
     return landed
 
 
-def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo, run_id: str, now: datetime) -> None:
-    aliases = identity.aliases(key, order.customer, order.platform)
-    if not aliases:
-        # Nobody is known: the order is its own buyer, so that every order has exactly one.
-        aliases = [("order", identity.pseudonym(key, "order", at))]
-    landed.aliases += [{"order_key": at, "kind": kind, "alias": alias} for kind, alias in aliases]
+def _land_one(
+    landed: Landed,
+    at: str,
+    order: Order,
+    native: Row,
+    key: bytes,
+    zone: ZoneInfo,
+    run_id: str,
+    now: datetime,
+    erased: Erased | None,
+) -> None:
+    known = identity.aliases(key, order.customer, order.platform)
+    buyer = erased.buyer(at, order, [alias for _, alias in known]) if erased else ""
+    if buyer:
+        order, known = without_buyer(order), [("erased", buyer)]
+        landed.erased.append({"order_key": at, "customer_key": buyer, "erased_at": now})
+    # Where nobody is known the order is its own buyer, so that every order has exactly one.
+    known = known or [("order", identity.pseudonym(key, "order", at))]
+    aliases = [{"order_key": at, "kind": kind, "alias": alias} for kind, alias in known]
     # The smallest alias is what merging gives a buyer seen once, so most orders never change hands afterwards.
-    customer = min(alias for _, alias in aliases)
-    landed.orders.append(_order_row(order, at, customer, zone, run_id))
-    landed.items += _item_rows(order, at)
-    landed.payments += [
+    row = _order_row(order, at, min([alias for _, alias in known]), zone) | native
+    items = _item_rows(order, at)
+    payments = [
         {
             "order_key": at,
             "sequence": payment.sequence,
@@ -79,10 +113,11 @@ def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo,
             "amount": payment.amount,
             "status": payment.status,
             "paid_at": payment.paid_at,
+            "fee": payment.fee,
         }
         for payment in order.payments
     ]
-    landed.refunds += [
+    refunds = [
         {
             "order_key": at,
             "refund_id": refund.refund_id,
@@ -93,6 +128,16 @@ def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo,
         }
         for refund in order.refunds
     ]
+    touches = [touch_row(touch, zone, order_ref=order.external_id) for touch in order.touches]
+    told = hashlib.sha256(order.payload).hexdigest()
+    row["content"] = _content(row, aliases, items, payments, refunds, touches, told)
+    row["run_id"] = run_id
+    landed.orders.append(row)
+    landed.aliases += aliases
+    landed.items += items
+    landed.payments += payments
+    landed.refunds += refunds
+    landed.touches += touches
     landed.statuses.append(
         {
             "order_key": at,
@@ -102,25 +147,57 @@ def _land_one(landed: Landed, at: str, order: Order, key: bytes, zone: ZoneInfo,
             "fulfilment_status": order.fulfilment_status,
         }
     )
-    landed.touches += [touch_row(touch, zone, order_ref=order.external_id) for touch in order.touches]
+    if buyer:
+        return
     landed.raw.append(
         {
             "platform": order.platform,
             "external_id": order.external_id,
             "payload": order.payload.decode(),
-            "payload_sha256": hashlib.sha256(order.payload).hexdigest(),
+            "payload_sha256": told,
             "fetched_at": now,
             "run_id": run_id,
         }
     )
 
 
-def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str) -> Row:
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def _content(*rows: object) -> str | None:
+    """What tells an order with all its rows from the same order told otherwise. None where text is none: such an order
+    is never taken for one that is stored."""
+    try:
+        return hashlib.blake2b(_ENCODE(rows), digest_size=16).hexdigest()
+    except UnicodeEncodeError:
+        return None
+
+
+_NO_PAYMENT = Payment(sequence=1, method="other")
+_NO_TOUCH = Touch(origin="order")
+
+
+def _last_touch(touches: list[Touch]) -> Touch:
+    """The last the shop itself remembers, else the last of any."""
+    for touch in reversed(touches):
+        if touch.origin == "order":
+            return touch
+    return touches[-1] if touches else _NO_TOUCH
+
+
+def _largest(payments: list[Payment]) -> Payment:
+    if len(payments) == 1:
+        return payments[0]
+    return max(payments, key=lambda payment: payment.amount, default=_NO_PAYMENT)
+
+
+def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Row:
+    """A row of fct_orders, without the columns of the run that writes it."""
     paid = is_paid(order)
     paid_at = (order.paid_at or order.created_at) if paid else None
-    largest = max(order.payments, key=lambda payment: payment.amount, default=Payment(sequence=1, method="other"))
-    last = next((touch for touch in reversed(order.touches) if touch.origin == "order"), None)
-    last = last or (order.touches[-1] if order.touches else Touch(origin="order"))
+    order_date = local_day(order.created_at, zone)
+    largest, last = _largest(order.payments), _last_touch(order.touches)
+    clicks, consent = order.clicks, order.consent
     return {
         "order_key": at,
         "platform": order.platform,
@@ -137,9 +214,15 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str
         "cancelled_at": order.cancelled_at,
         "delivered_at": order.delivered_at,
         "cancel_reason": order.cancel_reason,
-        "order_date": local_day(order.created_at, zone),
-        "paid_date": local_day(paid_at, zone) if paid_at else None,
+        "order_date": order_date,
+        "paid_date": (order_date if paid_at == order.created_at else local_day(paid_at, zone)) if paid_at else None,
         "currency": order.currency,
+        "native_currency": order.currency,
+        "native_total": None,
+        "native_paid": None,
+        "exchange_rate": OWN,
+        "rate_day": None,
+        "rate_source": "",
         "subtotal": order.subtotal,
         "discount": order.discount,
         "shipping": order.shipping,
@@ -150,7 +233,7 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str
         "payment_method": largest.method,
         "installments": largest.installments,
         "coupon": order.coupon,
-        "items": sum(line.quantity for line in order.lines),
+        "items": sum([line.quantity for line in order.lines]),
         "city": order.city,
         "state": order.state,
         "postal_prefix": order.postal_prefix,
@@ -162,19 +245,19 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo, run_id: str
         "utm_campaign": last.campaign,
         "utm_content": last.content,
         "utm_term": last.term,
-        "gclid": order.clicks.gclid,
-        "gbraid": order.clicks.gbraid,
-        "wbraid": order.clicks.wbraid,
-        "fbc": order.clicks.fbc,
-        "fbp": order.clicks.fbp,
-        "ttclid": order.clicks.ttclid,
+        "gclid": clicks.gclid,
+        "gbraid": clicks.gbraid,
+        "wbraid": clicks.wbraid,
+        "fbc": clicks.fbc,
+        "fbp": clicks.fbp,
+        "ttclid": clicks.ttclid,
+        "ga_client_id": clicks.ga_client_id,
         "event_url": order.event_url,
-        "consent_state": order.consent.state,
-        "consent_source": order.consent.source,
-        "consent_version": order.consent.version,
-        "consent_at": order.consent.at,
+        "consent_state": consent.state,
+        "consent_source": consent.source,
+        "consent_version": consent.version,
+        "consent_at": consent.at,
         "is_new_customer": 0,
-        "run_id": run_id,
     }
 
 
@@ -196,6 +279,7 @@ def _item_rows(order: Order, at: str) -> list[Row]:
             "discount": line.discount,
             "total": line.total,
             "unit_cost": line.unit_cost,
+            "sale_fee": line.sale_fee,
         }
         for line in order.lines
     ]

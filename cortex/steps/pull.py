@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,18 +13,18 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Restatement
+from cortex.records import AdSpend, History, Notice, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import keeping, landing, sealing
+from cortex.steps import currencies, erasing, keeping, landing, sealing
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
-from cortex.warehouse import tables
+from cortex.warehouse import Loaded, tables
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
-    from cortex.warehouse import Loaded, Transaction
+    from cortex.warehouse import Transaction
 
 OVERLAP = timedelta(days=1)
 """A shop's list may settle for a while after a change: the last day read is read again."""
@@ -67,70 +68,112 @@ def orders(run: Run) -> Outcome:
     key = run.vault.identity_key()
     stream = "store.orders"
     zone = run.tenant.timezone
-    new = changed = total = 0
-    value = Decimal(0)
+    done, total, value = Loaded(), 0, Decimal(0)
     newest: datetime | None = None
     changes = _changes(run, stream)
+    exchanged, erased = currencies.Exchanged(currencies.rates(run)), erasing.known(run.warehouse, key)
     with read_ahead(shop.orders(changes), run.tenant.etl.batch_size) as batches:
         for batch in batches:
-            landed = landing.land(batch, key=key, zone=zone, run_id=run.run_id, now=run.now())
-            identifiers = sealing.seal(run, batch)
-            loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
-            new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
+            landed = landing.land(
+                batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged, erased=erased
+            )
+            gone = {row["order_key"] for row in landed.erased}
+            identifiers = [row for row in sealing.seal(run, batch) if row["order_key"] not in gone]
+            done += run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
+            total += len(landed.orders)
             value += sum((row["paid"] for row in landed.orders), Decimal(0))
             newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
             run.progress(total)
     _move(run, stream, Window(changes.since, run.window.until), newest)
+    run.notices += exchanged.notices(stream)
+    _tell_texts(run, stream, done)
     bad = _quarantine(run)
     _gate(run, bad, total)
     unusual = f" · {bad} quarantined" if bad else ""
     return Outcome(
         total,
-        f"{total} orders, {new} new, {changed} updated{unusual}",
-        {"orders": total, "new": new, "updated": changed, "quarantined": bad, "paid": value, "window": str(changes)},
+        f"{total} orders, {done.inserted} new, {done.updated} updated{unusual}",
+        {
+            "orders": total,
+            "new": done.inserted,
+            "updated": done.updated,
+            "quarantined": bad,
+            "paid": value,
+            "currency": run.tenant.currency,
+            "window": str(changes),
+        },
     )
+
+
+def _tell_texts(run: Run, stream: str, done: Loaded) -> None:
+    for code, count, what in (
+        ("texts_cut", done.clipped, "were longer than their column and were cut"),
+        ("texts_mended", done.mended, "held NUL or half a character, which was left out"),
+    ):
+        if count:
+            run.notices.append(Notice(code=code, stream=stream, message=f"Texts {what}.", count=count))
 
 
 def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Row]) -> Loaded:
-    """One batch, whole or not at all. An order older than what is known changes nothing."""
-    known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at"])
-    fresh = {
-        row["order_key"]
-        for row in landed.orders
-        if row["order_key"] not in known or row["updated_at"] >= known[row["order_key"]]["updated_at"]
-    }
-    keys = sorted(fresh)
+    """One batch, whole or not at all. An order older than what is known changes nothing, nor does one told the same
+    again: most of what is read twice needs no writing."""
+    known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at", "content"])
+    new, changed, fresh = set[str](), set[str](), set[str]()
+    for row in landed.orders:
+        key, stored = row["order_key"], known.get(row["order_key"])
+        if stored is None:
+            new.add(key)
+        elif row["updated_at"] < stored["updated_at"]:
+            continue
+        elif row["content"] is None or row["content"] != stored["content"]:
+            changed.add(key)
+        fresh.add(key)
+    loaded = Loaded(unchanged=len(landed.orders) - len(new) - len(changed))
+    if new:
+        loaded += _write_orders(tx, landed, new, unknown=True)
+    if changed:
+        loaded += _write_orders(tx, landed, changed, unknown=False)
+    tx.upsert(tables.conversion_identifiers, _only(identifiers, fresh))
+    return replace(loaded, clipped=tx.texts.count, mended=tx.texts.mended)
 
-    def mine(rows: list[landing.Row]) -> list[landing.Row]:
-        return rows if len(keys) == len(landed.orders) else [row for row in rows if row["order_key"] in fresh]
 
-    current = {(row["platform"], row["external_id"]) for row in mine(landed.orders)}
+def _write_orders(tx: Transaction, landed: landing.Landed, chosen: set[str], *, unknown: bool) -> Loaded:
+    """The chosen orders of a batch with all that is theirs. unknown: none of them was stored a moment ago."""
+    keys = sorted(chosen)
+    orders = _only(landed.orders, chosen)
     loaded = tx.upsert(
         tables.fct_orders,
-        mine(landed.orders),
+        orders,
         newer="updated_at",
         keep=("customer_key", "is_new_customer"),
         quiet=("run_id",),
+        unknown=unknown,
     )
-    stored = fresh & known.keys()
-    if loaded.inserted != len(fresh) - len(stored):
-        stored = fresh  # somebody else wrote one of them meanwhile
-    tx.rewrite(tables.fct_order_items, "order_key", keys, mine(landed.items), stored=stored)
-    tx.rewrite(tables.fct_payments, "order_key", keys, mine(landed.payments), stored=stored)
-    tx.rewrite(tables.fct_order_aliases, "order_key", keys, mine(landed.aliases), stored=stored)
-    tx.insert_missing(tables.fct_refunds, mine(landed.refunds))
-    tx.upsert(tables.fct_order_status, mine(landed.statuses))
-    refs = {external_id for _, external_id in current}
-    before = sorted(row["external_id"] for row in landed.orders if row["order_key"] in stored)
-    tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": before})
-    tx.upsert(tables.stg_touches, [row for row in landed.touches if row["order_ref"] in refs])
+    # Somebody else may have written one of them meanwhile: then it has children.
+    stored = () if unknown and loaded.inserted == len(keys) else keys
+    tx.rewrite(tables.fct_order_items, "order_key", keys, _only(landed.items, chosen), stored=stored)
+    tx.rewrite(tables.fct_payments, "order_key", keys, _only(landed.payments, chosen), stored=stored)
+    tx.rewrite(tables.fct_order_aliases, "order_key", keys, _only(landed.aliases, chosen), stored=stored)
+    # A refund keeps the day it was first seen on, where the platform tells none.
+    tx.upsert(tables.fct_refunds, _only(landed.refunds, chosen), keep=("created_at", "refund_date"), unknown=unknown)
+    tx.upsert(tables.fct_order_status, _only(landed.statuses, chosen), unknown=unknown)
+    refs = {row["external_id"] for row in orders}
+    if stored:
+        tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": sorted(refs)})
+    tx.upsert(tables.stg_touches, [row for row in landed.touches if row["order_ref"] in refs], unknown=unknown)
+    at = {(row["platform"], row["external_id"]) for row in orders}
     tx.upsert(
         tables.raw_ecommerce_orders,
-        [row for row in landed.raw if (row["platform"], row["external_id"]) in current],
+        [row for row in landed.raw if (row["platform"], row["external_id"]) in at],
         quiet=("fetched_at", "run_id"),
+        unknown=unknown,
     )
-    tx.upsert(tables.conversion_identifiers, mine(identifiers))
+    tx.insert_missing(tables.erased_orders, _only(landed.erased, chosen))
     return loaded
+
+
+def _only(rows: list[landing.Row], chosen: set[str]) -> list[landing.Row]:
+    return [row for row in rows if row["order_key"] in chosen]
 
 
 def spend(run: Run, kind: str) -> Outcome:
@@ -144,7 +187,8 @@ def spend(run: Run, kind: str) -> Outcome:
     settled_clicks = Window(max(window.since, min(run.window.since, window.last) - CLICKS_SETTLE), window.until)
     clicks = {click.click_id: click for click in platform.clicks(settled_clicks)}
     pulled_at = run.now()
-    spend_rows = [_spend_row(row, pulled_at, run) for row in read]
+    exchanged = currencies.Exchanged(currencies.rates(run))
+    spend_rows = [_spend_row(row, pulled_at, run, exchanged) for row in read]
     campaigns = {(row.platform, row.campaign_id, row.adset_id, row.ad_id): _campaign_row(row, run) for row in read}
     click_rows = [
         {
@@ -170,20 +214,27 @@ def spend(run: Run, kind: str) -> Outcome:
         _move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
-    total = sum((row.spend for row in read), Decimal(0))
-    by_currency = sorted({row.currency for row in read})
+    run.notices += exchanged.notices(stream)
+    total = sum((row["spend"] for row in spend_rows), Decimal(0))
     return Outcome(
         len(read),
-        f"{len(read)} ad-days, {total} {'/'.join(by_currency)}" + (f", {len(clicks)} clicks" if clicks else ""),
-        {"spend": total, "currency": by_currency, "clicks": len(clicks), "window": str(window)},
+        f"{len(read)} ad-days, {total} {run.tenant.currency}" + (f", {len(clicks)} clicks" if clicks else ""),
+        {
+            "spend": total,
+            "currency": run.tenant.currency,
+            "native_currencies": sorted({row.currency for row in read}),
+            "clicks": len(clicks),
+            "window": str(window),
+        },
     )
 
 
-def _spend_row(row: AdSpend, pulled_at: object, run: Run) -> landing.Row:
+def _spend_row(row: AdSpend, pulled_at: object, run: Run, exchanged: currencies.Exchanged) -> landing.Row:
     from zoneinfo import ZoneInfo
 
     zone = ZoneInfo(row.timezone) if row.timezone else run.tenant.timezone
     settled = day_start(row.day + timedelta(days=1), zone) + PROVISIONAL <= run.now()
+    (cost, value), money = exchanged.amounts(row.currency, row.day, row.spend, row.conversion_value)
     return {
         "platform": row.platform,
         "account_id": row.account_id,
@@ -192,14 +243,16 @@ def _spend_row(row: AdSpend, pulled_at: object, run: Run) -> landing.Row:
         "adset_id": row.adset_id,
         "ad_id": row.ad_id,
         "level": row.level,
-        "currency": row.currency,
+        **money,
         "timezone": row.timezone,
         "impressions": row.impressions,
         "reach": row.reach,
         "clicks": row.clicks,
-        "spend": row.spend,
+        "spend": cost,
+        "native_spend": row.spend,
         "conversions": row.conversions,
-        "conversion_value": row.conversion_value,
+        "conversion_value": value,
+        "native_value": row.conversion_value,
         "pulled_at": pulled_at,
         "is_provisional": int(not settled),
     }
@@ -227,29 +280,12 @@ def visits(run: Run, kind: str) -> Outcome:
     if window is None:
         return _forgotten(run, kind, stream, source.history)
     sessions = list(source.sessions(window))
-    touches = {
-        row["touch_key"]: row
-        for row in (
-            landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in source.touches(window)
-        )
-    }
-    session_rows = [
-        {
-            "property_id": row.property_id,
-            "day": row.day,
-            "source": row.source,
-            "medium": row.medium,
-            "campaign": row.campaign,
-            "channel_group": row.channel_group,
-            "sessions": row.sessions,
-            "engaged_sessions": row.engaged_sessions,
-            "users": row.users,
-            "new_users": row.new_users,
-            "revenue": row.revenue,
-            "currency": row.currency,
-        }
-        for row in sessions
-    ]
+    gone = erasing.order_refs(run.warehouse)
+    told = (erasing.without_ids(touch) if touch.order_id in gone else touch for touch in source.touches(window))
+    rows = (landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in told)
+    touches = {row["touch_key"]: row for row in rows}
+    exchanged = currencies.Exchanged(currencies.rates(run))
+    session_rows = [_session_row(row, exchanged) for row in sessions]
 
     raw = keeping.raw_ga4(sessions, run_id=run.run_id, at=run.now())
 
@@ -261,12 +297,32 @@ def visits(run: Run, kind: str) -> Outcome:
         _move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
+    run.notices += exchanged.notices(stream)
     count = sum(row.sessions for row in sessions)
     return Outcome(
         len(sessions) + len(touches),
         f"{count} sessions, {len(touches)} orders seen",
         {"sessions": count, "touches": len(touches), "window": str(window)},
     )
+
+
+def _session_row(row: Sessions, exchanged: currencies.Exchanged) -> landing.Row:
+    (revenue,), money = exchanged.amounts(row.currency, row.day, row.revenue)
+    return {
+        "property_id": row.property_id,
+        "day": row.day,
+        "source": row.source,
+        "medium": row.medium,
+        "campaign": row.campaign,
+        "channel_group": row.channel_group,
+        "sessions": row.sessions,
+        "engaged_sessions": row.engaged_sessions,
+        "users": row.users,
+        "new_users": row.new_users,
+        "revenue": revenue,
+        "native_revenue": row.revenue,
+        **money,
+    }
 
 
 def _changes(run: Run, stream: str) -> Window:
@@ -306,8 +362,13 @@ def _reread(run: Run, stream: str, restates: Restatement, history: History) -> W
 
 def _forgotten(run: Run, kind: str, stream: str, history: History) -> Outcome:
     said = f"{kind} keeps {history.days} days; {run.window} is older and cannot be read"
-    run.notices.append(Notice(code="CTX-2201", stream=stream, message=said, count=run.window.days))
+    facts = {"days": str(run.window.days), "kept": str(history.days), **_ends(run.window)}
+    run.notices.append(Notice(code="CTX-2201", stream=stream, message=said, count=run.window.days, facts=facts))
     return Outcome(0, said)
+
+
+def _ends(window: Window) -> dict[str, str]:
+    return {"first": window.since.isoformat(), "last": window.last.isoformat()}
 
 
 def _move(run: Run, stream: str, window: Window, newest: datetime | None) -> None:

@@ -82,7 +82,17 @@ def check(run: Run) -> Outcome:
     run.warehouse.atomically(lambda tx: tx.replace(tables.dq_results, {"run_id": run.run_id}, rows))
     failed = [(rule, finding) for rule, finding in found if finding.status == "failed"]
     run.notices += [
-        Notice(code="CTX-2103", stream="quality", message=f"{rule.name} {finding.part}: {finding.message}")
+        Notice(
+            code="CTX-2103",
+            stream="quality",
+            message=f"{rule.name} {finding.part}: {finding.message}",
+            facts={
+                "rule": rule.name,
+                "part": finding.part,
+                "measured": f"{finding.measured:f}",
+                "allowed": f"{finding.allowed:f}",
+            },
+        )
         for rule, finding in failed
     ]
     worst = {rule.severity for rule, _ in failed}
@@ -293,19 +303,28 @@ def _sums_ours(run: Run) -> Iterator[Finding]:
     yield Finding("fct_attribution", off, Decimal(0), f"{off} paid orders have no credit, not even unattributed")
 
 
+MONEY = (("fct_orders", "order_date"), ("fct_ad_spend", "day"), ("fct_sessions", "day"))
+
+
 def _currencies(run: Run) -> Iterator[Finding]:
-    for part, column in (("fct_orders", "order_date"), ("fct_ad_spend", "day")):
-        other = run.warehouse.rows(
-            f"SELECT currency, COUNT(*) AS n FROM {part} WHERE {column} >= :since AND {column} < :until"  # noqa: S608
-            " AND currency <> :own GROUP BY currency ORDER BY currency",
+    for part, column in MONEY:
+        found = run.warehouse.rows(
+            f"SELECT native_currency, COUNT(*) AS n FROM {part} WHERE {column} >= :since AND {column} < :until"  # noqa: S608
+            " AND exchange_rate IS NULL AND native_currency <> :own GROUP BY native_currency ORDER BY native_currency",
             own=run.tenant.currency,
             **_days(run),
         )
-        count = sum(row["n"] for row in other)
-        said = f"{count} rows in {', '.join(row['currency'] for row in other) or 'another currency'}"
-        yield Finding(
-            part, Decimal(count), Decimal(0), f"{said}: reports add them up as if they were {run.tenant.currency}"
+        count = sum(row["n"] for row in found)
+        which = ", ".join(row["native_currency"] for row in found) or "another currency"
+        yield Finding(part, Decimal(count), Decimal(0), f"{count} rows in {which} have no rate: no report counts them")
+        mixed = _count(
+            run,
+            f"SELECT COUNT(*) AS n FROM {part} WHERE {column} >= :since AND {column} < :until AND currency <> :own",  # noqa: S608
+            own=run.tenant.currency,
+            **_days(run),
         )
+        said = f"{mixed} rows are stored in another currency than {run.tenant.currency}: read those days again"
+        yield Finding(f"{part}.currency", mixed, Decimal(0), said)
 
 
 def _quarantined(run: Run) -> Iterator[Finding]:
@@ -354,5 +373,5 @@ RULES = (
     Rule("childless", "warning", "Paid orders have lines.", _childless),
     Rule("sums told", "warning", "What the platform tells twice agrees.", _sums_told),
     Rule("sums", "error", "Our own sums and credits agree with the orders, to the cent.", _sums_ours),
-    Rule("currency", "warning", "Everything is in the client's currency: nothing is converted.", _currencies),
+    Rule("currency", "error", "All money is in the client's currency, and what was not has a rate.", _currencies),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.clock import Window
 from cortex.errors import DatabaseError
-from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report
+from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report, notices
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
@@ -27,10 +28,6 @@ CHANNELS = """
     SELECT model, channel, MIN(sort_order) AS sort_order, SUM(attributed_revenue) AS attributed_revenue,
            SUM(orders) AS orders, SUM(new_customers) AS new_customers, SUM(spend) AS spend
     FROM rpt_channel_performance WHERE day >= :since AND day < :until GROUP BY model, channel
-"""
-EARNED = """
-    SELECT day, channel, SUM(attributed_revenue) AS attributed_revenue, SUM(spend) AS spend FROM rpt_channel_performance
-    WHERE day >= :since AND day < :until AND model = :model GROUP BY day, channel
 """
 CLAIMS = """
     SELECT platform, SUM(platform_value) AS platform_value, SUM(spend) AS spend FROM rpt_campaign_performance
@@ -58,7 +55,7 @@ def last_day(warehouse: Warehouse) -> date:
     newest = warehouse.rows("SELECT MAX(day) AS day FROM rpt_daily_performance")[0]["day"]
     if newest is None:
         raise DatabaseError(
-            "CTX-5020", f"Client {warehouse.code} has no data yet.", fix=f"cortex backfill {warehouse.code} --days 90"
+            "CTX-5064", f"Client {warehouse.code} has no data yet.", fix=f"cortex backfill {warehouse.code} --days 90"
         )
     day: date = newest
     return day
@@ -71,7 +68,6 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
     past = {row["day"]: row for row in _between(warehouse, DAILY, before)}
     model = tenant.analytics.models[0]
     claims = _between(warehouse, CLAIMS, window, model=model)
-    earned = [_earned(_between(warehouse, EARNED, each, model=model)) for each in (window, before)]
     return Report(
         client=tenant.name,
         currency=tenant.currency,
@@ -83,14 +79,14 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         made_at=now,
         data_until=last_day(warehouse),
         timezone=tenant.timezone.key,
-        figures=_figures(window, days, past, *earned),
+        figures=_figures(window, days, past),
         days=_days(window, days, past) if days else (),
         channels=_channels(_between(warehouse, CHANNELS, window), claims, model),
         models=tenant.analytics.models,
         cohorts=_cohorts(warehouse),
         deliveries=_deliveries(_between(warehouse, DELIVERIES, window)),
         products=[Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window)],
-        notices=_notices(warehouse),
+        notices=_notices(warehouse, lang, tenant.currency),
         pretended=bool(os.environ.get("CORTEX_NOW")),
     )
 
@@ -103,7 +99,8 @@ def headline(warehouse: Warehouse) -> dict[str, Any]:
     )[0]
     customers = warehouse.rows("SELECT SUM(customers) AS customers FROM rpt_customer_segments")[0]["customers"] or 0
     delivered = warehouse.rows(
-        "SELECT destination, SUM(conversions) AS conversions FROM rpt_conversion_delivery WHERE state IN :states GROUP BY destination",
+        "SELECT destination, SUM(conversions) AS conversions FROM rpt_conversion_delivery"
+        " WHERE state IN :states AND action = 'purchase' GROUP BY destination",
         states=list(ARRIVED),
     )
     spend, gross = got["spend"] or ZERO, got["gross_revenue"] or ZERO
@@ -121,28 +118,7 @@ def _between(warehouse: Warehouse, sql: str, window: Window, **given: Any) -> li
     return warehouse.rows(sql, since=window.since, until=window.until, **given)
 
 
-def _earned(rows: Sequence[Row]) -> dict[date, Decimal]:
-    """Revenue credited per day to the channels that were paid for in the period: what ROAS may count.
-
-    A paid channel whose account is not connected shows no spend; its revenue over the others' spend would flatter them.
-    """
-    bought = {row["channel"] for row in rows if row["spend"]}
-    found: dict[date, Decimal] = {}
-    for row in rows:
-        if row["channel"] in bought:
-            found[row["day"]] = found.get(row["day"], ZERO) + Decimal(row["attributed_revenue"] or 0)
-    return found
-
-
-def _figures(
-    window: Window,
-    days: Mapping[date, Row],
-    past: Mapping[date, Row],
-    earned: Mapping[date, Decimal],
-    earned_before: Mapping[date, Decimal],
-) -> list[Figure]:
-    days = {day: {**row, **_roas(row, earned.get(day, ZERO))} for day, row in days.items()}
-    past = {day: {**row, **_roas(row, earned_before.get(day, ZERO))} for day, row in past.items()}
+def _figures(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) -> list[Figure]:
     now, then = _Sums(days), _Sums(past)
     each = [days.get(day) for day in window.each_day()]
 
@@ -160,7 +136,7 @@ def _figures(
         figure("aov", lambda sums: sums.ratio("gross_revenue", "orders"), "money", "up", "aov"),
         figure("new_customers", lambda sums: sums["new_customers"], "count", "up", "new_customers"),
         figure("spend", lambda sums: sums["spend"], "money", "neither", "spend"),
-        figure("roas", lambda sums: sums.ratio("earned", "spend"), "ratio", "up", "roas", "no_spend"),
+        figure("roas", lambda sums: sums.ratio("paid_revenue", "spend"), "ratio", "up", "roas", "no_spend"),
         figure(
             "cac",
             lambda sums: sums.ratio("spend", "new_customers") if sums["spend"] else None,
@@ -171,10 +147,6 @@ def _figures(
         ),
         figure("mer", lambda sums: sums.ratio("gross_revenue", "spend"), "ratio", "up", "mer", "no_spend"),
     ]
-
-
-def _roas(row: Row, earned: Decimal) -> dict[str, Any]:
-    return {"earned": earned, "roas": earned / row["spend"] if row["spend"] else None}
 
 
 class _Sums:
@@ -251,12 +223,29 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
     ]
 
 
-def _notices(warehouse: Warehouse) -> list[str]:
-    rows = warehouse.rows(
-        "SELECT stream, message, MAX(noticed_at) AS noticed_at FROM rpt_notices GROUP BY stream, message"
-    )
-    newest = sorted(rows, key=lambda row: row["noticed_at"], reverse=True)[:8]
-    return [f"{row['stream']}: {row['message']}" for row in newest]
+NOTICES = """
+    SELECT stream, code, message, facts, row_count, amount FROM rpt_notices
+    WHERE code <> 'CTX-2103' OR run_id = (SELECT MAX(run_id) FROM dq_results)
+    ORDER BY noticed_at DESC, stream, code, message LIMIT 200
+"""
+"""A check that failed once and passes now is no news."""
+WITHOUT_RATE = "SELECT COUNT(*) AS n FROM rpt_currencies WHERE missing > 0"
+SHOWN = 8
+
+
+def _notices(warehouse: Warehouse, lang: str, currency: str) -> list[str]:
+    """The newest, each once, in the report's language."""
+    rows = warehouse.rows(NOTICES)
+    if any(row["code"] == "CTX-5062" for row in rows) and not warehouse.rows(WITHOUT_RATE)[0]["n"]:
+        rows = [row for row in rows if row["code"] != "CTX-5062"]  # the rates have come since
+    lines = (
+        notices.sentence(
+            row["stream"], row["code"], row["message"], json.loads(row["facts"] or "{}"),
+            count=row["row_count"], value=row["amount"], lang=lang, currency=currency,
+        )
+        for row in rows
+    )  # fmt: skip
+    return list(dict.fromkeys(lines))[:SHOWN]
 
 
 def _deliveries(rows: Sequence[Row]) -> list[Delivery]:

@@ -216,3 +216,7 @@ def _add_unlisted(tx: Transaction, at: datetime) -> int:
         "updated_at": at,
     }
     return tx.insert_missing(tables.dim_products, [row | unknown for row in tx.rows(UNLISTED)])
+
+
+sp_update_customer_metrics = customer_value
+"""The name schemas of the first generation called it by: a procedure that was called every night and never written."""

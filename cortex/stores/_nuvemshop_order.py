@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import combinations
@@ -100,8 +100,6 @@ class Kept(Struct, omit_defaults=True, gc=False):
     products: list[wire.Item] | None = None
 
 
-_KEPT = Kept.__struct_fields__
-_WORDS = ("status", "payment_status", "shipping_status", "gateway", "gateway_name", "storefront", "cancel_reason")
 _SUSPECT = re.compile(r"@|%40|\d[\d .()/-]{6,}\d")
 _ENCODE = msgspec.json.Encoder()
 
@@ -127,20 +125,18 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
     if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
         raise bad("currency is not an ISO 4217 code")
 
-    def read(value: wire.Amount, field: str) -> Decimal:
-        return amount(value, field, currency)
-
     payment_status = _payment_status(told.payment_status or "", paid_at, oddities)
     received = payment_status in {"paid", "refunded"}
     if received and paid_at is None:
         paid_at = created  # money without a date: the order's own is the only one that stands still
-    total = read(told.total, "total")
-    paid = (read(told.total_paid, "total_paid") or total) if received else 0 * total
-    lines = [_line(item, number, read) for number, item in enumerate(told.products or (), 1)]
-    subtotal, shipping = read(told.subtotal, "subtotal"), read(told.shipping_cost_customer, "shipping_cost_customer")
-    discount = _discount(told, subtotal + shipping - total, read, oddities)
-    if lines and (gap := subtotal - sum((line.total for line in lines), Decimal(0))):
-        oddities.sums("whose lines do not add up to the subtotal", gap)
+    total = amount(told.total, "total", currency)
+    paid = (amount(told.total_paid, "total_paid", currency) or total) if received else 0 * total
+    lines = [_line(item, number, currency) for number, item in enumerate(told.products or (), 1)]
+    subtotal = amount(told.subtotal, "subtotal", currency)
+    shipping = amount(told.shipping_cost_customer, "shipping_cost_customer", currency)
+    discount = _discount(told, subtotal + shipping - total, currency, oddities)
+    if lines and (gap := subtotal - sum([line.total for line in lines])):
+        oddities.sums("lines", gap)
     day = local_day(created, zone)
     attributes = visits.attributes(told.extra)
     arrived, touches = _arrival(told, attributes, created, day)
@@ -185,20 +181,48 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
 
 def _kept(told: wire.Order) -> Kept:
     """What may rest. Words are listed, but people type into fields that should hold words."""
-    values = {name: getattr(told, name) for name in _KEPT}
-    for name in ("promotional_discount", "payment_details"):
-        if isinstance(values[name], list):  # PHP's empty mapping; a full one is of nobody's documentation
-            values[name] = None
-    coupons = told.coupon if isinstance(told.coupon, list) else [told.coupon]
-    values["coupon"] = [_masked((one.code if isinstance(one, wire.Coupon) else one) or "") for one in coupons if one]
-    for name in _WORDS:
-        values[name] = values[name] and _masked(values[name])
-    return Kept(**values)
+    promotion, details, coupons = told.promotional_discount, told.payment_details, told.coupon
+    return Kept(
+        id=told.id,
+        number=told.number,
+        status=_word(told.status),
+        payment_status=_word(told.payment_status),
+        shipping_status=_word(told.shipping_status),
+        currency=told.currency,
+        subtotal=told.subtotal,
+        discount=told.discount,
+        discount_coupon=told.discount_coupon,
+        discount_gateway=told.discount_gateway,
+        # A list is PHP's empty mapping; a full one is of nobody's documentation.
+        promotional_discount=None if isinstance(promotion, list) else promotion,
+        shipping_cost_customer=told.shipping_cost_customer,
+        total=told.total,
+        total_paid=told.total_paid,
+        coupon=_codes(coupons if isinstance(coupons, list) else [coupons]),
+        gateway=_word(told.gateway),
+        gateway_name=_word(told.gateway_name),
+        payment_details=None if isinstance(details, list) else details,
+        storefront=_word(told.storefront),
+        cancel_reason=_word(told.cancel_reason),
+        created_at=told.created_at,
+        updated_at=told.updated_at,
+        paid_at=told.paid_at,
+        cancelled_at=told.cancelled_at,
+        products=told.products,
+    )
+
+
+def _codes(coupons: Sequence[wire.Coupon | str | None]) -> list[str]:
+    return [_masked((one.code if isinstance(one, wire.Coupon) else one) or "") for one in coupons if one]
+
+
+def _word(text: str | None) -> str | None:
+    return _masked(text) if text else text
 
 
 def _masked(text: str) -> str:
     """A short text without addresses, documents or telephones in it."""
-    if text.replace("_", "").isalpha():  # as nearly all of them are: a look at letters is cheaper than a search
+    if text.isalpha() or text.replace("_", "").isalpha():  # as nearly all are: looking at letters is cheaper
         return text
     return REDACTOR.clean(text) if _SUSPECT.search(text) else text
 
@@ -231,32 +255,31 @@ def _refunds(
     return [Refund(refund_id=f"{external_id}-refund", created_at=at, amount=paid, reason=reason)]
 
 
-def _discount(
-    told: wire.Order, needed: Decimal, read: Callable[[wire.Amount, str], Decimal], oddities: Oddities
-) -> Decimal:
+def _discount(told: wire.Order, needed: Decimal, currency: str, oddities: Oddities) -> Decimal:
     """The discount that makes the platform's own total true: `discount` alone, or with or from its parts, because
     orders differ in what `discount` already holds. Where none fits, `discount` as told, and a notice."""
-    stated = read(told.discount, "discount")
+    stated = amount(told.discount, "discount", currency)
     if stated == needed:
         return stated
     promotion = told.promotional_discount
+    promoted = promotion.total_discount_amount if isinstance(promotion, wire.Promotion) else None
     parts = [
         stated,
-        read(promotion.total_discount_amount, "promotional_discount") if isinstance(promotion, wire.Promotion) else 0,
-        read(told.discount_coupon, "discount_coupon"),
-        read(told.discount_gateway, "discount_gateway"),
+        amount(promoted, "promotional_discount", currency),
+        amount(told.discount_coupon, "discount_coupon", currency),
+        amount(told.discount_gateway, "discount_gateway", currency),
     ]
     known = {sum(some, Decimal(0)) for size in (1, 2, 3, 4) for some in combinations(parts, size)}
     if needed in known:
         return needed
-    oddities.sums("whose total is not subtotal - discount + shipping", needed - stated)
+    oddities.sums("total", needed - stated)
     return stated
 
 
-def _line(item: wire.Item, number: int, read: Callable[[wire.Amount, str], Decimal]) -> Line:
+def _line(item: wire.Item, number: int, currency: str) -> Line:
     """One line. Promotional prices are in `price`; discounts of the order are not shared over lines here."""
     quantity = units(item.quantity)
-    price = read(item.price, "price")
+    price = amount(item.price, "price", currency)
     return Line(
         line=number,
         product_id=text(item.product_id),
@@ -265,9 +288,9 @@ def _line(item: wire.Item, number: int, read: Callable[[wire.Amount, str], Decim
         name=spoken(item.name),
         quantity=quantity,
         unit_price=price,
-        full_unit_price=max(price, read(item.compare_at_price, "compare_at_price")),
+        full_unit_price=max(price, amount(item.compare_at_price, "compare_at_price", currency)),
         total=quantity * price,
-        unit_cost=None if item.cost in {None, ""} else read(item.cost, "cost"),
+        unit_cost=None if item.cost is None or item.cost == "" else amount(item.cost, "cost", currency),
     )
 
 

@@ -27,6 +27,10 @@ PER_PAGE = 200
 CAP = 10_000
 SPAN = 5_000
 """Records read as one span: far enough from the cap, and few enough to be held until their total is confirmed."""
+FILL = 4_500
+"""Records aimed at when a span is cut by what is expected in it."""
+TELLING = 1_000
+"""Records from which a span tells how many to expect in the next."""
 SECOND = timedelta(seconds=1)
 SKEW = timedelta(minutes=15)
 """How far this machine's clock may be ahead of the platform's."""
@@ -43,9 +47,9 @@ class TooMany(PlatformError):
 
 
 class _Crowded(Exception):
-    """A span with too many records, to be cut in parts."""
+    """A span with too many records, to be cut in parts; in 0 where the platform did not say how many there are."""
 
-    def __init__(self, parts: int) -> None:
+    def __init__(self, parts: int = 0) -> None:
         self.parts = parts
 
 
@@ -78,13 +82,18 @@ class Listing(Generic[T]):
         Raises the platform's named error, or Transient CTX-4409 when the list never holds still.
         """
         waiting = self._settled_and_not((since.replace(microsecond=0), until.replace(microsecond=0)))
-        restarts = 0
+        restarts, density = 0, 0.0
         while waiting:
             span = waiting.pop()
+            length = (span[1] - span[0]).total_seconds()
             try:
-                yield from self._read(span, filters)
+                records = self._read(span, filters)
+                if len(records) >= TELLING:
+                    density = len(records) / length
+                yield from records
+                del records
             except _Crowded as crowd:
-                waiting += _cut(span, crowd.parts)
+                waiting += _cut(span, crowd.parts or _guess(density * length))
             except _Moved:
                 restarts += 1
                 if restarts > MOST_RESTARTS:
@@ -142,7 +151,7 @@ class Listing(Generic[T]):
         except TooMany:
             if span[1] - span[0] <= SECOND:
                 raise
-            raise _Crowded(8) from None
+            raise _Crowded from None
         if isinstance(reply.value, Refusal):
             return _Seen(self._after_the_end(reply.value, number), [])
         return _Seen(_total(reply.headers), reply.value)
@@ -193,6 +202,11 @@ def _cut(span: Span, parts: int) -> list[Span]:
     parts = max(1, min(parts, MOST_CUTS, seconds))
     edges = [since + SECOND * (seconds * i // parts) for i in range(parts)] + [until]
     return list(pairwise(edges))
+
+
+def _guess(expected: float) -> int:
+    """Parts to cut a span in that holds more than the cap, by how many the span before it makes us expect."""
+    return min(max(math.ceil(expected / FILL), 3), 16) if expected else 8
 
 
 def _stamp(instant: datetime) -> str:

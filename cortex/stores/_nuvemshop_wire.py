@@ -7,6 +7,7 @@ Source: the order and product resources of the 2025-03 API.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -167,10 +168,18 @@ T = TypeVar("T", bound=Struct)
 _PARTS: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+SAMPLED = 50
+"""One page in so many is looked at for fields that are new."""
+
+
 class Page(Generic[T]):
     """Reads a page of `kind`: its records, a BadRecord in the place of each that has another shape, or a Refusal."""
 
-    def __init__(self, kind: type[T], stream: str) -> None:
+    def __init__(self, kind: type[T], stream: str, sample: Callable[[list[Any]], None] | None = None) -> None:
+        """sample: shown the records of the first page and of each fiftieth after it as plain JSON, to look for what the
+        structs do not name. Looking at all of them would cost as much as reading them does."""
+        self._sample = sample
+        self._pages = 0
         self.fields = ",".join(field.encode_name for field in msgspec.structs.fields(kind))
         self._stream = stream
         self._whole: msgspec.json.Decoder[list[T]] = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
@@ -181,11 +190,16 @@ class Page(Generic[T]):
         if body[:1] == b"{":
             return msgspec.json.decode(body, type=Refusal)
         try:
-            return list(self._whole.decode(body))
+            records = list[T | BadRecord](self._whole.decode(body))
         except msgspec.ValidationError:
-            return [self._alone(part) for part in _PARTS.decode(body)]
+            records = [self._alone(part) for part in _PARTS.decode(body)]
         except msgspec.DecodeError:
-            return [self._alone(part) for part in _PARTS.decode(_without_surrogates(body))]
+            body = _without_surrogates(body)
+            records = [self._alone(part) for part in _PARTS.decode(body)]
+        if self._sample is not None and self._pages % SAMPLED == 0:
+            self._sample(msgspec.json.decode(body))
+        self._pages += 1
+        return records
 
     def _alone(self, part: msgspec.Raw) -> T | BadRecord:
         try:

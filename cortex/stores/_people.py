@@ -59,10 +59,12 @@ def postal_prefix(postal_code: str, country: str) -> str:
     >>> postal_prefix("01310-100", "BR")
     '01310'
     """
-    digits = "".join(character for character in postal_code if character.isdigit())
+    digits = postal_code if postal_code.isdigit() else "".join(filter(str.isdigit, postal_code))
     return digits[:5] if country == "BR" and len(digits) == 8 else ""
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFD", text.lower())
     return "".join(character for character in decomposed if not unicodedata.combining(character))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from cortex import money
 from cortex.errors import BadRecord
@@ -21,14 +22,24 @@ def bad(reason: str) -> BadRecord:
 def amount(value: str | float | None, field: str, currency: str) -> Decimal:
     """Money in the currency's minor unit; absent is zero. Raises BadRecord for no number, NaN, or a negative one."""
     try:
+        return _amount(value, currency)
+    except BadRecord as failure:
+        raise bad(f"{field}{failure.reason}") from None
+
+
+@lru_cache(maxsize=16384)
+def _amount(value: str | float | None, currency: str) -> Decimal:
+    """Prices repeat, and so do whole orders of one thing: what was read and judged before is not again."""
+    try:
         read = money.amount(value, currency)
     except BadRecord as failure:
-        raise bad(f"{field}: {failure.reason}") from None
+        raise bad(f": {failure.reason}") from None
     if read < 0:
-        raise bad(f"{field} is negative")
+        raise bad(" is negative")
     return read
 
 
+@lru_cache(maxsize=1024)
 def units(value: str | float | None) -> int:
     """How many pieces: text or number, whole, 0 to a million. Raises BadRecord."""
     try:

@@ -1,15 +1,17 @@
 """How a buyer came to the shop: landing URLs, and the attributes the tracking kit writes into an order.
 
 Of a query string only UTM tags and click ids are taken, in their original case; the rest never travels, because a
-query may hold anything. The kit's attributes are `ctx_<click id>`, `ctx_first`, `ctx_last` and `ctx_consent`.
+query may hold anything. The kit's attributes are `ctx_<click id>`, `ctx_ga_client_id`, `ctx_first`, `ctx_last` and
+`ctx_consent`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from msgspec.structs import replace
 
@@ -27,7 +29,11 @@ TAGS = {
 }
 _KIT_TAGS = {name: name for name in ("source", "medium", "campaign", "content", "term")}
 _PARAMETERS = frozenset(TAGS) | frozenset(CLICK_IDS)
+_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp", "ctx_ga_client_id"})
+_BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
+"""No part of a URL (WHATWG, "URL parsing")."""
 NO_CLICKS = Clicks()
+NOT_ASKED = Consent()
 SAME_VISIT = timedelta(minutes=30)
 """GA4's session timeout: two sources that tell of the same visit agree within it."""
 CLOCK_SKEW = timedelta(hours=1)
@@ -45,17 +51,49 @@ class Landing(NamedTuple):
 
 def landing(url: str) -> Landing:
     """A landing URL taken apart; what is no URL gives an empty Landing."""
+    page, _, query = url.strip().partition("#")[0].partition("?")
+    # Pages repeat, queries with their click ids do not; a page that names somebody is not remembered.
+    place = (_read_place if "@" in page else _place)(page)
+    if place is None:
+        return Landing()
+    if "=" not in query:
+        return Landing(*place)
+    found = _parameters(query if query.isprintable() else query.translate(_BREAKS))
+    tags = {TAGS[name]: _unpersonal(value) for name, value in found.items() if name in TAGS}
+    return Landing(*place, tags, _clicks(found))
+
+
+def _read_place(page: str) -> tuple[str, str] | None:
+    """Site and path of a URL without its query; None for what is no URL."""
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(page)
         host = parts.hostname or ""
     except ValueError:
-        return Landing()
+        return None
     site = f"{parts.scheme}://{host}/" if host and parts.scheme in {"http", "https"} else ""
-    if "=" not in parts.query:
-        return Landing(site, _unpersonal(parts.path))
-    found = {name: value for name, value in parse_qsl(parts.query, errors="replace") if name in _PARAMETERS}
-    tags = {TAGS[name]: _unpersonal(value) for name, value in found.items() if name in TAGS}
-    return Landing(site, _unpersonal(parts.path), tags, _clicks(found))
+    return site, _unpersonal(parts.path)
+
+
+_place = lru_cache(maxsize=4096)(_read_place)
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """The tags and click ids of a query string; of one given twice the last. Only these are decoded."""
+    found = {}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        name = unquote_plus(name, errors="replace") if "%" in name else name
+        if value and name in _PARAMETERS:
+            found[name] = _decoded(value) if "%" in value or "+" in value else value
+    return found
+
+
+def _decoded(value: str) -> str:
+    # Names of campaigns repeat; what may be an address is not remembered.
+    return (unquote_plus if "%40" in value or "@" in value else _unquoted)(value, errors="replace")
+
+
+_unquoted = lru_cache(maxsize=1024)(unquote_plus)
 
 
 def tagged(arrived: Landing, tags: Mapping[str, str]) -> Landing:
@@ -106,8 +144,8 @@ def kit_touches(attributes: Mapping[str, str], placed: datetime, day: date) -> l
 
 def merged(told: Touch | None, kit: Sequence[Touch]) -> list[Touch]:
     """Touches of an order in time order, each visit once: the shop's word, completed by the kit's where it has none."""
-    if told is None:
-        return list(kit)
+    if told is None or not kit:
+        return list(kit) if told is None else [told]
     same = next((touch for touch in reversed(kit) if _same_visit(told, touch)), None)
     if same is None:
         return [*kit, told]
@@ -124,15 +162,15 @@ def order_clicks(arrived: Landing, attributes: Mapping[str, str], touches: Seque
     was first seen (Meta, "fbp and fbc parameters").
     """
     page = arrived.clicks
-    if page is NO_CLICKS and not attributes:
-        return NO_CLICKS
+    if not page.fbclid and _COOKIES.isdisjoint(attributes):
+        return page
     ids = {name: attributes.get(f"ctx_{name}", "") or getattr(page, name) for name in CLICK_IDS}
     fbc, fbp = attributes.get("ctx_fbc", ""), attributes.get("ctx_fbp", "")
     if ids["fbclid"] and not fbc:
         seen = (touch.occurred_at for touch in touches if touch.clicks.fbclid == ids["fbclid"])
         first = min((at for at in seen if at is not None), default=placed)
         fbc = f"fb.1.{int(first.timestamp() * 1000)}.{ids['fbclid']}"
-    return Clicks(fbc=fbc, fbp=fbp, **ids)
+    return Clicks(fbc=fbc, fbp=fbp, ga_client_id=attributes.get("ctx_ga_client_id", "")[:32], **ids)
 
 
 def consent(text: str) -> Consent:
@@ -141,6 +179,8 @@ def consent(text: str) -> Consent:
     >>> consent("granted;v=2026-01;t=1772366400000").state
     'granted'
     """
+    if not text:
+        return NOT_ASKED
     state, *rest = text.split(";")
     said = dict(part.split("=", 1) for part in rest if "=" in part)
     known: dict[str, Literal["granted", "denied"]] = {"granted": "granted", "denied": "denied"}

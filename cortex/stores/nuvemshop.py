@@ -20,6 +20,7 @@ from cortex.http import Bucket, Client, default_error, retry_after
 from cortex.records import Account, History, Order, Product
 from cortex.settings import PlatformSection, SecretName
 from cortex.stores import Store
+from cortex.stores import _nuvemshop_fields as fields
 from cortex.stores import _nuvemshop_order as mapping
 from cortex.stores import _nuvemshop_wire as wire
 from cortex.stores._nuvemshop_pages import CAP, Listing, TooMany
@@ -100,7 +101,7 @@ class Nuvemshop(Store):
             listing = Listing(
                 client,
                 "/orders",
-                wire.Page(wire.Order, STREAM),
+                wire.Page(wire.Order, STREAM, lambda records: oddities.fields(fields.unknown(records))),
                 "updated_at_min",
                 "updated_at_max",
                 now,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from sqlalchemy import Engine
 
 from cortex.errors import DatabaseError
-from cortex.warehouse import accounts, fence, migrate, provision, read
+from cortex.warehouse import accounts, fence, migrate, provision, read, tables, views
 from cortex.warehouse import engine as engines
 from cortex.warehouse.control import Control
 from cortex.warehouse.diagnosis import describe_server
@@ -144,10 +144,32 @@ class Warehouse:
         with engines.reading(self._engine, self._place) as connection:
             return read.frame(connection, query, params)
 
+    def frames(self, query: read.Query, size: int = 50_000, **params: Any) -> Iterator[pl.DataFrame]:
+        """The same in pieces of at most `size` rows, at least one, for results too large to be held."""
+        with engines.reading(self._engine, self._place) as connection:
+            yield from read.frames(connection, query, params, size)
+
+    def count_anew(self, *tables: str) -> None:
+        """Have the server look at how big tables have become.
+
+        After many rows at once MariaDB goes on planning for the empty table it knew for some ten seconds, and compares
+        every row with every other; a new client is read, queued and sent within those. Elsewhere nothing is done.
+        """
+        if self.dialect == "sqlite":
+            return
+        with engines.writing(self._writer, self._place) as connection:
+            for table in tables:
+                connection.exec_driver_sql(f"ANALYZE LOCAL TABLE {table}").close()
+
     def cursor(self, stream: str) -> Mapping[str, Any] | None:
         """Up to where a stream has been read: a row of sync_state, or None."""
         with engines.reading(self._engine, self._place) as connection:
             return Transaction(connection).cursor(stream)
 
 
-__all__ = ["Contended", "Control", "Loaded", "Transaction", "Warehouse", "describe_server"]
+def relations() -> tuple[list[str], list[str]]:
+    """Names of a client's tables, and of its report views."""
+    return list(tables.TENANT.tables), [view.name for view in views.bundled_views()]
+
+
+__all__ = ["Contended", "Control", "Loaded", "Transaction", "Warehouse", "describe_server", "relations"]

@@ -24,7 +24,7 @@ from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
 from cortex.warehouse.staging import Bound, Row, Stage, bind
 from cortex.warehouse.streaming import StreamingConnection
-from cortex.warehouse.values import Form
+from cortex.warehouse.values import Clipped, Form
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,12 +42,14 @@ STREAMED = 10_000
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: rows new, rows changed, rows that were so already (or were newer here), and texts cut to fit."""
+    """What a load did: rows new, rows changed, rows that were so already (or were newer here), texts cut to fit, and
+    texts freed of what no text holds (NUL, half a character)."""
 
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     clipped: int = 0
+    mended: int = 0
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(
@@ -55,6 +57,7 @@ class Loaded:
             self.updated + other.updated,
             self.unchanged + other.unchanged,
             self.clipped + other.clipped,
+            self.mended + other.mended,
         )
 
 
@@ -66,6 +69,8 @@ class Transaction:
         self._dialect = connection.dialect.name
         self._batch = batch
         driver = connection.connection.dbapi_connection
+        self.texts = Clipped()
+        """What happened to texts in all of this transaction."""
         self._stream = driver if isinstance(driver, StreamingConnection) and driver.streams else None
 
     def upsert(
@@ -76,18 +81,23 @@ class Transaction:
         newer: str | None = None,
         keep: Sequence[str] = (),
         quiet: Sequence[str] = (),
+        unknown: bool = False,
     ) -> Loaded:
         """Insert rows whose primary key is new, update those whose content changed.
 
         newer: column that tells versions apart. The highest of a batch counts, and a stored row with a higher one
         stays as it is. keep: columns written with a new row only. quiet: columns whose difference alone is no change
-        (when a row was fetched). Of rows with the same key and no telling column the last counts.
+        (when a row was fetched). Of rows with the same key and no telling column the last counts. unknown: the caller
+        found none of the keys stored, so a stream goes straight into the table. That is about speed alone: rows that
+        turn out to be there are merged as ever.
         """
         table = _table(table)
         key = [column.name for column in table.primary_key]
         if not rows:
             return Loaded()
-        bound = bind(self._form(rows), table, rows, key, newer=newer)
+        bound = self._bind(self._form(rows), table, rows, key, newer=newer)
+        if unknown and bound.form == "stream" and self._all_new(table, bound):
+            return Loaded(len(bound.rows), clipped=bound.clipped.count, mended=bound.clipped.mended)
         settable = [name for name in bound.columns if name not in key and name not in keep]
         telling = [name for name in settable if name not in quiet]
         inserted = updated = 0
@@ -99,7 +109,9 @@ class Transaction:
                 if telling and fresh < len(chunk):
                     guard = table.c[newer] <= stage.c[newer] if newer else None
                     updated += self._update_from(table, stage, key, settable, telling, guard)
-        return Loaded(inserted, updated, len(bound.rows) - inserted - updated, bound.clipped)
+        return Loaded(
+            inserted, updated, len(bound.rows) - inserted - updated, bound.clipped.count, bound.clipped.mended
+        )
 
     def insert_missing(self, table: Table | str, rows: Sequence[Row]) -> int:
         """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
@@ -107,7 +119,7 @@ class Transaction:
         if not rows:
             return 0
         key = [column.name for column in table.primary_key]
-        bound = bind(self._form(rows), table, rows, key)
+        bound = self._bind(self._form(rows), table, rows, key)
         inserted = 0
         with Stage(self._connection, table, key) as stage:
             for chunk in self._chunks(bound):
@@ -124,7 +136,7 @@ class Transaction:
         """
         table = _table(table)
         names = _names(key)
-        bound = bind(self._form(rows), table, rows, names, whole=False)
+        bound = self._bind(self._form(rows), table, rows, names, whole=False)
         settable = [name for name in bound.columns if name not in names]
         guard = conditions.where(table, only or {})
         changed = 0
@@ -148,7 +160,7 @@ class Transaction:
                 raise DatabaseError(
                     "CTX-5014", f"A row for {table.name} lies outside the {outside} that is being replaced."
                 )
-        bound = bind(self._form(rows), table, rows, key, strict=True)
+        bound = self._bind(self._form(rows), table, rows, key, strict=True)
         self.delete(table, where)
         self._insert(table, bound)
         return len(bound.rows)
@@ -170,7 +182,7 @@ class Transaction:
         known = set(keys)
         if any(row[parent] not in known for row in rows):
             raise DatabaseError("CTX-5014", f"A row for {table.name} belongs to none of the rewritten {parent}.")
-        bound = bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
+        bound = self._bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
         self.delete(table, {parent: sorted(known if stored is None else known.intersection(stored))})
         self._insert(table, bound)
         return len(bound.rows)
@@ -187,7 +199,7 @@ class Transaction:
         """Delete every row whose `key` is not among `keys`. Returns the number deleted."""
         table = _table(table)
         rows = [{key: value} for value in keys]
-        bound = bind(self._form(rows), table, rows, [key], whole=False)
+        bound = self._bind(self._form(rows), table, rows, [key], whole=False)
         with Stage(self._connection, table, [key]) as stage:
             for chunk in self._chunks(bound):
                 self._write(stage, bound, chunk)
@@ -200,7 +212,7 @@ class Transaction:
         The condition is tested when the row is written, so a state may be moved on by one of several rivals only.
         """
         table = _table(table)
-        bound = bind(self._plain, table, [values], [], whole=False)
+        bound = self._bind(self._plain, table, [values], [], whole=False)
         named = dict(zip(bound.columns, bound.rows[0], strict=True))
         return sum(
             self._connection.execute(
@@ -272,6 +284,12 @@ class Transaction:
     def _form(self, rows: Sequence[Row]) -> Form:
         return "stream" if self._stream is not None and len(rows) >= WORTH_STREAMING else self._plain
 
+    def _bind(self, form: Form, table: Table, rows: Sequence[Row], key: Sequence[str], **how: Any) -> Bound:
+        bound = bind(form, table, rows, key, **how)
+        self.texts.count += bound.clipped.count
+        self.texts.mended += bound.clipped.mended
+        return bound
+
     def _chunks(self, bound: Bound) -> Iterator[list[tuple[Any, ...]]]:
         size = STREAMED if bound.form == "stream" else self._batch
         return (bound.rows[start : start + size] for start in range(0, len(bound.rows), size))
@@ -294,6 +312,18 @@ class Transaction:
             self._send(table, bound.columns, rows)
         else:
             self._insert_tuples(table, bound.columns, rows)
+
+    def _all_new(self, table: Table, bound: Bound) -> bool:
+        """Stream rows into a table, or none of them where it holds one already."""
+        self._connection.exec_driver_sql("SAVEPOINT straight")
+        try:
+            for chunk in self._chunks(bound):
+                self._send(table, bound.columns, chunk)
+        except StoredAlready:
+            self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT straight")
+            return False
+        crash.point("merged")
+        return True
 
     def _send(self, table: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
         """Stream rows into a table. A load from a client skips what it cannot insert and bends what does not fit, with
@@ -370,8 +400,12 @@ def _table(table: Table | str) -> Table:
         raise ValueError(f"there is no table {table}") from None
 
 
-def _stored_already(table: Table) -> DatabaseError:
-    return DatabaseError("CTX-5014", f"A row for {table.name} is stored already, outside what is being replaced.")
+class StoredAlready(DatabaseError):
+    """A row that was to be inserted has a key that is taken."""
+
+
+def _stored_already(table: Table) -> StoredAlready:
+    return StoredAlready("CTX-5014", f"A row for {table.name} is stored already, outside what is being replaced.")
 
 
 def _names(key: Keys) -> list[str]:

@@ -8,8 +8,9 @@ name nothing knows comes as int or float: name sums after a column, or use `to_c
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
@@ -69,11 +70,27 @@ def rows(connection: Connection, query: Query, params: Mapping[str, Any]) -> lis
 
 def frame(connection: Connection, query: Query, params: Mapping[str, Any]) -> pl.DataFrame:
     """The result as a Polars frame: Decimal(18, scale), Date, Datetime("us", "UTC"), Int64, Float64, String."""
+    return _frame(*_fetch(connection, query, params))
+
+
+def _frame(
+    names: Sequence[str], fetched: Sequence[Sequence[Any]], types: Mapping[str, TypeEngine[Any]]
+) -> pl.DataFrame:
     import polars as pl
 
-    names, fetched, types = _fetch(connection, query, params)
     values: Sequence[Sequence[Any]] = list(zip(*fetched, strict=True)) if fetched else [()] * len(names)
     return pl.DataFrame([_series(name, column, types.get(name)) for name, column in zip(names, values, strict=True)])
+
+
+def frames(connection: Connection, query: Query, params: Mapping[str, Any], size: int) -> Iterator[pl.DataFrame]:
+    """The result in frames of at most `size` rows, at least one; no more than one of them is held in memory."""
+    result = connection.execution_options(yield_per=size).execute(statement(query, params))
+    names = list(result.keys())
+    types = _types(str(query), names)
+    parts = result.partitions(size)
+    first = next(parts, [])
+    for fetched in itertools.chain([first], parts):
+        yield _frame(names, fetched, types)
 
 
 def _fetch(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
@@ -23,7 +24,7 @@ class Bound:
     form: Form
     columns: list[str]
     rows: list[tuple[Any, ...]]
-    clipped: int
+    clipped: Clipped
 
 
 def bind(
@@ -38,11 +39,14 @@ def bind(
 ) -> Bound:
     """Rows as converted tuples, one per key, sorted by key: writers that meet take their locks in one order."""
     if not rows:
-        return Bound(form, [], [], 0)
+        return Bound(form, [], [], Clipped())
     columns = columns_of(table, rows[0], whole=whole)
     clipped = Clipped()
+    pick: Callable[[Row], tuple[Any, ...]] = (
+        itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
+    )
     try:
-        given = [[row[name] for row in rows] for name in columns]
+        given = list(map(list, zip(*map(pick, rows), strict=True)))
     except KeyError as missing:
         raise ValueError(f"rows for {table.name} differ in their columns: {missing} is not in all") from None
     converted = [converter(table.c[name], form, clipped)(values) for name, values in zip(columns, given, strict=True)]
@@ -51,7 +55,7 @@ def bind(
     by_key = dict(zip(keys, tuples, strict=True))
     if len(by_key) < len(tuples):
         by_key = _one_each(table, keys, tuples, columns.index(newer) if newer else None, strict=strict)
-    return Bound(form, columns, [by_key[at] for at in sorted(by_key)], clipped.count)
+    return Bound(form, columns, [by_key[at] for at in sorted(by_key)], clipped)
 
 
 def _one_each(

@@ -21,6 +21,8 @@ REFUSED = 2068
 PIECE = 1 << 18
 """Bytes in one packet: below every server's max_allowed_packet."""
 
+AT_ONCE = 100
+"""Rows joined into one text."""
 NULL = "\\N"
 """An absent value in a stream."""
 
@@ -85,8 +87,12 @@ def escape(words: str) -> str:
 
 
 def encode(rows: Sequence[Sequence[str]]) -> bytes:
-    """Rows of values, each as it stands in a stream, as LOAD DATA reads them: tabs between, a newline after."""
-    return ("\n".join(["\t".join(row) for row in rows]) + "\n").encode()
+    """Rows of values, each as it stands in a stream, as LOAD DATA reads them: tabs between, a newline after.
+
+    Some rows at a time: one character beyond the Basic Multilingual Plane makes a text four bytes wide to its end.
+    """
+    parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
+    return b"".join([("\n".join(["\t".join(row) for row in part]) + "\n").encode() for part in parts])
 
 
 def statement(table: str, columns: Sequence[str]) -> str:

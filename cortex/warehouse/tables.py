@@ -95,8 +95,27 @@ def table(name: str, meaning: str, *parts: Any, source: str = "", retention: str
     return Table(name, TENANT, *parts, info={"meaning": meaning, "source": source, "retention": retention})
 
 
+def _rate() -> tuple[Column[Any], Column[Any], Column[Any]]:
+    """By which rate a row's money became money of the client's currency."""
+    return (
+        opt(
+            "exchange_rate",
+            Exact(10),
+            "What one unit of native_currency is worth; 1 for the client's own, empty without one.",
+        ),
+        opt(
+            "rate_day",
+            Date(),
+            "Day of the rate: the order's day of payment, the day of spend, or a bank's last day before.",
+        ),
+        col("rate_source", text(64), "Where the rate is from, as rates.csv says."),
+    )
+
+
 PSEUDONYM = {"personal": "pseudonym"}
 CLICK = {"personal": "online identifier"}
+ORDER = {"personal": "order reference"}
+REDACTED = {"personal": "redacted"}
 
 cortex_meta = table(
     "cortex_meta",
@@ -125,7 +144,7 @@ quarantine = table(
     "quarantine",
     "Records that could not be trusted, without their content.",
     key("stream", text(96), "Stream they came in."),
-    key("record_key", text(128), "The platform's id of the record."),
+    key("record_key", text(128), "The platform's id of the record.", **ORDER),
     key("reason", text(255), "Why, in one sentence without values."),
     col("first_seen", Instant(), "First time."),
     col("last_seen", Instant(), "Last time."),
@@ -140,14 +159,15 @@ data_notices = table(
     key("message", text(255), "One sentence."),
     col("row_count", BigInteger(), "Rows concerned, 0 if unknown."),
     col("amount", Exact(), "Money concerned, 0 if unknown."),
+    col("facts", document(), "JSON: what the message names, from which reports write it in the reader's language."),
     col("noticed_at", Instant(), "When."),
 )
 raw_ecommerce_orders = table(
     "raw_ecommerce_orders",
     "Orders as landed, personal fields redacted.",
     key("platform", text(32), "Store platform."),
-    key("external_id", text(64), "The platform's order id."),
-    col("payload", document(), "JSON."),
+    key("external_id", text(64), "The platform's order id.", **ORDER),
+    col("payload", document(), "JSON.", **REDACTED),
     col("payload_sha256", digest(), "Of the payload: tells whether anything changed."),
     col("fetched_at", Instant(), "When."),
     col("run_id", text(32), "By which run."),
@@ -362,8 +382,8 @@ fct_orders = table(
     "Orders as they stand now, cancelled and refunded included.",
     key("order_key", digest(), "SHA-256 of platform and external id."),
     col("platform", text(32), "Store platform."),
-    col("external_id", text(64), "The platform's order id."),
-    col("number", text(64), "Number shown to the buyer."),
+    col("external_id", text(64), "The platform's order id.", **ORDER),
+    col("number", text(64), "Number shown to the buyer.", **ORDER),
     col("customer_key", digest(), "Buyer after duplicates are merged.", **PSEUDONYM),
     col("status", text(16), "open, closed, cancelled."),
     col(
@@ -385,7 +405,11 @@ fct_orders = table(
     col("cancel_reason", text(64), "As the platform says."),
     col("order_date", Date(), "Local day of created_at."),
     opt("paid_date", Date(), "Local day of paid_at; revenue is booked on it."),
-    col("currency", text(3), "ISO 4217."),
+    col("currency", text(3), "The client's; money of the order and of its lines, payments and refunds is in it."),
+    col("native_currency", text(3), "The order's own, ISO 4217."),
+    opt("native_total", Exact(), "Asked of the buyer in the order's own currency; empty where that is the client's."),
+    opt("native_paid", Exact(), "Paid in the order's own currency; empty where that is the client's."),
+    *_rate(),
     col("subtotal", Exact(), "Sum of lines."),
     col("discount", Exact(), "Discounts on the order."),
     col("shipping", Exact(), "Freight charged."),
@@ -397,7 +421,7 @@ fct_orders = table(
     col("installments", SmallInteger(), "Of the largest payment."),
     col("coupon", text(64), "Coupon code."),
     col("items", Integer(), "Units."),
-    col("city", text(96), "City."),
+    col("city", text(96), "City.", personal="quasi-identifier"),
     col("state", text(8), "UF."),
     col("postal_prefix", text(8), "First five digits of the CEP.", personal="quasi-identifier"),
     col("country", text(2), "ISO 3166."),
@@ -414,6 +438,7 @@ fct_orders = table(
     col("fbc", text(512), "Meta click id.", **CLICK),
     col("fbp", text(128), "Meta browser id.", **CLICK),
     col("ttclid", text(255), "TikTok click id.", **CLICK),
+    col("ga_client_id", text(32), "GA4 client id of the browser.", **CLICK),
     col("event_url", text(512), "Page of the purchase, no query."),
     col("consent_state", text(8), "granted, denied, unknown."),
     col("consent_source", text(64), "Where it was recorded."),
@@ -421,6 +446,7 @@ fct_orders = table(
     opt("consent_at", Instant(), "When."),
     col("is_new_customer", SmallInteger(), "1 when it is the buyer's first paid order."),
     col("run_id", text(32), "Last run that wrote it."),
+    opt("content", text(32), "Digest of all that was stored of the order; told the same again, nothing is written."),
     Index("ux_fct_orders_external", "platform", "external_id", unique=True),
     Index("ix_fct_orders_order_date", "order_date"),
     Index("ix_fct_orders_paid_date", "paid_date"),
@@ -445,6 +471,7 @@ fct_order_items = table(
     col("discount", Exact(), "On the line."),
     col("total", Exact(), "Of the line."),
     opt("unit_cost", Exact(), "Cost per unit, where known."),
+    opt("sale_fee", Exact(), "What the marketplace keeps of the line, where it tells."),
     Index("ix_fct_order_items_product", "platform", "product_id"),
     source="store",
 )
@@ -458,6 +485,7 @@ fct_payments = table(
     col("amount", Exact(), "Money."),
     col("status", text(24), "Payment status."),
     opt("paid_at", Instant(), "When it arrived."),
+    opt("fee", Exact(), "What the payment provider keeps, where it tells."),
     source="store",
 )
 fct_refunds = table(
@@ -491,6 +519,21 @@ fct_order_aliases = table(
     Index("ix_fct_order_aliases_alias", "alias"),
     source="store",
 )
+erased_people = table(
+    "erased_people",
+    "Tombstones: by these alone an older order of an erased person is known when it is read again, and lands without them.",
+    key("tombstone", digest(), "HMAC-SHA-256 of a pseudonym under a key of its own.", personal="tombstone"),
+    col("placed_until", Instant(), "Orders placed until then are meant; a later one is a new purchase."),
+    source="cortex erase",
+)
+erased_orders = table(
+    "erased_orders",
+    "Orders of erased people. They go on counting, under a buyer nobody can be found by.",
+    key("order_key", digest(), "Order."),
+    col("customer_key", digest(), "Random: the buyer's orders still count as one buyer's."),
+    col("erased_at", Instant(), "When."),
+    source="cortex erase",
+)
 fct_reviews = table(
     "fct_reviews",
     "Scores buyers gave. What they wrote is not kept.",
@@ -506,7 +549,7 @@ fct_reviews = table(
 )
 fct_ad_spend = table(
     "fct_ad_spend",
-    "Spend per ad object and day, in the account's own day and currency. Replaced by window: platforms restate.",
+    "Spend per ad object and the account's own day. Replaced by window: platforms restate.",
     key("platform", text(32), "meta, google, tiktok."),
     key("account_id", text(64), "Ad account."),
     key("day", Date(), "Account-local day."),
@@ -514,14 +557,18 @@ fct_ad_spend = table(
     key("adset_id", text(64), "Ad set or ad group."),
     key("ad_id", text(64), "Ad; empty for money without an ad."),
     col("level", text(16), "ad, or campaign for what has no ad."),
-    col("currency", text(3), "Account currency."),
+    col("currency", text(3), "The client's."),
+    col("native_currency", text(3), "The account's."),
+    *_rate(),
     col("timezone", text(64), "Account zone."),
     col("impressions", BigInteger(), "Impressions."),
     col("reach", BigInteger(), "People reached that day; never summed over days."),
     col("clicks", BigInteger(), "Clicks."),
-    col("spend", Exact(), "Cost."),
+    col("spend", Exact(), "Cost in the client's currency; 0 while there is no rate."),
+    col("native_spend", Exact(), "Cost in the account's currency."),
     col("conversions", Exact(6), "Claimed by the platform."),
-    col("conversion_value", Exact(), "Claimed by the platform."),
+    col("conversion_value", Exact(), "Claimed by the platform, in the client's currency; 0 while there is no rate."),
+    col("native_value", Exact(), "The same in the account's currency."),
     col("pulled_at", Instant(), "When read."),
     col("is_provisional", SmallInteger(), "1 while the platform is still counting the day."),
     Index("ix_fct_ad_spend_day", "day"),
@@ -559,7 +606,7 @@ fct_ad_clicks = table(
     col("adset_id", text(64), "Ad group."),
     col("ad_id", text(64), "Ad."),
     source="ads",
-    retention="13 months",
+    retention="13 months, as long as the order where it led to one",
 )
 fct_sessions = table(
     "fct_sessions",
@@ -574,8 +621,11 @@ fct_sessions = table(
     col("engaged_sessions", BigInteger(), "Engaged sessions."),
     col("users", BigInteger(), "Users; never summed over days."),
     col("new_users", BigInteger(), "New users."),
-    col("revenue", Exact(), "Purchase revenue as GA4 saw it."),
-    col("currency", text(3), "Property currency."),
+    col("revenue", Exact(), "Purchase revenue as GA4 saw it, in the client's currency; 0 while there is no rate."),
+    col("native_revenue", Exact(), "The same in the property's currency."),
+    col("currency", text(3), "The client's."),
+    col("native_currency", text(3), "The property's."),
+    *_rate(),
     Index("ix_fct_sessions_day", "day"),
     source="ga4",
 )
@@ -584,7 +634,7 @@ stg_touches = table(
     "Touches as each source tells them, before they are merged into journeys. Replaced by window.",
     key("touch_key", digest(), "SHA-256 of the touch."),
     col("origin", text(8), "order, kit, ga4."),
-    col("order_ref", text(64), "Order id or number as the source writes it."),
+    col("order_ref", text(64), "Order id or number as the source writes it.", **ORDER),
     col("day", Date(), "Local day."),
     opt("occurred_at", Instant(), "When, if known."),
     col("source", text(128), "utm_source or GA4 source."),
@@ -856,6 +906,23 @@ dq_results = table(
     source="computed",
     retention="privacy.retention.raw_days",
 )
+checklist_items = table(
+    "checklist_items",
+    "The onboarding checklist as people keep it: who does what until when, and what was ticked by hand.",
+    key("item", text(32), "Item of the checklist: kick_off, training …"),
+    col("owner", text(64), "Who does it; empty: nobody yet."),
+    opt("due_on", Date(), "Until when."),
+    col("done_by", text(64), "Who ticked it."),
+    opt("done_on", Date(), "When it was done; empty while it is open."),
+    col("changed_at", Instant(), "Last change."),
+)
+checklist_evidence = table(
+    "checklist_evidence",
+    "What commands saw that ticks items of the onboarding checklist: doctor, audits, test events.",
+    key("name", text(32), "Name of the evidence: credentials.ok, tracking.audit …"),
+    col("seen", text(255), "Where it was seen."),
+    col("seen_at", Instant(), "Since when."),
+)
 conversion_identifiers = table(
     "conversion_identifiers",
     "Digests of a paying buyer for one destination, until the delivery is settled or its window has passed.",
@@ -879,20 +946,29 @@ conversion_outbox = table(
     col("destination", text(32), "destinations/<kind>.py."),
     col("action", text(16), "purchase, restate, retract."),
     col("revision", SmallInteger(), "0 first; adjustments count up."),
-    col("event_id", text(64), "What the platform deduplicates on."),
-    col("order_ref", text(64), "Order id as the platform sees it."),
+    col("event_id", text(64), "What the platform deduplicates on.", **ORDER),
+    col("order_ref", text(64), "Order id as the platform sees it.", **ORDER),
     col("occurred_at", Instant(), "Time of the conversion."),
-    col("value", Exact(), "Money sent."),
+    col("value", Exact(), "Money sent; of an adjustment what the sale is worth now, as a whole."),
+    col("value_basis", text(16), "What the value is: revenue, margin, revenue_no_cost (a margin without a cost)."),
+    opt("predicted_value", Exact(), "Predicted value of the buyer told beside it."),
     col("currency", text(3), "ISO 4217."),
     col(
-        "state", text(16), "planned, gated, claimed, accepted, processed, duplicate, expired, rejected, unknown, dead."
+        "state",
+        text(16),
+        "planned, gated, claimed, sent, accepted, processed, duplicate, expired, rejected, unknown, dead.",
     ),
     col("reason", text(64), "Why gated, expired or rejected: consent_denied, no_consent_policy, window …"),
+    col("match_keys", text(255), "Names of what the buyer could be matched by, never the values."),
+    col("consent_state", text(8), "granted, denied, unknown: as it was when this was decided."),
+    col("consent_source", text(64), "Where it was recorded."),
+    col("consent_version", text(32), "Version of the text the buyer saw."),
+    opt("consent_at", Instant(), "When."),
     col("attempts", SmallInteger(), "Times claimed."),
     col("claim_id", text(32), "Who holds it."),
     opt("claimed_at", Instant(), "Since when."),
     opt("next_attempt_at", Instant(), "Not before."),
-    opt("sent_at", Instant(), "When the platform was called."),
+    opt("sent_at", Instant(), "When the platform was called; of a delivery in doubt the first time."),
     opt("settled_at", Instant(), "When its fate was final."),
     col("request_id", text(128), "The platform's words: request."),
     col("payload_sha256", digest(), "Of the bytes sent; empty before."),
@@ -901,7 +977,7 @@ conversion_outbox = table(
     col("error_message", text(255), "The platform's words, cleaned."),
     col("created_at", Instant(), "Planned."),
     col("run_id", text(32), "Last run that touched it."),
-    Index("ix_conversion_outbox_work", "destination", "state", "next_attempt_at"),
+    Index("ix_conversion_outbox_work", "destination", "state", "occurred_at"),
     Index("ix_conversion_outbox_order", "order_key", "destination", "action"),
     source="computed",
 )
@@ -923,7 +999,7 @@ runs = Table(
     col("version", text(32), "Cortex version."),
     col("host", text(96), "Machine and process."),
     Index("ix_runs_tenant", "tenant", "started_at"),
-    info={"meaning": "Every run of every client."},
+    info={"meaning": "Every run of every client.", "retention": "workspace"},
 )
 run_steps = Table(
     "run_steps",
@@ -940,7 +1016,7 @@ run_steps = Table(
     col("facts", document(), "JSON: figures of the step."),
     col("error_code", text(16), "CTX-nnnn."),
     col("error_message", text(500), "Cleaned."),
-    info={"meaning": "The steps of each run: rows, timings, errors."},
+    info={"meaning": "The steps of each run: rows, timings, errors.", "retention": "workspace"},
 )
 leases = Table(
     "leases",
@@ -951,7 +1027,29 @@ leases = Table(
     col("acquired_at", Instant(), "Since."),
     col("expires_at", Instant(), "Free for others after this."),
     col("epoch", BigInteger(), "Counts up with every new owner: the fencing token."),
-    info={"meaning": "Who may write to which client now."},
+    info={"meaning": "Who may write to which client now.", "retention": "workspace"},
+)
+limit_slots = Table(
+    "limit_slots",
+    CONTROL,
+    key("name", text(96), "Platform, kind and owner of the budget: meta:app:agency."),
+    key("slot", SmallInteger(), "Place, from 0."),
+    col("owner", text(32), "Run id; empty when free."),
+    col("host", text(96), "Machine and process."),
+    col("expires_at", Instant(), "Free for others after this."),
+    Index("ix_limit_slots_owner", "owner"),
+    info={
+        "meaning": "Which runs work with a platform's account or app now, of the places there are.",
+        "retention": "workspace",
+    },
+)
+limit_calls = Table(
+    "limit_calls",
+    CONTROL,
+    key("name", text(96), "Platform, kind and owner of the budget: meta:app:agency."),
+    col("paused_until", Instant(), "No call before this: the platform asked one of its callers to wait."),
+    col("spent_until", Instant(), "When calls counted so far are used up at the platform's rate."),
+    info={"meaning": "When a platform's account or app may be called again, whoever calls.", "retention": "workspace"},
 )
 control_migrations = Table(
     "schema_migrations",
@@ -960,5 +1058,5 @@ control_migrations = Table(
     col("name", text(128), "File name."),
     col("sha256", digest(), "Of the file as applied."),
     col("applied_at", Instant(), "When."),
-    info={"meaning": "Migrations applied."},
+    info={"meaning": "Migrations applied.", "retention": "workspace"},
 )

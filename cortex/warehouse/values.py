@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from operator import attrgetter
 from types import NoneType
 from typing import Any, Literal
 
@@ -32,9 +33,10 @@ ConvertAll = Callable[[list[Any]], list[Any]]
 
 @dataclass
 class Clipped:
-    """How many values were too long for their column and were cut."""
+    """How many values were too long for their column and were cut, and how many held what no text holds."""
 
     count: int = 0
+    mended: int = 0
 
 
 def unfit(column: Column[Any], why: str) -> DatabaseError:
@@ -54,6 +56,13 @@ def converter(column: Column[Any], form: Form, clipped: Clipped) -> ConvertAll:
     absent = NULL if form == "stream" else None
 
     def present(values: list[Any], kinds: set[type]) -> list[Any]:
+        if len(kinds) == 1 and len(values) > 1 and values.count(values[0]) == len(values):
+            # As so many columns are: empty, zero, one currency, one run.
+            cut, mended = clipped.count, clipped.mended
+            only = one(values[0])
+            clipped.count += (clipped.count - cut) * (len(values) - 1)
+            clipped.mended += (clipped.mended - mended) * (len(values) - 1)
+            return [only] * len(values)
         swift = many(values, kinds)
         return [one(value) for value in values] if swift is None else swift
 
@@ -115,6 +124,8 @@ def _text(column: Column[Any], length: int | None, clipped: Clipped, form: Form)
 
     def one(value: Any) -> str:
         words = clean(value)
+        if words != value and type(value) is str:
+            clipped.mended += 1
         if length is None:
             return written(words)
         words = words.rstrip(" ")
@@ -211,6 +222,9 @@ def _date(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
     return one, many
 
 
+_ZONE = attrgetter("tzinfo")
+
+
 def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
     def one(value: Any) -> Any:
         if not isinstance(value, datetime) or value.tzinfo is None:
@@ -219,11 +233,12 @@ def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
         return naive if form == "mysql" else naive.isoformat(sep=" ", timespec="microseconds")
 
     def many(values: list[Any], kinds: set[type]) -> list[Any] | None:
-        if kinds != {datetime} or any(value.tzinfo is not UTC for value in values):
+        if kinds != {datetime} or set(map(_ZONE, values)) != {UTC}:
             return None
         if form == "mysql":
             return [value.replace(tzinfo=None) for value in values]
-        # Without the +00:00 at the end.
+        if form == "stream":  # a server fills in the microseconds that are not written
+            return [words[:-6] for words in map(str, values)]  # without the +00:00 at the end
         return [value.isoformat(" ", "microseconds")[:-6] for value in values]
 
     return one, many

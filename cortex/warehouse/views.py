@@ -7,7 +7,7 @@
     --   gross_revenue  money  Paid by buyers on that day.
 
 The header's types are what `cortex.warehouse.read` gives the columns back as: date instant text count flag money rate
-weight.
+weight factor.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ KINDS: dict[str, TypeEngine[Any]] = {
     "money": Exact(2),
     "rate": Exact(6),
     "weight": Exact(8),
+    "factor": Exact(10),
 }
 _FIELD = re.compile(r"--\s+(title|grain):\s*(.+)")
 _COLUMN = re.compile(r"--\s{3}(\w+)\s+(\w+)\s+(.+)")

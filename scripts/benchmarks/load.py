@@ -23,12 +23,16 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Pass:
-    """One load of a shop by one contender: orders, seconds of wall and of CPU in the client and the server, peak MB."""
+    """One load of a shop by one contender: orders, seconds of wall and of CPU in the client, peak MB.
+
+    server: seconds of CPU the server spent meanwhile, None where it cannot be known (it runs elsewhere).
+    """
 
     orders: int
     wall: float
     cpu: float
     rss: float
+    server: float | None = None
 
     @property
     def rate(self) -> float:
@@ -38,6 +42,11 @@ class Pass:
     def micros(self) -> float:
         return self.cpu / self.orders * 1e6
 
+    @property
+    def both(self) -> float | None:
+        """Microseconds of CPU per order in client and server together."""
+        return None if self.server is None else (self.cpu + self.server) / self.orders * 1e6
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,7 +54,13 @@ def main() -> None:
     parser.add_argument("--dlt-orders", type=int, default=20_000, help="of those for dlt; 0 leaves it out")
     parser.add_argument("--orm-orders", type=int, default=2_000, help="of those for the ORM; 0 leaves it out")
     parser.add_argument("--memory", action="store_true", help="instead: peak memory at 100,000 and 1,000,000 orders")
+    parser.add_argument(
+        "--stages", action="store_true", help="instead: CPU of each stage of Cortex, without a database"
+    )
     asked = parser.parse_args()
+    if asked.stages:
+        subprocess.run([sys.executable, PARTS / "stages.py"], check=True)
+        return
     if not os.environ.get("CORTEX_TEST_MYSQL_URL"):
         # Durable commits, as in production; the database script starts a server of its own and calls us again.
         os.environ |= {"CORTEX_TEST_DURABLE": "1", "CORTEX_PYTHON": sys.executable}
@@ -67,7 +82,7 @@ def memory() -> None:
 
 
 def compare(orders: int, dlt_orders: int, orm_orders: int) -> None:
-    print(f"{'':28} {'orders':>8} {'orders/s':>9} {'client CPU µs/order':>20} {'peak MB':>8}")
+    print(f"{'':28} {'orders':>8} {'orders/s':>9} {'CPU µs/order: client':>21} {'and server':>10} {'peak MB':>8}")
     with shop(orders) as url:
         first, again = measure(
             "cortex_load.py", url, SINCE, DAYS, "--passes", "2", show="Cortex", second="Cortex, same window again"
@@ -78,6 +93,8 @@ def compare(orders: int, dlt_orders: int, orm_orders: int) -> None:
     print()
     verdict("orders/s against dlt", dlt and first.rate / dlt.rate, 5.0, "x")
     verdict("orders/s against a per-row ORM merge", orm and first.rate / orm.rate, 30.0, "x")
+    if first.both and dlt and dlt.both:
+        print(f"CPU of client and server an order, against dlt: {dlt.both / first.both:.2f}x less")
     verdict("share of the floor", 100 * first.rate / floor.rate, 60.0, " %")
     verdict("client CPU µs per order", first.micros, 75.0, "", most=True)
     verdict("second load against the first, seconds", again.wall / first.wall, 1.15, "x", most=True)
@@ -108,7 +125,11 @@ def measure(
     passes = [Pass(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{")]
     for name, one in zip((show, second), passes, strict=False):
         if name:
-            print(f"{name:28} {one.orders:>8,} {one.rate:>9,.0f} {one.micros:>20,.0f} {one.rss:>8,.0f}", flush=True)
+            both = "" if one.both is None else f"{one.both:,.0f}"
+            print(
+                f"{name:28} {one.orders:>8,} {one.rate:>9,.0f} {one.micros:>21,.0f} {both:>10} {one.rss:>8,.0f}",
+                flush=True,
+            )
     return passes
 
 

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS data_notices (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   row_count BIGINT NOT NULL,
   amount NUMERIC(18, 2) NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   noticed_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, stream, code, message)
 );
@@ -167,6 +168,12 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   order_date DATE NOT NULL,
   paid_date DATE,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_total NUMERIC(18, 2),
+  native_paid NUMERIC(18, 2),
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
@@ -195,6 +202,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -202,6 +210,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   consent_at DATETIME(6),
   is_new_customer SMALLINT NOT NULL,
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  content VARCHAR(32) COLLATE utf8mb4_bin,
   PRIMARY KEY (order_key)
 );
 CREATE INDEX ix_fct_orders_customer ON fct_orders (customer_key, paid_date);
@@ -225,6 +234,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   discount NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
+  sale_fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -237,6 +247,7 @@ CREATE TABLE IF NOT EXISTS fct_payments (
   amount NUMERIC(18, 2) NOT NULL,
   status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
   paid_at DATETIME(6),
+  fee NUMERIC(18, 2),
   PRIMARY KEY (order_key, sequence)
 );
 
@@ -277,13 +288,19 @@ CREATE TABLE IF NOT EXISTS fct_ad_spend (
   ad_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   level VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   timezone VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   impressions BIGINT NOT NULL,
   reach BIGINT NOT NULL,
   clicks BIGINT NOT NULL,
   spend NUMERIC(18, 2) NOT NULL,
+  native_spend NUMERIC(18, 2) NOT NULL,
   conversions NUMERIC(18, 6) NOT NULL,
   conversion_value NUMERIC(18, 2) NOT NULL,
+  native_value NUMERIC(18, 2) NOT NULL,
   pulled_at DATETIME(6) NOT NULL,
   is_provisional SMALLINT NOT NULL,
   PRIMARY KEY (platform, account_id, day, campaign_id, adset_id, ad_id)
@@ -312,7 +329,12 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
   users BIGINT NOT NULL,
   new_users BIGINT NOT NULL,
   revenue NUMERIC(18, 2) NOT NULL,
+  native_revenue NUMERIC(18, 2) NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  native_currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
+  exchange_rate NUMERIC(18, 10),
+  rate_day DATE,
+  rate_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (property_id, day, source, medium, campaign)
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
@@ -408,9 +430,16 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   occurred_at DATETIME(6) NOT NULL,
   value NUMERIC(18, 2) NOT NULL,
+  value_basis VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  predicted_value NUMERIC(18, 2),
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  match_keys VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
   attempts SMALLINT NOT NULL,
   claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   claimed_at DATETIME(6),
@@ -427,7 +456,7 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   PRIMARY KEY (outbox_key)
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
-CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, occurred_at);
 
 CREATE TABLE IF NOT EXISTS raw_meta_ads (
   account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -535,6 +564,19 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   PRIMARY KEY (platform, product_id, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+
+CREATE TABLE IF NOT EXISTS erased_people (
+  tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  placed_until DATETIME(6) NOT NULL,
+  PRIMARY KEY (tombstone)
+);
+
+CREATE TABLE IF NOT EXISTS erased_orders (
+  order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  erased_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (order_key)
+);
 
 CREATE TABLE IF NOT EXISTS fct_reviews (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -734,4 +776,21 @@ CREATE TABLE IF NOT EXISTS dq_results (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   checked_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, rule, part)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_items (
+  item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  due_on DATE,
+  done_by VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  done_on DATE,
+  changed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (item)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_evidence (
+  name VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seen VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  seen_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
 );

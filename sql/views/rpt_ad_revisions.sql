@@ -3,7 +3,7 @@
 -- columns:
 --   day                 date     Account-local day that was restated after the platform had finished counting it.
 --   platform            text     Ad platform.
---   currency            text     Account currency.
+--   currency            text     The account's own currency, which the money here is in.
 --   revisions           count    Changes to single ad objects.
 --   spend_change        money    By how much cost moved, all changes together.
 --   conversions_change  rate     By how much claimed conversions moved.

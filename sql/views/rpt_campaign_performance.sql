@@ -9,7 +9,7 @@
 --   funnel_stage          text    TOFU, MOFU, BOFU or unknown.
 --   impressions           count   As the platform counts.
 --   clicks                count   As the platform counts.
---   spend                 money   In account currency. The same for every model.
+--   spend                 money   The same for every model.
 --   platform_conversions  rate    Conversions the platform claims.
 --   platform_value        money   Value the platform claims.
 --   orders                weight  Sum of the orders' shares by our model.

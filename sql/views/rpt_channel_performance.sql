@@ -14,7 +14,7 @@
 --   new_customers       weight  The same over orders that won their buyer.
 --   impressions         count   Of the channel's ad platform.
 --   clicks              count   Of the channel's ad platform.
---   spend               money   Of the channel's ad platform, in account currency. The same for every model.
+--   spend               money   Of the channel's ad platform. The same for every model.
 --   roas                rate    attributed_revenue / spend.
 --   cac                 rate    spend / new_customers.
 SELECT

@@ -14,10 +14,11 @@
 --   items           count  Units.
 --   discounts       money  Discounts given.
 --   shipping        money  Freight charged.
---   paid_revenue    money  gross_revenue of orders whose last touch came through a paid channel.
+--   paid_revenue    money  Last-click revenue (paid less refunded) of the channels whose ad account is read here. A paid
+--                          channel nobody connected shows no spend: its revenue over the others' would flatter them.
 --   impressions     count  Of all ad accounts.
 --   clicks          count  Of all ad accounts.
---   spend           money  Of all ad accounts, in account currency, on the account's own day.
+--   spend           money  Of all ad accounts, in the client's currency, on the account's own day.
 --   aov             rate   gross_revenue / orders.
 --   roas            rate   paid_revenue / spend.
 --   mer             rate   gross_revenue / spend: what all marketing returned, whoever gets the credit.
@@ -48,19 +49,19 @@ FROM (
     SELECT
         o.paid_date AS day, o.paid AS gross_revenue, 0.00 AS refunds, 1 AS orders,
         o.is_new_customer AS new_customers, o.items AS items, o.discount AS discounts, o.shipping AS shipping,
-        CASE WHEN c.is_paid = 1 THEN o.paid ELSE 0.00 END AS paid_revenue,
+        0.00 AS paid_revenue,
         0 AS impressions, 0 AS clicks, 0.00 AS spend
     FROM fct_orders o
-    LEFT JOIN fct_touchpoints p ON p.order_key = o.order_key AND NOT EXISTS (
-        SELECT 1 FROM fct_touchpoints later
-        WHERE later.order_key = p.order_key AND later.position > p.position
-    )
-    LEFT JOIN dim_channels c ON c.channel = p.channel
     WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
     UNION ALL
     SELECT r.refund_date, 0.00, r.amount, 0, 0, 0, 0.00, 0.00, 0.00, 0, 0, 0.00
     FROM fct_refunds r
     JOIN fct_orders o ON o.order_key = r.order_key AND o.is_paid = 1
+    UNION ALL
+    SELECT a.order_date, 0.00, 0.00, 0, 0, 0, 0.00, 0.00, a.attributed_revenue, 0, 0, 0.00
+    FROM fct_attribution a
+    JOIN (SELECT DISTINCT platform FROM fct_ad_spend) b ON b.platform = a.channel
+    WHERE a.model = 'last_click'
     UNION ALL
     SELECT s.day, 0.00, 0.00, 0, 0, 0, 0.00, 0.00, 0.00, s.impressions, s.clicks, s.spend
     FROM fct_ad_spend s

@@ -8,6 +8,7 @@
 --   message     text     One sentence.
 --   row_count   count    Rows concerned, 0 if unknown.
 --   amount      money    Money concerned, 0 if unknown.
+--   facts       text     JSON: what the message names.
 SELECT
     n.noticed_at AS noticed_at,
     n.run_id AS run_id,
@@ -15,5 +16,6 @@ SELECT
     n.code AS code,
     n.message AS message,
     n.row_count AS row_count,
-    n.amount AS amount
+    n.amount AS amount,
+    n.facts AS facts
 FROM data_notices n

@@ -8,6 +8,7 @@
 --   payments      count  Payments.
 --   orders        count  Orders they belong to.
 --   amount        money  Money.
+--   fees          money  What payment providers keep of it; empty where none tells.
 SELECT
     o.order_date AS day,
     p.method AS method,
@@ -15,7 +16,8 @@ SELECT
     p.status AS status,
     COUNT(*) AS payments,
     COUNT(DISTINCT p.order_key) AS orders,
-    SUM(p.amount) AS amount
+    SUM(p.amount) AS amount,
+    SUM(p.fee) AS fees
 FROM fct_payments p
 JOIN fct_orders o ON o.order_key = p.order_key
 WHERE o.is_test = 0

@@ -14,6 +14,7 @@
 --   orders       count  Paid orders with the product.
 --   units        count  Units in them.
 --   revenue      money  Line totals: order discounts, freight and refunds are not shared out to lines.
+--   fees         money  What marketplaces keep of the lines; empty where none tells.
 --   cost         money  Units x unit cost; empty while any of the lines has no known cost.
 SELECT
     o.paid_date AS day,
@@ -29,6 +30,7 @@ SELECT
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
     SUM(i.total) AS revenue,
+    SUM(i.sale_fee) AS fees,
     CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL

@@ -14,7 +14,13 @@
 --   is_paid            flag     1 when the order counts as revenue.
 --   is_test            flag     1 for test orders.
 --   is_new_customer    flag     1 when it won its buyer.
---   currency           text     ISO 4217.
+--   currency           text     The client's.
+--   native_currency    text     The order's own.
+--   native_total       money    Asked of the buyer in the order's own currency.
+--   native_paid        money    Paid in the order's own currency.
+--   exchange_rate      factor   What one unit of it is worth; empty while there is no rate, and then money is 0.
+--   rate_day           date     Day of the rate; empty for the client's own currency.
+--   rate_source        text     Where the rate is from.
 --   subtotal           money    Sum of lines.
 --   discount           money    Discounts on the order.
 --   shipping           money    Freight charged.
@@ -50,6 +56,12 @@ SELECT
     o.is_test AS is_test,
     o.is_new_customer AS is_new_customer,
     o.currency AS currency,
+    o.native_currency AS native_currency,
+    COALESCE(o.native_total, o.total) AS native_total,
+    COALESCE(o.native_paid, o.paid) AS native_paid,
+    o.exchange_rate AS exchange_rate,
+    o.rate_day AS rate_day,
+    o.rate_source AS rate_source,
     o.subtotal AS subtotal,
     o.discount AS discount,
     o.shipping AS shipping,

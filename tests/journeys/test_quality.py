@@ -25,10 +25,10 @@ def test_dq_ends_with_exit_code_8_when_sums_do_not_agree(small: Agency) -> None:
     assert (nothing.code, "CTX-5091" in nothing.err) == (5, True)
     small.ok("run", "daily", code)
     with small.warehouse(code) as warehouse:
-        warehouse.atomically(lambda tx: tx.run("UPDATE dq_results SET status = 'failed' WHERE rule = 'currency'"))
+        warehouse.atomically(lambda tx: tx.run("UPDATE dq_results SET status = 'failed' WHERE rule = 'products'"))
     assert small.cortex("dq", code).code == 0
     warned = small.cortex("dq", code, "--severity", "warning")
-    assert (warned.code, "CTX-2103" in warned.err, "currency" in warned.out) == (8, True, True)
+    assert (warned.code, "CTX-2103" in warned.err, "products" in warned.out) == (8, True, True)
     with small.warehouse(code) as warehouse:
         warehouse.atomically(lambda tx: tx.run("UPDATE dq_results SET status = 'failed' WHERE rule = 'sums'"))
     failed = small.cortex("dq", code, as_json=True)

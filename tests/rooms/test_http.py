@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import random
 import socket
 import time
 import traceback
@@ -15,7 +14,7 @@ from email.utils import format_datetime
 import pytest
 
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
-from cortex.http import MAX_BYTES, Bucket, Client, Limits, Reply, retry_after
+from cortex.http import MAX_BYTES, Bucket, Client, Limits, retry_after
 from tests.faulty import CLOSE, RESET, FaultyServer, Step, dripping, reply
 
 SHORT = Limits(connect=2.0, read=0.4, total=0.8, attempts=1)
@@ -241,63 +240,3 @@ def test_the_bucket_fills_at_once_and_then_leaks_at_the_platforms_pace() -> None
         for _ in range(100):
             client.get("/orders")
     assert now[0] == pytest.approx((100 - 40) / 2.0, rel=0.05)
-
-
-FAULT_MIX = {
-    "429": 0.02,
-    "500": 0.02,
-    "reset before an answer": 0.02,
-    "reset mid body": 0.01,
-    "truncated": 0.01,
-    "cut": 0.01,
-    "web page with 200": 0.01,
-    "duplicate": 0.01,
-    "empty": 0.01,
-    "no answer": 0.004,
-    "one byte per 50 ms": 0.003,
-    "header dripping": 0.003,
-}
-
-
-def _misbehaving(seed: int, pages: list[bytes]) -> Callable[[str, dict[str, str]], Iterable[Step]]:
-    dice = random.Random(seed)
-
-    def answer(_path: str, query: dict[str, str]) -> Iterable[Step]:
-        page = int(query["page"])
-        [fault] = dice.choices([*FAULT_MIX, "none"], [*FAULT_MIX.values(), 1 - sum(FAULT_MIX.values())])
-        if fault in FAULTS:
-            return FAULTS[fault][0]()
-        if fault == "cut":
-            return [reply(200, pages[page][:-9])]
-        if fault == "duplicate":
-            return [reply(200, pages[max(0, page - 1)])]
-        if fault == "empty":
-            return [reply(200, b"[]")]
-        return [reply(200, pages[page])]
-
-    return answer
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_a_run_of_pages_is_exact_or_a_named_error(seed: int) -> None:
-    pages = [str([page * 50 + i for i in range(50)]).encode() for page in range(60)]
-    seen: list[int] = []
-
-    def right(answer: Reply[list[int]]) -> None:
-        if len(answer.value) != 50 or (seen and answer.value[0] <= seen[-1]):
-            raise Transient("CTX-4011", "The page cannot be right.")
-
-    limits = Limits(connect=2.0, read=0.15, total=0.3, attempts=10)
-    longest = 0.0
-    with (
-        FaultyServer(_misbehaving(seed, pages)) as server,
-        Client("Shop", server.url, limits=limits, sleep=lambda _: None) as client,
-    ):
-        for page in range(len(pages)):
-            started = time.monotonic()
-            sent = client.requests_sent
-            seen += client.get("/orders", {"page": page}, check=right).value
-            longest = max(longest, (time.monotonic() - started) / (client.requests_sent - sent))
-        assert client.requests_sent > len(pages), "the seed injects no fault: the test proves nothing"
-    assert seen == list(range(3000))
-    assert longest < limits.total + 1.0

@@ -17,7 +17,7 @@ from cortex.clock import Window
 from cortex.records import AdSpend, Sessions
 from cortex.run import Run
 from cortex.secrets import Vault
-from cortex.steps import catalogue, keeping, pull, refresh, value
+from cortex.steps import catalogue, currencies, keeping, pull, refresh, value
 from cortex.steps.pull import _spend_row
 from cortex.warehouse import Warehouse, tables
 from cortex.workspace import Workspace
@@ -25,6 +25,7 @@ from tests.rooms.warehouse_rows import DAY, NOON, key, order, row, spend
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ROOT / "tests" / "recorded" / "stores" / "olist"
+EXCHANGED = currencies.Exchanged(currencies.Rates("BRL"))
 WEEK = Window(DAY - timedelta(6), DAY + timedelta(1))
 
 
@@ -252,7 +253,7 @@ def ad(ad_id: str, amount: str, day: date = DAY, **given: Any) -> AdSpend:
 def told(bench: Bench, *ads: AdSpend) -> int:
     """What `pull.spend` does with the answer of a platform; how many restatements were written down."""
     run = bench.run()
-    rows = [_spend_row(one, run.now(), run) for one in ads]
+    rows = [_spend_row(one, run.now(), run, EXCHANGED) for one in ads]
     window = Window(DAY, DAY + timedelta(days=3))
 
     def write_all(tx: Any) -> int:
@@ -441,3 +442,78 @@ def test_matching_of_campaigns_and_sellers(bench: Bench) -> None:
         ("s1", "SP", 1, Decimal("10.00")), ("s2", "", 1, Decimal("5.00")),
     ]  # fmt: skip
     assert bench.rows("SELECT external_id, payment_status FROM rpt_order_history") == [("1", "paid")]
+
+
+def test_the_report_and_the_daily_view_say_the_same_roas(bench):
+    """A paid channel nobody connected has revenue and no spend; it may flatter neither of the two."""
+    from cortex.steps import reporting
+
+    days = [DAY - timedelta(3), DAY]
+    shares = {"meta": "60.00", "google": "30.00", "tiktok": "500.00", "organic": "7.00"}
+    bench.put(
+        fct_orders=[order(day, paid_date=day, paid=Decimal("597.00")) for day in days],
+        fct_attribution=[
+            row(
+                tables.fct_attribution, order_key=key(day), model=model, position=at, order_date=day, channel=channel,
+                weight=Decimal("0.25"), attributed_revenue=Decimal(revenue) * times,
+            )
+            for day in days
+            for model, times in (("last_click", 1), ("linear", 3))
+            for at, (channel, revenue) in enumerate(shares.items(), 1)
+        ],
+        # Google spends on one of the days only: what it brought on the other still was paid for.
+        fct_ad_spend=[spend(days[0], "20.00"), spend(days[1], "10.00"), spend(days[0], "6.00", platform="google")],
+    )  # fmt: skip
+    run = bench.run(analytics_config={"attribution": {"models": ["linear", "last_click"]}})
+    report = reporting.gather(bench.warehouse, run.tenant, WEEK, now=NOON, lang="pt-BR")
+    [figure] = [figure for figure in report.figures if figure.key == "roas"]
+    [(earned, cost)] = bench.rows(
+        "SELECT SUM(paid_revenue) AS paid_revenue, SUM(spend) AS spend FROM rpt_daily_performance"
+    )
+    assert (earned, cost) == (Decimal("180.00"), Decimal("36.00"))
+    assert figure.value == earned / cost == 5
+    assert bench.rows("SELECT roas FROM rpt_daily_performance ORDER BY day") == [
+        (Decimal("3.461538"),),
+        (Decimal("9.000000"),),
+    ]
+    assert [round(value, 6) for value in figure.series if value] == [3.461538, 9.0]
+
+
+def test_notices_of_what_is_mended_are_not_shown_any_more(bench):
+    """In the client's language; a failed check counts as long as the last run saw it, a missing rate as long as it misses."""
+    from cortex.steps import reporting
+
+    def notice(run_id, code, facts, minutes):
+        about = {"stream": "quality" if code == "CTX-2103" else "store.orders", "code": code, "run_id": run_id}
+        return row(
+            tables.data_notices, message=f"{code} {run_id}", facts=json.dumps(facts), row_count=3,
+            noticed_at=NOON + timedelta(minutes=minutes), **about,
+        )  # fmt: skip
+
+    failed = {"rule": "volume", "part": "fct_orders", "measured": "0.9", "allowed": "0.7"}
+    rates = {"native": "95.00", "currency": "USD", "first": "2026-03-09", "last": "2026-03-10"}
+    bench.put(
+        data_notices=[
+            notice("1", "CTX-2103", failed | {"part": "old"}, 1), notice("2", "CTX-2103", failed, 2),
+            notice("1", "CTX-5062", rates, 1), notice("2", "CTX-5062", rates, 2),
+        ],
+        dq_results=[row(tables.dq_results, run_id=name, rule="volume", part="x") for name in ("1", "2")],
+        fct_orders=[
+            order(1, native_currency="USD", exchange_rate=None, native_total=Decimal("95.00"), is_paid=0), order(2),
+        ],
+    )  # fmt: skip
+    tenant = bench.run().tenant
+
+    def shown():
+        return reporting.gather(bench.warehouse, tenant, WEEK, now=NOON, lang=tenant.lang).notices
+
+    check = (
+        'Qualidade dos dados: A verificação "volume de pedidos" falhou em fct_orders: encontrado 0,9, permitido 0,7.'
+    )
+    missing = (
+        "Loja: 3 registros no valor de 95,00 USD, de 9 de mar. de 2026 a 10 de mar. de 2026, não têm cotação em rates.csv:"
+        " nenhum relatório os soma."
+    )
+    assert sorted(shown()) == [missing, check]
+    bench.put(fct_orders=[order(1, native_currency="USD", exchange_rate=Decimal("5.5"), native_total=Decimal("95.00"))])
+    assert shown() == [check]

@@ -19,7 +19,10 @@ FACTS = {
     "fct_orders", "fct_order_items", "fct_payments", "fct_refunds", "fct_attribution", "fct_ad_spend", "fct_sessions",
     "fct_reviews", "fct_touchpoints", "ad_daily_revision",
 }  # fmt: skip
-UNIONS = {"rpt_daily_performance", "rpt_channel_performance", "rpt_campaign_performance", "rpt_reconciliation"}
+UNIONS = {
+    "rpt_daily_performance", "rpt_channel_performance", "rpt_campaign_performance", "rpt_reconciliation",
+    "rpt_currencies",
+}  # fmt: skip
 """Sums over a union of facts. SQLite pushes no condition through both, so there they read all; small clients live on it."""
 BY_ORDER = {"rpt_conversion_delivery"}
 """Its day is the order's, paid or else placed: no index has both."""

@@ -127,7 +127,9 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("sums", "sales_analytics = fct_orders", sql("DELETE FROM sales_analytics WHERE grain = 'day'")),
     ("sums", "credits = orders", sql(f"UPDATE fct_attribution SET attributed_revenue = 50.01 WHERE order_key = '{ONE}' AND position = 2")),
     ("sums", "fct_attribution", lambda tx: tx.delete("fct_attribution", {"order_key": ONE})),
-    ("currency", "fct_ad_spend", sql(f"UPDATE fct_ad_spend SET currency = 'USD' WHERE day = '{DAY}'")),
+    ("currency", "fct_ad_spend.currency", sql(f"UPDATE fct_ad_spend SET currency = 'USD' WHERE day = '{DAY}'")),
+    ("currency", "fct_ad_spend", sql(f"UPDATE fct_ad_spend SET native_currency = 'USD', exchange_rate = NULL WHERE day = '{DAY}'")),
+    ("currency", "fct_orders", sql(f"UPDATE fct_orders SET native_currency = 'USD', exchange_rate = NULL WHERE order_date = '{DAY}'")),
     ("orphans", "fct_ad_spend", lambda tx: tx.delete("dim_campaigns", {})),
     *[
         ("orphans", child, put(child, order_key=key("nobody"), **({"position": 9, "model": "x"} if child == "fct_attribution" else {})))
@@ -181,7 +183,7 @@ def test_the_client_says_which_failures_stop_a_run(
     sound: Warehouse, workspace: Workspace, fail_on: str, broken: str, stops: bool
 ) -> None:
     sound.atomically(
-        {"error": sql("DELETE FROM sales_analytics"), "warning": sql("UPDATE fct_ad_spend SET currency = 'USD'")}[
+        {"error": sql("DELETE FROM sales_analytics"), "warning": sql("UPDATE fct_order_items SET product_id = ''")}[
             broken
         ]
     )

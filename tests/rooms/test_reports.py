@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from cortex import plugins
-from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report, charts, page
+from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report, charts, notices, page
 from cortex.reports.words import LANGUAGES, WORDS, word
 
+ROOT = Path(__file__).resolve().parents[2]
 FIRST = date(2026, 11, 1)
 DAYS = 14
 EMPTY = Report(
@@ -308,3 +310,71 @@ def test_as_many_models_as_there_are_draw_in_colours_of_their_own() -> None:
     bars = re.findall(r'aria-roledescription="bar"[^>]*fill="(#[0-9a-f]{6})"', charts.channels(report))
     assert len(bars) == len(models)
     assert len(set(bars)) == len(models)
+
+
+# Notices.
+
+
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
+
+
+@pytest.mark.parametrize("code", notices.SENTENCES)
+def test_a_notice_says_the_same_in_every_language(code: str) -> None:
+    sentences = notices.SENTENCES[code]
+    assert len(sentences) == len(LANGUAGES)
+    assert len({frozenset(placeholders(one)) for one in sentences}) == 1
+    assert len(set(sentences)) == len(LANGUAGES)
+
+
+def say(code: str, lang: str, **facts: str) -> str:
+    line = notices.sentence(
+        facts.pop("stream", "ads.meta"),
+        code,
+        "in English",
+        facts,
+        count=1234,
+        value=money("56.70"),
+        lang=lang,
+        currency="BRL",
+    )
+    return line.replace("\u00a0", " ")
+
+
+def test_a_notice_is_written_as_its_reader_writes() -> None:
+    told = {"first": "2026-03-01", "last": "2026-03-09", "native": "1000.5", "currency": "USD"}
+    assert say("spend-without-ad", "pt-BR", **told) == (
+        "Meta: Entre 1 de mar. de 2026 e 9 de mar. de 2026 há investimento (1.000,50 USD) sem anúncio na lista da plataforma"
+        " (anúncios excluídos)."
+    )
+    late = {"stream": "conversions.meta_capi", "kind": "click", "kept": "7", "destination": "meta_capi"}
+    assert say("CTX-6101", "pt-BR", **late) == (
+        "Conversões: 1.234 pedidos (R$ 56,70) com id de clique são mais antigos que os 7 dias que Meta (API de Conversões)"
+        " aceita: não enviados."
+    )
+    assert say("CTX-6101", "en", **late).startswith("Conversions: 1,234 orders (R$56.70) with a click id")
+    failed = {"stream": "quality", "rule": "currency", "part": "fct_orders", "measured": "3", "allowed": "0.005"}
+    assert say("CTX-2103", "es", **failed) == (
+        'Calidad de los datos: La verificación "moneda y cotización" falló en fct_orders: encontrado 3, permitido 0,005.'
+    )
+
+
+def test_a_notice_nobody_has_written_is_shown_as_it_was_told() -> None:
+    assert say("something-new", "pt-BR") == "Meta: in English"
+    assert say("history", "pt-BR", stream="elsewhere") == "elsewhere: in English", "a fact is missing"
+
+
+def test_every_check_has_a_name_in_every_language() -> None:
+    from cortex.steps.quality import RULES
+
+    assert set(notices.RULES) == {rule.name for rule in RULES}
+
+
+def test_every_notice_that_is_made_has_its_sentence() -> None:
+    """Codes stand in the code as words: whoever adds one says it in three languages too."""
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "cortex").rglob("*.py"))
+    made = set(re.findall(r"Notice\(\s*code=\"([^\"]+)\"", source)) | set(
+        re.findall(r"self\._notice\(\s*\"([^\"]+)\"", source)
+    )
+    assert len(made) > 6
+    assert {code for code in made if code not in {key.partition(".")[0] for key in notices.SENTENCES}} == set()

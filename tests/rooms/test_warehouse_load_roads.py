@@ -1,4 +1,5 @@
-"""Two roads lead into MySQL, a stream from memory and plain INSERTs: they leave the same rows, and neither gives a file away."""
+"""Roads into a warehouse: streams, straight or by way of a stage, plain INSERTs, and SQLite. All leave the same rows, and
+none gives a file away."""
 
 import socket
 import struct
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pymysql
 import pytest
@@ -25,6 +27,9 @@ from cortex.warehouse.streaming import OFFER, REFUSED, StreamingConnection, stat
 from tests.rooms.warehouse_rows import everything, key, order, row
 
 ROWS = WORTH_STREAMING + 3
+SAO_PAULO, SANTIAGO = ZoneInfo("America/Sao_Paulo"), ZoneInfo("America/Santiago")
+LENGTHS = (1, 50, 5_000)
+"""How often a text is repeated in a payload: the longest are some 300 KB, more than one packet of a stream."""
 AWKWARD = [
     "", "\\N", "\\", "\\\\N", "N", "NULL", "\t", "a\tb", "\n", "a\nb\r\n", "'", '"', "''", "\x00", "\x00N", "\x00,\x00;",
     "\x1a", "\x08", "a,b;c", "💛", "👩‍👩‍👧", "e\u0301", "\u202e", "\ud800", "  two  ", "\u00a0", "x" * 255, "é" * 400, "%s", "{}",
@@ -37,6 +42,12 @@ HOURS = st.sampled_from([
     # São Paulo: the hour before the gap of 2018-11-04, and both readings of 2019-02-16 23:30.
     datetime(2018, 11, 4, 2, 59, 59, 999999, UTC), datetime(2018, 11, 4, 3, tzinfo=UTC),
     datetime(2019, 2, 17, 1, 30, tzinfo=UTC), datetime(2019, 2, 17, 2, 30, tzinfo=UTC),
+    # Santiago: both readings of 2026-04-04 23:30, and midnight of 2026-09-06, which does not exist.
+    datetime(2026, 4, 5, 2, 30, tzinfo=UTC), datetime(2026, 4, 5, 3, 30, tzinfo=UTC),
+    datetime(2026, 9, 6, 3, 59, 59, 999999, UTC), datetime(2026, 9, 6, 4, tzinfo=UTC),
+    # The same instant told with the zone's own clock.
+    datetime(2026, 4, 4, 23, 30, tzinfo=SANTIAGO), datetime(2026, 4, 4, 23, 30, fold=1, tzinfo=SANTIAGO),
+    datetime(2019, 2, 16, 23, 30, tzinfo=SAO_PAULO), datetime(2019, 2, 16, 23, 30, fold=1, tzinfo=SAO_PAULO),
 ]) | st.datetimes(timezones=st.just(UTC), allow_imaginary=False).filter(lambda at: 1971 <= at.year < 2100)  # fmt: skip
 
 
@@ -48,6 +59,15 @@ def roads(mysql_client: tuple[str, str], tmp_path: Path) -> Iterator[tuple[Wareh
     with Warehouse.open(url, code, tmp_path) as streaming, Warehouse.open(url, code, tmp_path) as other:
         plain = Warehouse(other._engine, other._place, code)
         yield streaming, plain
+
+
+@pytest.fixture
+def file(mysql_client: tuple[str, str], tmp_path: Path) -> Iterator[Warehouse]:
+    """The same client in SQLite."""
+    _, code = mysql_client
+    provision.apply("", code, tmp_path)
+    with Warehouse.open("", code, tmp_path) as warehouse:
+        yield warehouse
 
 
 def streams_taken(tx: Transaction) -> int:
@@ -62,8 +82,12 @@ def streams_taken(tx: Transaction) -> int:
     money=st.lists(MONEY, min_size=1, max_size=4),
     hours=st.lists(st.none() | HOURS, min_size=1, max_size=4),
 )
-def test_both_roads_leave_the_same_rows(
-    roads: tuple[Warehouse, Warehouse], words: list[str], money: list[Decimal], hours: list[datetime | None]
+def test_every_road_leaves_the_same_rows(
+    roads: tuple[Warehouse, Warehouse],
+    file: Warehouse,
+    words: list[str],
+    money: list[Decimal],
+    hours: list[datetime | None],
 ):
     names = ("number", "city", "utm_campaign", "fbc", "event_url", "coupon", "cancel_reason")
     orders = [
@@ -74,30 +98,63 @@ def test_both_roads_leave_the_same_rows(
         for i in range(ROWS)
     ]  # fmt: skip
     raw = [
-        row(tables.raw_ecommerce_orders, platform="nuvemshop", external_id=str(i), payload=words[i % len(words)] * 50)
+        row(
+            tables.raw_ecommerce_orders,
+            platform="nuvemshop",
+            external_id=str(i),
+            payload=words[i % len(words)] * LENGTHS[2 if i == 3 else i % 2],
+        )
         for i in range(ROWS)
     ]
     items = [
         row(tables.fct_order_items, order_key=key(i % 7), line=i, name=words[i % len(words)], total=money[0])
         for i in range(ROWS)
     ]
-    left = []
-    for warehouse in roads:
+    streaming, plain = roads
+    filled = (tables.fct_orders, tables.raw_ecommerce_orders, tables.fct_order_items)
+    left = {}
+    for name, warehouse, unknown, streams in (
+        ("stage", streaming, False, 4),
+        ("straight", streaming, True, 5),  # and once more when the rows turn out to be there
+        ("inserts", plain, True, 0),
+        ("file", file, True, None),
+    ):
         with warehouse.transaction() as tx:
-            for table in (tables.fct_orders, tables.raw_ecommerce_orders, tables.fct_order_items):
+            for table in filled:
                 tx.delete(table, {})
-            before = streams_taken(tx)
-            loaded = tx.upsert("fct_orders", orders), tx.upsert("raw_ecommerce_orders", raw)
+            before = streams and streams_taken(tx)
+            loaded = tx.upsert("fct_orders", orders, unknown=unknown), tx.upsert("raw_ecommerce_orders", raw)
             tx.rewrite("fct_order_items", "order_key", [key(i) for i in range(7)], items)
-            again = tx.upsert("fct_orders", orders)
-            taken = streams_taken(tx) - before
-        left.append((
-            loaded, again,
-            [everything(warehouse, table) for table in (tables.fct_orders, tables.raw_ecommerce_orders, tables.fct_order_items)],
-        ))  # fmt: skip
-        assert taken == (4 if warehouse is roads[0] else 0)
-    assert left[0] == left[1]
-    assert left[0][1].unchanged == ROWS, "what was written reads back as what was meant"
+            again = tx.upsert("fct_orders", orders, unknown=unknown)
+            assert streams is None or streams_taken(tx) - (before or 0) == streams
+        left[name] = (loaded, again, [everything(warehouse, table) for table in filled])
+    for name, found in left.items():
+        assert found == left["stage"], name
+    assert left["stage"][1].unchanged == ROWS, "what was written reads back as what was meant"
+
+
+@pytest.mark.parametrize("there", [1, ROWS // 2])
+def test_rows_taken_for_new_that_are_there_are_merged(roads: tuple[Warehouse, Warehouse], there: int):
+    """Another writer was faster: its rows are updated, none is lost, none comes twice."""
+    streaming, _ = roads
+    streaming.atomically(lambda tx: tx.upsert("fct_orders", [order(i, city="before") for i in range(there)]))
+    orders = [order(i, city="after") for i in range(ROWS)]
+    loaded = streaming.atomically(lambda tx: tx.upsert("fct_orders", orders, unknown=True))
+    assert (loaded.inserted, loaded.updated, loaded.unchanged) == (ROWS - there, there, 0)
+    assert {one["city"] for one in everything(streaming, tables.fct_orders)} == {"after"}
+
+
+@pytest.mark.parametrize("columns", [("city",), ("city", "coupon")])
+def test_texts_cut_to_fit_are_counted_one_by_one(roads: tuple[Warehouse, Warehouse], columns: tuple[str, ...]):
+    """Whether the rows differ or all say the same."""
+    for alike in (True, False):
+        orders = [
+            order(i, **{column: "é" * 400 + ("" if alike else str(i)) for column in columns}) for i in range(ROWS)
+        ]
+        loaded = [
+            warehouse.atomically(lambda tx, orders=orders: tx.upsert("fct_orders", orders)) for warehouse in roads
+        ]
+        assert [one.clipped for one in loaded] == [ROWS * len(columns)] * 2
 
 
 def test_a_conflict_is_an_error_although_a_stream_would_skip_it(roads: tuple[Warehouse, Warehouse]):

@@ -146,3 +146,16 @@ def test_instants_around_daylight_saving_come_back_as_they_went(warehouse: Wareh
     sql = "SELECT source_updated_at FROM sync_state ORDER BY stream"
     assert [one["source_updated_at"] for one in warehouse.rows(sql)] == moments
     assert warehouse.frame(sql)["source_updated_at"].to_list() == moments
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8])
+def test_a_large_result_comes_in_pieces_that_are_the_whole(warehouse: Warehouse, count: int):
+    warehouse.atomically(
+        lambda tx: tx.upsert("fct_orders", [order(n, paid=Decimal(n) + Decimal("0.10")) for n in range(count)])
+    )
+    query = "SELECT * FROM fct_orders ORDER BY order_key"
+    pieces = list(warehouse.frames(query, size=4))
+    assert [piece.height for piece in pieces] == {0: [0], 1: [1], 7: [4, 3], 8: [4, 4]}[count]
+    whole = warehouse.frame(query)
+    assert pl.concat(pieces).equals(whole)
+    assert pieces[0].schema == whole.schema

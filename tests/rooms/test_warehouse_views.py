@@ -64,19 +64,24 @@ def test_daily_performance(warehouse: Warehouse):
         ],
         fct_refunds=[refund(1, THREE, "20.00"), refund(5, THREE, "7.00")],
         fct_ad_spend=[spend(ONE, "40.00", clicks=8, impressions=100), spend(ONE, "20.00", platform="google")],
-        # The last touch decides: order 1 ends on a paid one, order 2 began with one.
-        fct_touchpoints=[touch(1, 1, "organic"), touch(1, 2, "google"), touch(2, 1, "meta"), touch(2, 2, "direct")],
+        # The last click decides, and only channels whose account is read count: nobody reads a TikTok account here.
+        fct_attribution=[
+            credit(1, "last_click", "google", "80.00"),
+            credit(1, "linear", "meta", "40.00"),
+            credit(2, "last_click", "direct", "50.00"),
+            credit(3, "last_click", "tiktok", "30.00", order_date=TWO),
+        ],
     )
     assert told(
         warehouse, "rpt_daily_performance", "day", "gross_revenue", "refunds", "net_revenue", "orders", "new_customers",
         "items", "discounts", "shipping", "paid_revenue", "impressions", "clicks", "spend",
     ) == [
-        (ONE, *money("150.00", "0.00", "150.00"), 2, 1, 3, *money("5.00", "9.90", "100.00"), 100, 8, Decimal("60.00")),
+        (ONE, *money("150.00", "0.00", "150.00"), 2, 1, 3, *money("5.00", "9.90", "80.00"), 100, 8, Decimal("60.00")),
         (TWO, *money("30.00", "0.00", "30.00"), 1, 0, 1, *money("0", "0", "0"), 0, 0, Decimal("0.00")),
         (THREE, *money("0.00", "20.00", "-20.00"), 0, 0, 0, *money("0", "0", "0"), 0, 0, Decimal("0.00")),
     ]  # fmt: skip
     assert told(warehouse, "rpt_daily_performance", "day", "aov", "roas", "mer", "cac", "week_start", "month_start") == [
-        (ONE, *money("75.000000", "1.666667", "2.500000", "60.000000"), date(2026, 3, 9), date(2026, 3, 1)),
+        (ONE, *money("75.000000", "1.333333", "2.500000", "60.000000"), date(2026, 3, 9), date(2026, 3, 1)),
         (TWO, Decimal("30.000000"), None, None, None, date(2026, 3, 9), date(2026, 3, 1)),
         (THREE, None, None, None, None, date(2026, 3, 9), date(2026, 3, 1)),
     ]  # fmt: skip
@@ -269,7 +274,7 @@ def test_data_freshness_and_notices(warehouse: Warehouse):
         quarantine=[
             row(tables.quarantine, stream="store.orders", record_key=k, reason=r) for k, r in [("1", "a"), ("1", "b"), ("2", "a")]
         ],
-        data_notices=[row(tables.data_notices, stream="ads.meta", code="cap", message="m", amount=Decimal("5.00"))],
+        data_notices=[row(tables.data_notices, stream="ads.meta", code="cap", message="m", amount=Decimal("5.00"), facts="{}")],
     )  # fmt: skip
     assert told(
         warehouse, "rpt_data_freshness", "stream", "complete_until", "source_updated_at", "quarantined", "last_quarantined",

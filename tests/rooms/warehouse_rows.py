@@ -51,6 +51,8 @@ def order(name: object, **given: Any) -> dict[str, Any]:
         "paid_at": NOON,
         "paid_date": DAY,
         "currency": "BRL",
+        "native_currency": "BRL",
+        "exchange_rate": Decimal(1),
         "total": paid,
         "paid": paid,
         "items": 1,
@@ -61,7 +63,8 @@ def order(name: object, **given: Any) -> dict[str, Any]:
 
 def spend(day: date, amount: str, **given: Any) -> dict[str, Any]:
     about = {"platform": "meta", "account_id": "act_1", "day": day, "campaign_id": "c1", "level": "campaign"}
-    return row(tables.fct_ad_spend, **(about | {"spend": Decimal(amount)} | given))
+    money = {"spend": Decimal(amount), "native_spend": Decimal(amount), "currency": "BRL", "native_currency": "BRL"}
+    return row(tables.fct_ad_spend, **(about | money | {"exchange_rate": Decimal(1)} | given))
 
 
 def days(count: int, since: date = DAY) -> list[date]:

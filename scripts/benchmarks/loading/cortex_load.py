@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import resource
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from meter import Meter
 
 from cortex import tenant as tenants
 from cortex.clock import Window
@@ -49,22 +49,15 @@ def main() -> None:
         since = asked.since.astimezone(UTC).date()
         clock = asked.since + timedelta(days=asked.days + 1)
         with Warehouse.open(asked.database, CODE, workspace.state) as warehouse:
+            meter = Meter(asked.database)
             for _ in range(asked.passes):
                 run = Run(
                     tenants.load(workspace, CODE), Window(since, since + timedelta(days=asked.days)), workspace,
                     warehouse, vault, lambda: clock, f"{time.time_ns():x}", reread="none",
                 )  # fmt: skip
-                one(run)
+                meter.start()
+                meter.stop(pull.orders(run).rows)
         engines.drop(engines.tenant_place(asked.database, CODE, workspace.state))
-
-
-def one(run: Run) -> None:
-    used, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-    outcome = pull.orders(run)
-    wall = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
-    print(json.dumps({"orders": outcome.rows, "wall": wall, "cpu": cpu, "rss": after.ru_maxrss / 1024}), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ is not timed: nothing is fetched, parsed, hashed or converted here.
 from __future__ import annotations
 
 import argparse
-import json
-import resource
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from meter import Meter
 from sqlalchemy import make_url
 
 from cortex.clock import Window
@@ -53,13 +52,12 @@ def main() -> None:
             charset="utf8mb4", local_infile=True,
         )  # fmt: skip
         try:
-            used, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+            meter = Meter(asked.database)
+            meter.start()
             load(connection, batches)
-            wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
+            meter.stop(orders)
         finally:
             engines.drop(place)
-    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
-    print(json.dumps({"orders": orders, "wall": wall, "cpu": cpu, "rss": after.ru_maxrss / 1024}))
 
 
 def write_files(asked: argparse.Namespace, folder: Path) -> tuple[list[list[tuple[str, list[str], Path]]], int]:

@@ -1,18 +1,18 @@
-"""The plain way to load a shop: a loop over pages and `session.merge()` of one object a row, a commit a page."""
+"""The plain way to load a shop: a loop over pages and `session.merge()` of one object a row of the three tables, a commit a page."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
 import time
-from datetime import UTC, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import requests
+from meter import Meter
 from sqlalchemy import Numeric, String, create_engine, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from three_tables import Row, rows
 
 
 class Base(DeclarativeBase):
@@ -22,9 +22,12 @@ class Base(DeclarativeBase):
 class Customer(Base):
     __tablename__ = "customers"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    email: Mapped[str]
+    email_sha256: Mapped[str] = mapped_column(String(64), index=True)
     city: Mapped[str]
     state: Mapped[str]
+    country: Mapped[str]
+    last_order: Mapped[str]
+    seen_at: Mapped[datetime]
 
 
 class Order(Base):
@@ -33,16 +36,35 @@ class Order(Base):
     number: Mapped[str]
     status: Mapped[str]
     payment_status: Mapped[str]
+    shipping_status: Mapped[str]
     currency: Mapped[str]
     subtotal: Mapped[Decimal]
     discount: Mapped[Decimal]
     shipping: Mapped[Decimal]
     total: Mapped[Decimal]
+    total_paid: Mapped[Decimal]
+    coupon: Mapped[str]
+    gateway: Mapped[str]
+    method: Mapped[str]
+    installments: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+    local_day: Mapped[date] = mapped_column(index=True)
     customer_id: Mapped[str] = mapped_column(String(64), index=True)
-    landing_url: Mapped[str] = mapped_column(String(2000))
+    email_sha256: Mapped[str]
+    customer_sha256: Mapped[str]
+    city: Mapped[str]
+    state: Mapped[str]
+    postal_prefix: Mapped[str]
+    country: Mapped[str]
+    landing_path: Mapped[str]
+    utm_source: Mapped[str]
+    utm_medium: Mapped[str]
+    utm_campaign: Mapped[str]
+    gclid: Mapped[str]
+    fbclid: Mapped[str]
 
 
 class Item(Base):
@@ -50,10 +72,13 @@ class Item(Base):
     order_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)
     product_id: Mapped[str]
+    variant_id: Mapped[str]
     sku: Mapped[str]
     name: Mapped[str]
     price: Mapped[Decimal]
+    compare_at_price: Mapped[Decimal]
     quantity: Mapped[int]
+    total: Mapped[Decimal]
 
 
 def main() -> None:
@@ -68,7 +93,8 @@ def main() -> None:
         connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
     engine = create_engine(f"{asked.database}/{name}")
     Base.metadata.create_all(engine)
-    used, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    meter = Meter(asked.database)
+    meter.start()
     done, page, http = 0, 1, requests.Session()
     while done < asked.orders:
         answer = http.get(
@@ -81,37 +107,21 @@ def main() -> None:
                 done += 1
             session.commit()
         page += 1
-    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    meter.stop(done)
     with server.begin() as connection:
         connection.execute(text(f"DROP DATABASE {name}"))
-    print(json.dumps({"orders": done, "wall": wall, "cpu": cpu, "rss": after.ru_maxrss / 1024}))
 
 
-def merge(session: Session, order: dict[str, Any]) -> None:
-    buyer, address = order["customer"], order["shipping_address"]
-    session.merge(Customer(id=str(buyer["id"]), email=buyer["email"], city=address["city"], state=address["province"]))
-    session.merge(
-        Order(
-            id=str(order["id"]), number=str(order["number"]), status=order["status"],
-            payment_status=order["payment_status"], currency=order["currency"], subtotal=Decimal(order["subtotal"]),
-            discount=Decimal(order["discount"]), shipping=Decimal(order["shipping_cost_customer"]),
-            total=Decimal(order["total"]), created_at=utc(order["created_at"]), updated_at=utc(order["updated_at"]),
-            paid_at=order["paid_at"] and utc(order["paid_at"]), customer_id=str(buyer["id"]),
-            landing_url=order["landing_url"],
-        )
-    )  # fmt: skip
-    for line, item in enumerate(order["products"], 1):
-        session.merge(
-            Item(
-                order_id=str(order["id"]), line=line, product_id=str(item["product_id"]), sku=item["sku"],
-                name=item["name"], price=Decimal(item["price"]), quantity=int(item["quantity"]),
-            )
-        )  # fmt: skip
+def merge(session: Session, told: dict[str, Any]) -> None:
+    order, items, customer = rows(told)
+    session.merge(Customer(**naive(customer)))
+    session.merge(Order(**naive(order)))
+    for item in items:
+        session.merge(Item(**item))
 
 
-def utc(words: str) -> datetime:
-    return datetime.fromisoformat(words).astimezone(UTC).replace(tzinfo=None)
+def naive(row: Row) -> Row:
+    return {name: value.replace(tzinfo=None) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 if __name__ == "__main__":
