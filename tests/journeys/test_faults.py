@@ -201,7 +201,7 @@ def test_a_conversion_whose_fate_is_unclear_is_counted_once(
             row["order_ref"]: row["state"]
             for row in agency.rows(
                 code,
-                "SELECT order_ref, state FROM conversion_outbox WHERE destination = :d AND sent_at IS NOT NULL",
+                "SELECT order_ref, state FROM conversion_outbox WHERE destination = :d AND attempts > 0",
                 d=destination,
             )
         }
