@@ -4,6 +4,7 @@ import json
 import sys
 import time
 import warnings
+from pathlib import Path
 
 warnings.simplefilter("ignore")
 import pandas as pd  # noqa: E402
@@ -13,7 +14,7 @@ ROUNDS = 7
 
 
 def peak() -> float:
-    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 table = pd.read_csv(sys.argv[1])

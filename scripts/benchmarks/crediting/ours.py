@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ ROUNDS = 7
 
 def peak() -> float:
     # Not ru_maxrss: a child inherits that of the process that started it.
-    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 held = np.load(sys.argv[1])
