@@ -106,6 +106,11 @@ class Journeys:
     def touches(self) -> int:
         return len(self.channel)
 
+    @property
+    def channels(self) -> int:
+        """Channel numbers are below this."""
+        return int(self.channel.max()) + 1 if self.touches else 0
+
     @cached_property
     def lengths(self) -> Ints:
         """Touches per order."""
@@ -122,7 +127,7 @@ class Journeys:
         if self.market is not None:
             return self.market
         once = np.ones(self.orders)
-        direct = np.zeros(int(self.channel.max(initial=-1)) + 1, dtype=np.bool_)
+        direct = np.zeros(self.channels, dtype=np.bool_)
         direct[self.channel[self.is_direct]] = True
         return Paths(self.offsets, self.channel, once, once, np.zeros(self.orders), direct)
 
@@ -208,7 +213,7 @@ CELLS = 16_000_000
 
 def repeats(journeys: Journeys) -> Ints:
     """Shape (touches,): how many touches of the same order come from the same channel, itself included."""
-    width = int(journeys.channel.max(initial=0)) + 1
+    width = max(1, journeys.channels)
     step = max(1, CELLS // width)
     found = np.empty(journeys.touches, dtype=np.int64)
     for first in range(0, journeys.orders, step):
