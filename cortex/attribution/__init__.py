@@ -224,6 +224,11 @@ def repeats(journeys: Journeys) -> Ints:
     return found
 
 
+def method(kind: str, module: Any, paths: Paths) -> str:
+    """The model that really shares out the orders of a market: a module whose `choice` depends on it says which."""
+    return str(module.choice(paths)) if hasattr(module, "choice") else kind
+
+
 def totals_of(module: Any, paths: Paths) -> Totals:
     """What a model gives each channel of a market: its own `totals` where it has one, else the sum over orders.
 

@@ -51,6 +51,11 @@ class Effects:
     lost: Floats
 
 
+def choice(paths: Paths) -> str:
+    """An effect needs journeys that ended in nothing; without any it is the equal split, and says so."""
+    return "incremental" if paths.knows_nulls else "shapley_equal_split"
+
+
 def model(journeys: Journeys) -> Shares:
     """Shape (touches,): each order shared over its distinct channels by their effect.
 

@@ -34,6 +34,11 @@ MOST_BITS = 16
 """Channels up to which every set there could be is held at once."""
 
 
+def choice(paths: Paths) -> str:
+    """Rates need journeys that ended in nothing; without any it is the equal split, and says so."""
+    return "shapley" if paths.knows_nulls else "shapley_equal_split"
+
+
 def model(journeys: Journeys) -> Shares:
     """Shape (touches,): the value of each channel in the order's set, shared equally by the channel's touches.
 

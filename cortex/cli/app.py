@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
     from cortex.cli import (
         analyses,
+        attributing,
         clients,
         configuration,
         database,
@@ -54,6 +55,7 @@ def build() -> typer.Typer:
         tracking,
         reporting,
         analyses,
+        attributing,
         quality,
         doctoring,
         demonstration,

@@ -80,13 +80,6 @@ class Judged:
     keys: list[str]
     journeys: Journeys
 
-    @property
-    def chosen(self) -> str:
-        """The model data_driven is, of these journeys."""
-        from cortex.attribution import data_driven
-
-        return data_driven.choice(self.journeys.paths)
-
     def credits(self, models: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Credit of every order by every model, some orders at a time.
 
@@ -123,8 +116,10 @@ class Judged:
                 yield _unattributed(some, model, self.method(model))
 
     def method(self, model: str) -> str:
-        """The model that shares the orders out: itself, or what it chose."""
-        return self.chosen if model == "data_driven" else model
+        """The model that shares the orders out: itself, or what stands in for it with journeys like these."""
+        from cortex import attribution
+
+        return attribution.method(model, plugins.module("attribution", model), self.journeys.paths)
 
 
 def judge(warehouse: Warehouse, paid: pl.DataFrame, *, window_days: int) -> Judged:
@@ -178,10 +173,15 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
             tx.run("DELETE FROM fct_touchpoints")
             tx.run("DELETE FROM fct_attribution")
         else:
-            for table in (tables.fct_touchpoints, tables.fct_attribution):
-                tx.delete(table, {"order_key": keys})
-                # An order that is no longer paid holds no credit.
-                tx.run(f"DELETE FROM {table.name} WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)")
+            tx.delete(tables.fct_touchpoints, {"order_key": keys})
+            tx.delete(tables.fct_attribution, {"order_key": keys})
+            # An order that is no longer paid (voided, found to be a test) holds no credit.
+            tx.run(
+                "DELETE FROM fct_touchpoints WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)"
+            )
+            tx.run(
+                "DELETE FROM fct_attribution WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)"
+            )
         for points in judged.points.drop("hours_before").iter_slices(AT_ONCE):
             rows = points.to_dicts()
             tx.rewrite(tables.fct_touchpoints, "order_key", [row["order_key"] for row in rows], rows, stored=set())
@@ -193,7 +193,7 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
 
     written = run.warehouse.atomically(write)
     share = 100.0 * len(judged.keys) / len(keys) if keys else 0.0
-    chosen = judged.chosen
+    chosen = judged.method("data_driven")
     by = f", data_driven is {chosen}" if "data_driven" in models else ""
     return Outcome(
         written,

@@ -274,7 +274,14 @@ def test_credit_keeps_cents_of_large_orders() -> None:
 @pytest.mark.parametrize("model", plugins.kinds("attribution"))
 def test_every_model_takes_journeys_as_they_are_built(model: str) -> None:
     touches = [
-        touch(f"{key}{n}", f"e-{key}", origin="kit", occurred_at=NOON - timedelta(hours=5 - n), source=source, medium="cpc")
+        touch(
+            f"{key}{n}",
+            f"e-{key}",
+            origin="kit",
+            occurred_at=NOON - timedelta(hours=5 - n),
+            source=source,
+            medium="cpc",
+        )
         for key, sources in {"a": ("google", "bing", ""), "b": ("google",)}.items()
         for n, source in enumerate(sources)
     ]
