@@ -55,6 +55,11 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "shapley_equal_split": ("Shapley, partes iguais", "Shapley, equal split", "Shapley, partes iguales"),
     "incremental": ("Incremental", "Incremental", "Incremental"),
     "data_driven": ("Baseado em dados", "Data driven", "Basado en datos"),
+    "method_note": (
+        "{model}: calculado como {method}, o que as jornadas deste cliente permitem.",
+        "{model}: computed as {method}, which is what this client's journeys allow.",
+        "{model}: calculado como {method}, lo que permiten las jornadas de este cliente.",
+    ),
     "campaign": ("Campanha", "Campaign", "Campaña"),
     "no_campaign": ("(sem campanha)", "(no campaign)", "(sin campaña)"),
     # columns of `cortex analyze attribution`
