@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -76,7 +76,7 @@ class Paths:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         channel = self.channel[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)]
         never = np.broadcast_to(np.float64(0.0), len(channel))
-        journeys = Journeys(offsets, channel, self.is_direct[channel], never, market=self)
+        journeys = Journeys(offsets, channel, self.is_direct[channel], never)
         order = journeys.order_of
         return Sold(journeys, self.conversions[some][order], self.value[some][order])
 
@@ -134,7 +134,7 @@ class Journeys:
 
 @dataclass(frozen=True)
 class Sold:
-    """Paths that led to orders, as orders at the end of their market. Paths have no times: all at the moment of the order.
+    """Paths that led to orders, as orders. Paths have no times: every touch is at the moment of the order.
 
     conversions, value: shape (touches,), those of the path a touch belongs to.
     """
@@ -239,7 +239,9 @@ def totals_of(module: Any, paths: Paths) -> Totals:
         return found
     conversions, value = np.zeros(paths.channels), np.zeros(paths.channels)
     for part in paths.sold:
-        shares = module.model(part.journeys)
+        # Who learns needs the market; the pieces do not hold it, or neither would ever be let go.
+        learns = hasattr(module, "LEARNS")
+        shares = module.model(replace(part.journeys, market=paths) if learns else part.journeys)
         channel = part.journeys.channel
         conversions += tally(channel, shares * part.conversions, paths.channels)
         value += tally(channel, shares * part.value, paths.channels)

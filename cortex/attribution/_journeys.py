@@ -8,6 +8,8 @@ import polars as pl
 from cortex.attribution import Journeys
 from cortex.attribution._channels import PLATFORM_OF, channel_of
 
+AT_ONCE = 200_000
+"""Touches up to which everything is joined at once; above, a sixteenth of the buyers at a time: bounds the memory."""
 MOST_ORDERS = 100
 """Orders of one buyer above which it is nobody's history: a reseller, a till in a shop, a placeholder address."""
 TAGS = ("source", "medium", "channel_group", "gclid", "braid", "fbclid", "ttclid", "msclkid")
@@ -33,7 +35,39 @@ def touchpoints(
     Returns order_key, position (1 = first), occurred_at, hours_before, channel, source, medium, campaign, platform,
     campaign_id, adset_id, ad_id, origin, is_direct; no row for orders nobody told about.
     """
-    joined = _joined(orders, touches, orders if known is None else known)
+    keys = (orders if known is None else known).select(
+        "order_key",
+        "customer_key",
+        "created_at",
+        "external_id",
+        number=pl.when(~pl.col("number").is_duplicated()).then("number"),
+    )
+    # Sources write the order's id or the number shown to the buyer; a number that two orders have is neither's.
+    by_id = touches.join(keys, left_on="order_ref", right_on="external_id", how="semi")
+    by_number = touches.join(keys, left_on="order_ref", right_on="external_id", how="anti").filter(
+        pl.col("order_ref") != ""
+    )
+    used = clicks.join(touches.filter(pl.col("gclid") != ""), left_on="click_id", right_on="gclid", how="semi")
+    parts = []
+    for buyers in _buyers(touches.height):
+        ours, theirs = orders.filter(buyers), keys.filter(buyers)
+        joined = _joined(ours, by_id, by_number, theirs)
+        parts.append(_points(joined, ours, used, campaigns, window_days))
+    return pl.concat(parts).sort("order_key", "position") if len(parts) > 1 else parts[0]
+
+
+def _buyers(touches: int) -> list[pl.Expr]:
+    """Conditions that take the buyers in turns, by the first digit of their key, where there is much to join."""
+    if touches <= AT_ONCE:
+        return [pl.lit(value=True)]
+    digits = "0123456789abcde"
+    first = pl.col("customer_key").str.head(1)
+    return [*(first == digit for digit in digits), ~first.is_in(list(digits))]
+
+
+def _points(
+    joined: pl.DataFrame, orders: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame, window_days: int
+) -> pl.DataFrame:
     timed = joined.with_columns(
         occurred_at=pl.coalesce("occurred_at", "created_at"),
         braid=pl.when(pl.col("gbraid") != "").then("gbraid").otherwise("wbraid"),
@@ -69,19 +103,19 @@ def journeys(points: pl.DataFrame) -> tuple[list[str], Journeys]:
     )
 
 
-def _joined(orders: pl.DataFrame, touches: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _joined(orders: pl.DataFrame, by_id: pl.DataFrame, by_number: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     """Touches with the orders they may have led to: their own, and later ones of the same buyer.
 
-    Sources write the order's id or the number shown to the buyer. A buyer is who the hashed keys say, on whatever
-    device: the visit behind a Pix that expired led to the order that was paid the day after.
+    A buyer is who the hashed keys say, on whatever device: the visit behind a Pix that expired led to the order that was
+    paid the day after.
     """
-    keys = known.select("order_key", "customer_key", "created_at", "external_id", "number")
-    by_id = touches.join(keys.drop("number"), left_on="order_ref", right_on="external_id")
-    rest = touches.join(by_id.select("touch_key"), on="touch_key", how="anti").filter(pl.col("order_ref") != "")
-    by_number = rest.join(
-        keys.drop("external_id").unique("number", keep="none"), left_on="order_ref", right_on="number"
+    told = pl.concat(
+        [
+            by_id.join(keys.drop("number"), left_on="order_ref", right_on="external_id"),
+            by_number.join(keys.drop("external_id"), left_on="order_ref", right_on="number"),
+        ],
+        how="diagonal_relaxed",
     )
-    told = pl.concat([by_id, by_number], how="diagonal_relaxed")
     own = told.join(orders.select("order_key"), on="order_key", how="semi").with_columns(is_own=pl.lit(value=True))
     return pl.concat([own, _of_the_same_buyer(orders, told, keys)], how="diagonal_relaxed")
 

@@ -87,13 +87,18 @@ def _walked(state: Numbers, paths: Paths, weight: Floats, count: int) -> tuple[F
         ends = ends - ends[0]
         part = state[paths.offsets[first] :][: ends[-1]].astype(wide, copy=False)
         entered, left = part[ends[:-1]], part[ends[1:] - 1]
-        begun += tally(entered, mine, count)
-        ended += tally(left, mine, count)
         cells = part[:-1] * wide.type(count) + part[1:]
         if (mine == 1.0).all():
-            whole += np.bincount(cells, minlength=count * count)
-            whole -= np.bincount(left[:-1] * wide.type(count) + entered[1:], minlength=count * count)
+            seams = np.bincount(left[:-1] * wide.type(count) + entered[1:], minlength=count * count)
+            whole += np.bincount(cells, minlength=count * count) - seams
+            # Every seam is the end of one path and the beginning of the next.
+            ended += seams.reshape(count, count).sum(axis=1)
+            begun += seams.reshape(count, count).sum(axis=0)
+            ended[left[-1]] += 1.0
+            begun[entered[0]] += 1.0
         else:
+            begun += tally(entered, mine, count)
+            ended += tally(left, mine, count)
             passed = np.repeat(mine, np.diff(ends))[:-1]
             passed[ends[1:-1] - 1] = 0.0
             whole += tally(cells, passed, count * count)

@@ -48,7 +48,9 @@ def sets(paths: Paths) -> Sets:
     if paths.channels <= FEW:
         # Few enough sets to count in a table of all there could be, instead of sorting the paths by theirs.
         number, count = words.ravel().astype(np.int64), 1 << paths.channels
-        found = np.flatnonzero(np.bincount(number, minlength=count))
+        met = np.zeros(count, dtype=np.bool_)
+        met[number] = True
+        found = np.flatnonzero(met)
         place = np.zeros(count, dtype=np.int64)
         place[found] = np.arange(len(found))
         distinct = found[:, None]
@@ -83,5 +85,5 @@ def masks(offsets: Ints, channel: Numbers, channels: int) -> Numbers:
         ends = offsets[first : first + AT_ONCE + 1]
         met = channel[ends[0] : ends[-1]]
         for word in range(words):
-            found[first : first + AT_ONCE, word] = np.bitwise_or.reduceat(bits[word][met], ends[:-1] - ends[0])
+            found[first : first + AT_ONCE, word] = np.bitwise_or.reduceat(np.take(bits[word], met), ends[:-1] - ends[0])
     return found

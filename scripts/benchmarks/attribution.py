@@ -41,7 +41,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as told:
         folder = Path(told)
         touches = draw(asked.journeys, folder)
-        print(f"{asked.journeys:,} journeys, {touches:,} touches, {CHANNELS} channels; best of seven rounds of each")
+        print(
+            f"{asked.journeys:,} journeys, {touches:,} touches, {CHANNELS} channels; processor seconds, best of seven rounds"
+        )
         ours = {shape: cortex(folder, shape) for shape in SHAPES}
         theirs = {shape: channel_attribution(peer, folder, shape) for shape in SHAPES} if peer else {}
     for shape, (whole, memory) in theirs.items():

@@ -10,7 +10,7 @@ import pytest
 from cortex import plugins
 from cortex.attribution import Journeys, credit, first_click, last_click, linear
 from cortex.attribution._channels import channel_of
-from cortex.attribution._journeys import MOST_ORDERS, journeys, touchpoints
+from cortex.attribution._journeys import AT_ONCE, MOST_ORDERS, journeys, touchpoints
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 TWO = Journeys(np.array([0, 3, 4]), np.array([0, 1, 2, 0]), np.zeros(4, bool), np.array([48.0, 24.0, 1.0, 0.0]))
@@ -199,6 +199,31 @@ def test_the_first_visit_a_cookie_tells_with_every_order_is_one_visit() -> None:
     orders = [order("a", customer_key="c"), order("b", customer_key="c", created_at=NOON + timedelta(days=1))]
     points = build(orders, [touch("t1", "e-a", **told), touch("t2", "e-b", **told)])
     assert points["order_key"].to_list() == ["a", "b"]
+
+
+def test_many_touches_are_joined_some_buyers_at_a_time() -> None:
+    """What is too much to join at once gives what each buyer alone gives; a number two buyers share is nobody's."""
+    keys = [f"{n:x}" for n in range(40)]
+    orders = [
+        order(key, customer_key=f"{key}buyer", number="n-same" if key in {"1", "2"} else f"n-{key}") for key in keys
+    ]
+    told = [
+        touch(
+            f"t{key}", f"n-{key}" if key < "5" else f"e-{key}", source="x", medium="email" if key < "9" else "referral"
+        )
+        for key in keys
+    ]
+    shared = touch("shared", "n-same", source="x", medium="sms")
+    # An id that is another order's number is the id's.
+    crossed = touch("crossed", "e-f", source="x", medium="affiliate")
+    orders[3]["number"] = "e-f"
+    small = build(orders, [*told, shared, crossed])
+    filler = [touch(f"f{n}", "", source="x") for n in range(AT_ONCE)]
+    large = build(orders, [*told, shared, crossed, *filler])
+    assert large.equals(small)
+    assert "sms" not in small["channel"].to_list()
+    assert small.filter(pl.col("channel") == "affiliate")["order_key"].to_list() == ["f"]
+    assert set(small["order_key"]) >= {key for key in keys if key > "5"}
 
 
 def test_a_key_of_more_orders_than_a_person_has_is_nobodys_history() -> None:

@@ -191,7 +191,7 @@ def test_shapley_is_the_definition_to_nine_digits(rows: list[Row]) -> None:
     names, market = table(rows)
     told = shapley_oracle(rows)
     assert dict(zip(names, shapley.totals(market).conversions, strict=True)) == pytest.approx(told, abs=1e-9)
-    of_orders = totals_of(type("Plain", (), {"model": staticmethod(shapley.model)}), market)
+    of_orders = totals_of(type("Plain", (), {"model": staticmethod(shapley.model), "LEARNS": True}), market)
     assert dict(zip(names, of_orders.conversions, strict=True)) == pytest.approx(told, abs=1e-9)
 
 
