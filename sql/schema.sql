@@ -539,6 +539,7 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   position SMALLINT NOT NULL,
+  method VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   order_date DATE NOT NULL,
   channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,

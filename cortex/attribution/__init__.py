@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Numbers = NDArray[np.integer[Any]]
+"""Small integers of any width: a byte for each touch is read eight times as fast as a word."""
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+AT_ONCE = 1 << 14
+"""Paths that rules look at together."""
 Shares = Floats
 """One share per touch; the shares of a journey sum to 1."""
 
@@ -22,13 +26,13 @@ class Paths:
     """What a market's shoppers did: each row a path of channels, how often it ended in an order and how often not.
 
     offsets: shape (paths + 1,), the touches of path i are [offsets[i], offsets[i+1]), in time order, at least one.
-    channel: shape (touches,), integers 0..channels-1. conversions, value, nulls: shape (paths,), orders at the end of
-    the path, their money, and journeys that ended without one. is_direct: shape (channels,), channels that are no
-    marketing. The same path may fill any number of rows: a row of its own for each journey, or one for all of them.
+    channel: shape (touches,), integers 0..channels-1 of any width. conversions, value, nulls: shape (paths,), orders
+    at the end of the path, their money, and journeys that ended without one. is_direct: shape (channels,), channels
+    that are no marketing. The same path may fill any number of rows: a row of its own for each journey, or one for all.
     """
 
     offsets: Ints
-    channel: Ints
+    channel: Numbers
     conversions: Floats
     value: Floats
     nulls: Floats
@@ -57,6 +61,25 @@ class Paths:
         """Whether journeys that ended without an order are among them; without any, nothing can be compared."""
         return bool(self.nulls.any())
 
+    @cached_property
+    def worth(self) -> Ints:
+        """Indices of the paths that orders or money hang on: a rule need not look at the others."""
+        return np.flatnonzero((self.conversions != 0) | (self.value != 0))
+
+    @cached_property
+    def sold(self) -> list[Sold]:
+        """The paths of `worth` as orders, in pieces that stay in the processor's cache."""
+        return [self._sold(self.worth[first : first + AT_ONCE]) for first in range(0, len(self.worth), AT_ONCE)]
+
+    def _sold(self, some: Ints) -> Sold:
+        starts, lengths = self.offsets[some], self.offsets[some + 1] - self.offsets[some]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        channel = self.channel[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)]
+        never = np.broadcast_to(np.float64(0.0), len(channel))
+        journeys = Journeys(offsets, channel, self.is_direct[channel], never)
+        order = journeys.order_of
+        return Sold(journeys, self.conversions[some][order], self.value[some][order])
+
 
 @dataclass(frozen=True)
 class Journeys:
@@ -70,7 +93,7 @@ class Journeys:
     """
 
     offsets: Ints
-    channel: Ints
+    channel: Numbers
     is_direct: Bools
     hours_before: Floats
     market: Paths | None = None
@@ -82,6 +105,11 @@ class Journeys:
     @property
     def touches(self) -> int:
         return len(self.channel)
+
+    @property
+    def channels(self) -> int:
+        """Channel numbers are below this."""
+        return int(self.channel.max()) + 1 if self.touches else 0
 
     @cached_property
     def lengths(self) -> Ints:
@@ -99,9 +127,21 @@ class Journeys:
         if self.market is not None:
             return self.market
         once = np.ones(self.orders)
-        direct = np.zeros(int(self.channel.max(initial=-1)) + 1, dtype=np.bool_)
+        direct = np.zeros(self.channels, dtype=np.bool_)
         direct[self.channel[self.is_direct]] = True
         return Paths(self.offsets, self.channel, once, once, np.zeros(self.orders), direct)
+
+
+@dataclass(frozen=True)
+class Sold:
+    """Paths that led to orders, as orders. Paths have no times: every touch is at the moment of the order.
+
+    conversions, value: shape (touches,), those of the path a touch belongs to.
+    """
+
+    journeys: Journeys
+    conversions: Floats
+    value: Floats
 
 
 Model = Callable[[Journeys], Shares]
@@ -120,7 +160,7 @@ class Totals:
     removal_effect: Floats | None = None
 
 
-def tally(number: Ints, weight: Floats, count: int) -> Floats:
+def tally(number: Numbers, weight: Floats, count: int) -> Floats:
     """Weights summed by number. number, weight: the same shape; numbers 0..count-1. Shape (count,)."""
     return np.asarray(np.bincount(number, weights=weight, minlength=count), dtype=np.float64)
 
@@ -173,7 +213,7 @@ CELLS = 16_000_000
 
 def repeats(journeys: Journeys) -> Ints:
     """Shape (touches,): how many touches of the same order come from the same channel, itself included."""
-    width = int(journeys.channel.max(initial=0)) + 1
+    width = max(1, journeys.channels)
     step = max(1, CELLS // width)
     found = np.empty(journeys.touches, dtype=np.int64)
     for first in range(0, journeys.orders, step):
@@ -184,6 +224,11 @@ def repeats(journeys: Journeys) -> Ints:
     return found
 
 
+def method(kind: str, module: Any, paths: Paths) -> str:
+    """The model that really shares out the orders of a market: a module whose `choice` depends on it says which."""
+    return str(module.choice(paths)) if hasattr(module, "choice") else kind
+
+
 def totals_of(module: Any, paths: Paths) -> Totals:
     """What a model gives each channel of a market: its own `totals` where it has one, else the sum over orders.
 
@@ -192,12 +237,12 @@ def totals_of(module: Any, paths: Paths) -> Totals:
     if hasattr(module, "totals"):
         found: Totals = module.totals(paths)
         return found
-    journeys = Journeys(
-        paths.offsets, paths.channel, paths.is_direct[paths.channel], np.zeros(len(paths.channel)), market=paths
-    )
-    shares = module.model(journeys)
-
-    def summed(of_path: Floats) -> Floats:
-        return tally(paths.channel, shares * of_path[paths.path_of], paths.channels)
-
-    return Totals(summed(paths.conversions), summed(paths.value))
+    conversions, value = np.zeros(paths.channels), np.zeros(paths.channels)
+    for part in paths.sold:
+        # Who learns needs the market; the pieces do not hold it, or neither would ever be let go.
+        learns = hasattr(module, "LEARNS")
+        shares = module.model(replace(part.journeys, market=paths) if learns else part.journeys)
+        channel = part.journeys.channel
+        conversions += tally(channel, shares * part.conversions, paths.channels)
+        value += tally(channel, shares * part.value, paths.channels)
+    return Totals(conversions, value)

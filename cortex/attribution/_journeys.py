@@ -8,28 +8,73 @@ import polars as pl
 from cortex.attribution import Journeys
 from cortex.attribution._channels import PLATFORM_OF, channel_of
 
+AT_ONCE = 200_000
+"""Touches up to which everything is joined at once; above, a sixteenth of the buyers at a time: bounds the memory."""
+MOST_ORDERS = 100
+"""Orders of one buyer above which it is nobody's history: a reseller, a till in a shop, a placeholder address."""
 TAGS = ("source", "medium", "channel_group", "gclid", "braid", "fbclid", "ttclid", "msclkid")
 
 
 def touchpoints(
-    orders: pl.DataFrame, touches: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame, *, window_days: int
+    orders: pl.DataFrame,
+    touches: pl.DataFrame,
+    clicks: pl.DataFrame,
+    campaigns: pl.DataFrame,
+    *,
+    window_days: int,
+    known: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The touches of each order in time order.
 
-    orders: order_key, external_id, number, created_at (UTC), marketplace. touches: columns of stg_touches.
-    clicks: click_id, platform, campaign_id, adset_id, ad_id. campaigns: columns of dim_campaigns.
+    orders: order_key, external_id, number, customer_key, created_at (UTC), marketplace. touches: columns of
+    stg_touches. clicks: click_id, platform, campaign_id, adset_id, ad_id. campaigns: columns of dim_campaigns.
     window_days: touches longer than this before the order, or after it, are left out; a touch whose time is unknown
     (GA4 tells only the day) counts as the visit of the order itself.
+    known: every order of the shop with the columns of `orders` but the marketplace, unpaid ones too, whose visits are
+    their buyer's visits; None where there are no others.
     Returns order_key, position (1 = first), occurred_at, hours_before, channel, source, medium, campaign, platform,
     campaign_id, adset_id, ad_id, origin, is_direct; no row for orders nobody told about.
     """
-    joined = _joined(orders, touches)
+    keys = (orders if known is None else known).select(
+        "order_key",
+        "customer_key",
+        "created_at",
+        "external_id",
+        number=pl.when(~pl.col("number").is_duplicated()).then("number"),
+    )
+    # Sources write the order's id or the number shown to the buyer; a number that two orders have is neither's.
+    by_id = touches.join(keys, left_on="order_ref", right_on="external_id", how="semi")
+    by_number = touches.join(keys, left_on="order_ref", right_on="external_id", how="anti").filter(
+        pl.col("order_ref") != ""
+    )
+    used = clicks.join(touches.filter(pl.col("gclid") != ""), left_on="click_id", right_on="gclid", how="semi")
+    parts = []
+    for buyers in _buyers(touches.height):
+        ours, theirs = orders.filter(buyers), keys.filter(buyers)
+        joined = _joined(ours, by_id, by_number, theirs)
+        parts.append(_points(joined, ours, used, campaigns, window_days))
+    return pl.concat(parts).sort("order_key", "position") if len(parts) > 1 else parts[0]
+
+
+def _buyers(touches: int) -> list[pl.Expr]:
+    """Conditions that take the buyers in turns, by the first digit of their key, where there is much to join."""
+    if touches <= AT_ONCE:
+        return [pl.lit(value=True)]
+    digits = "0123456789abcde"
+    first = pl.col("customer_key").str.head(1)
+    return [*(first == digit for digit in digits), ~first.is_in(list(digits))]
+
+
+def _points(
+    joined: pl.DataFrame, orders: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame, window_days: int
+) -> pl.DataFrame:
     timed = joined.with_columns(
         occurred_at=pl.coalesce("occurred_at", "created_at"),
         braid=pl.when(pl.col("gbraid") != "").then("gbraid").otherwise("wbraid"),
     ).with_columns(hours_before=(pl.col("created_at") - pl.col("occurred_at")).dt.total_seconds() / 3600.0)
     # Clocks of browsers and shops differ: a visit up to an hour "after" the order is its own visit.
-    inside = timed.filter(pl.col("hours_before").is_between(-1.0, window_days * 24.0))
+    earliest = pl.when("is_own").then(-1.0).otherwise(0.0)
+    inside = timed.filter(pl.col("hours_before").is_between(earliest, window_days * 24.0))
     named = _named(inside.with_columns(pl.col("hours_before").clip(lower_bound=0.0)))
     resolved = _resolved(_told_once(named), clicks, campaigns)
     with_markets = pl.concat([resolved, _marketplace(orders)], how="diagonal_relaxed")
@@ -52,21 +97,44 @@ def journeys(points: pl.DataFrame) -> tuple[list[str], Journeys]:
     codes = points["channel"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
     return lengths["order_key"].to_list(), Journeys(
         offsets=np.concatenate([[0], lengths["len"].cast(pl.Int64).to_numpy().cumsum()]),
-        channel=codes.to_numpy(),
+        channel=codes.to_numpy().astype(np.min_scalar_type(len(names))),
         is_direct=points["is_direct"].to_numpy() == 1,
         hours_before=points["hours_before"].to_numpy(),
     )
 
 
-def _joined(orders: pl.DataFrame, touches: pl.DataFrame) -> pl.DataFrame:
-    """Touches with their order: sources write the order's id or the number shown to the buyer."""
-    keys = orders.select("order_key", "created_at", "external_id", "number")
-    by_id = touches.join(keys.drop("number"), left_on="order_ref", right_on="external_id")
-    rest = touches.join(by_id.select("touch_key"), on="touch_key", how="anti").filter(pl.col("order_ref") != "")
-    by_number = rest.join(
-        keys.drop("external_id").unique("number", keep="none"), left_on="order_ref", right_on="number"
+def _joined(orders: pl.DataFrame, by_id: pl.DataFrame, by_number: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Touches with the orders they may have led to: their own, and later ones of the same buyer.
+
+    A buyer is who the hashed keys say, on whatever device: the visit behind a Pix that expired led to the order that was
+    paid the day after.
+    """
+    told = pl.concat(
+        [
+            by_id.join(keys.drop("number"), left_on="order_ref", right_on="external_id"),
+            by_number.join(keys.drop("external_id"), left_on="order_ref", right_on="number"),
+        ],
+        how="diagonal_relaxed",
     )
-    return pl.concat([by_id, by_number], how="diagonal_relaxed")
+    own = told.join(orders.select("order_key"), on="order_key", how="semi").with_columns(is_own=pl.lit(value=True))
+    return pl.concat([own, _of_the_same_buyer(orders, told, keys)], how="diagonal_relaxed")
+
+
+def _of_the_same_buyer(orders: pl.DataFrame, told: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Touches told with another order of the buyer, for each order of `orders` placed after them."""
+    several = keys.group_by("customer_key").len().filter(pl.col("len").is_between(2, MOST_ORDERS))
+    theirs = told.join(several, on="customer_key", how="semi").filter(
+        pl.col("occurred_at").is_not_null() & (pl.col("origin") != "ga4")
+    )
+    others = orders.select("customer_key", later="order_key", placed="created_at").join(
+        several, on="customer_key", how="semi"
+    )
+    return (
+        theirs.join(others, on="customer_key")
+        .filter((pl.col("later") != pl.col("order_key")) & (pl.col("occurred_at") <= pl.col("placed")))
+        .with_columns(order_key="later", created_at="placed", is_own=pl.lit(value=False))
+        .drop("later", "placed")
+    )
 
 
 def _named(touches: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +179,12 @@ def _told_once(touches: pl.DataFrame) -> pl.DataFrame:
     """
     rank = pl.col("origin").replace_strict({"kit": 0, "order": 1, "ga4": 2}, return_dtype=pl.Int64)
     ranked = touches.with_columns(origin_rank=rank)
-    own = ranked.filter(pl.col("origin") != "ga4")
+    # The kit's cookie tells of the first visit with every order of its buyer: once is enough.
+    own = (
+        ranked.filter(pl.col("origin") != "ga4")
+        .sort("is_own", "origin_rank", "touch_key", descending=[True, False, False])
+        .unique(["order_key", "occurred_at", *TAGS[:2], "campaign", *TAGS[3:]], keep="first", maintain_order=True)
+    )
     ga4 = (
         ranked.filter(pl.col("origin") == "ga4")
         .sort("touch_key")

@@ -31,6 +31,7 @@ def read(file: Path) -> tuple[list[str], Paths]:
         raise _unusable(file, int(at), "the path is empty or holds an empty channel")
     names = touches.unique().sort().to_list()
     channel = touches.replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
+    channel = channel.astype(np.min_scalar_type(len(names)))
     offsets = np.concatenate([[0], np.cumsum(steps.list.len().cast(pl.Int64).to_numpy())])
     is_direct = np.array([name.lower() in DIRECT for name in names])
     return names, Paths(offsets, channel, conversions, value, nulls, is_direct)

@@ -42,13 +42,18 @@ SMALLEST = 1e-6
 class Effects:
     """What was fitted. lift: shape (channels,), added chance of a journey that meets the channel.
 
-    lost: shape (channels,), orders of the market that would not have been without the channel.
+    lost: shape (channels,), orders of the market that would not have been without the channel; at most those it met.
     """
 
     base: float
     patience: float
     lift: Floats
     lost: Floats
+
+
+def choice(paths: Paths) -> str:
+    """An effect needs journeys that ended in nothing; without any it is the equal split, and says so."""
+    return "incremental" if paths.knows_nulls else "shapley_equal_split"
 
 
 def model(journeys: Journeys) -> Shares:
@@ -96,7 +101,8 @@ def fit(paths: Paths) -> Effects:
     lift = np.zeros(paths.channels)
     # What is left of rounding is no effect: an order of such a channel alone would go by its sign.
     lift[told] = np.where(found[2:] > SMALLEST**2, found[2:], 0.0)
-    return Effects(float(found[0]), float(found[1]), lift, lift * (seen @ member))
+    # Where the line fits badly it may promise more than there was: no channel loses orders it was no part of.
+    return Effects(float(found[0]), float(found[1]), lift, np.minimum(lift * (seen @ member), bought @ member))
 
 
 def _least_squares(columns: Floats, bought: Floats, seen: Floats) -> Floats:

@@ -30,6 +30,13 @@ from cortex.attribution._sets import Sets
 LEARNS = True
 AT_ONCE = 4_000_000
 """Pairs of sets compared together: bounds the memory."""
+MOST_BITS = 16
+"""Channels up to which every set there could be is held at once."""
+
+
+def choice(paths: Paths) -> str:
+    """Rates need journeys that ended in nothing; without any it is the equal split, and says so."""
+    return "shapley" if paths.knows_nulls else "shapley_equal_split"
 
 
 def model(journeys: Journeys) -> Shares:
@@ -74,6 +81,9 @@ def values(market: Sets) -> Floats:
     seen = market.conversions + market.nulls
     rate = np.divide(market.conversions, seen, out=np.zeros(len(seen)), where=seen > 0)
     found = np.flatnonzero(rate)
+    channels = market.member.shape[1]
+    if channels <= MOST_BITS and len(found) ** 2 > channels << channels:
+        return _all_values(market, rate)
     sizes = market.sizes
     result = np.zeros_like(market.member)
     step = max(1, AT_ONCE // max(len(found), 1))
@@ -81,6 +91,34 @@ def values(market: Sets) -> Floats:
         some = found[first : first + step]
         result[some] = _some_values(market.member, sizes, rate, some, found)
     return result
+
+
+def _all_values(market: Sets, rate: Floats) -> Floats:
+    """The same for markets in which most sets were met: sums over subsets of every set at once, size by size.
+
+    `under[s, T]` is the rate of all coalitions of s channels inside T, built channel by channel (the subset-sum, or
+    zeta, transform). Those without c are those inside T less c; those with c are the rest.
+    """
+    channels = market.member.shape[1]
+    every = np.arange(1 << channels)
+    size = np.bitwise_count(every).astype(np.int64)
+    number = market.member.astype(np.int64) @ (1 << np.arange(channels))
+    under = np.zeros((channels + 1, 1 << channels))
+    under[market.sizes, number] = rate
+    for channel in range(channels):
+        halves = under.reshape(channels + 1, -1, 2, 1 << channel)
+        halves[:, :, 1] += halves[:, :, 0]
+    both = [_weights(n, np.arange(channels + 1)) for n in range(channels + 1)]
+    gain, loss = (np.array([pair[side] for pair in both]).T[:, size] for side in (0, 1))
+    won = (gain * under).sum(axis=0)
+    change = gain + loss
+    values = np.zeros_like(market.member)
+    for channel in range(channels):
+        here = np.flatnonzero(market.member[:, channel] * (rate > 0))
+        whole = number[here]
+        less = whole ^ (1 << channel)
+        values[here, channel] = won[whole] - (change[:, whole] * under[:, less]).sum(axis=0)
+    return values
 
 
 def _some_values(member: Floats, sizes: Ints, rate: Floats, some: Ints, found: Ints) -> Floats:

@@ -11,7 +11,7 @@ from cortex.attribution import Journeys, Paths, Shares, Totals, _sets, by_channe
 
 def model(journeys: Journeys) -> Shares:
     """Shape (touches,): 1 / distinct channels, shared equally by the touches of a channel."""
-    return by_channel(journeys, np.ones(int(journeys.channel.max(initial=-1)) + 1))
+    return by_channel(journeys, np.ones(journeys.channels))
 
 
 def totals(paths: Paths) -> Totals:

@@ -48,7 +48,7 @@ def paths(
 ) -> Answer:
     """Attribution of a path table, without a client: every model side by side."""
     from cortex import plugins
-    from cortex.attribution import _table, data_driven, totals_of
+    from cortex.attribution import _table, data_driven, method, totals_of
 
     shell: Shell = context.obj
     names, market = _table.read(file)
@@ -69,6 +69,7 @@ def paths(
             "value": float(market.value.sum()),
             "nulls": float(market.nulls.sum()),
             "data_driven": data_driven.choice(market),
+            "methods": {kind: method(kind, plugins.module("attribution", kind), market) for kind in found},
             "models": {kind: _by_channel(names, totals) for kind, totals in found.items()},
         },
         warnings=warnings,

@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
     from cortex.cli import (
         analyses,
+        attributing,
         checklist,
         clients,
         configuration,
@@ -62,6 +63,7 @@ def build() -> typer.Typer:
         checklist,
         reporting,
         analyses,
+        attributing,
         quality,
         doctoring,
         demonstration,

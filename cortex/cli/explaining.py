@@ -1,4 +1,4 @@
-"""explain, version: what an error code means and what mends it, offline; and which Cortex says so."""
+"""explain, version: an error code and what mends it, an order, a client's settings, a formula; and which Cortex says so."""
 
 from __future__ import annotations
 
@@ -22,15 +22,37 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     context: typer.Context,
-    subject: Annotated[str, typer.Argument(metavar="CTX-nnnn", help="An error code.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="CTX-nnnn|order|config|metric", help="An error code, or what is to be explained.")
+    ],
+    of: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLIENT [ORDER]|NAME]", help="order CLIENT ORDER, config CLIENT, metric NAME."),
+    ] = None,
 ) -> Answer:
-    """What an error code means and what mends it."""
+    """What an error code means; an order with its visits, credits and conversions; a client's definitions; a formula."""
+    from cortex.cli import tracing
+
     shell: Shell = context.obj
+    if subject in tracing.SUBJECTS:
+        shell.command = f"explain {subject}"
+        return tracing.trace(shell, subject, of or [])
+    if of:
+        raise UsageError(
+            "CTX-1002", f"An error code needs nothing after it: {' '.join(of)}.", fix=f"cortex explain {subject}"
+        )
+    return _page(shell, subject)
+
+
+def _page(shell: Shell, subject: str) -> Answer:
     known = pages()
     code = subject.upper()
     if code not in known:
+        from cortex.cli import tracing
+
         typed = code[:4] + code[4:].translate(LOOKALIKES)
         near = [typed] if typed in known else difflib.get_close_matches(typed, known, n=1)
+        near = near or difflib.get_close_matches(subject, tracing.SUBJECTS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError("CTX-1020", f"There is no page for {subject!r}.{hint}", fix="Codes look like CTX-4102.")
     page = known[code]

@@ -93,16 +93,20 @@ def daily(report: Report) -> str:
 
 def channels(report: Report) -> str:
     """Revenue per channel, one bar per model, largest channel first. SVG text."""
-    order = [word(row.channel, report.lang) for row in report.channels]
-    models = [word(model, report.lang) for model in report.models]
+    revenue = {
+        row.channel: {model: float(row.revenue.get(model, 0)) for model in report.models} for row in report.channels
+    }
+    return by_model(revenue, report.models, report.lang)
+
+
+def by_model(revenue: Mapping[str, Mapping[str, float]], models: Sequence[str], lang: str) -> str:
+    """Revenue by channel and model, one bar each, channels in the order given. SVG text."""
+    order = [word(channel, lang) for channel in revenue]
+    names = [word(model, lang) for model in models]
     rows = [
-        {
-            "channel": word(row.channel, report.lang),
-            "model": word(model, report.lang),
-            "revenue": float(row.revenue.get(model, 0)),
-        }
-        for row in report.channels
-        for model in report.models
+        {"channel": word(channel, lang), "model": word(model, lang), "revenue": earned.get(model, 0.0)}
+        for channel, earned in revenue.items()
+        for model in models
     ]
     return _draw(
         {
@@ -112,7 +116,7 @@ def channels(report: Report) -> str:
             "mark": {"type": "bar"},
             "encoding": {
                 "y": {"field": "channel", "type": "nominal", "sort": order, "axis": {"title": None, "labelLimit": 150}},
-                "yOffset": {"field": "model", "type": "nominal", "sort": models},
+                "yOffset": {"field": "model", "type": "nominal", "sort": names},
                 "x": {
                     "field": "revenue",
                     "type": "quantitative",
@@ -121,14 +125,20 @@ def channels(report: Report) -> str:
                 "color": {
                     "field": "model",
                     "type": "nominal",
-                    "sort": models,
-                    "scale": {"domain": models, "range": list(MODEL_COLOURS[: len(models)])},
+                    "sort": names,
+                    "scale": {"domain": names, "range": list(MODEL_COLOURS[: len(names)])},
                     "legend": {"title": None, "orient": "top"},
                 },
             },
         },
-        report.lang,
+        lang,
     )
+
+
+def alone(drawing: str, lang: str) -> str:
+    """A drawing as a page of its own, without script or network."""
+    style = "body{margin:2rem auto;max-width:60rem;color-scheme:light dark}svg{width:100%;height:auto}"
+    return f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Cortex</title><style>{style}</style>{drawing}</html>\n'
 
 
 def deliveries(report: Report) -> str:

@@ -27,6 +27,8 @@ class ShopPlan:
     average_order: int = 23000
     """Cents, before freight and discounts."""
     products: int = 160
+    multiply: bool = False
+    """Whether channels multiply each other's effect instead of adding to it."""
     store_id: str = ""
     domain: str = ""
     meta_account_id: str = ""

@@ -6,7 +6,11 @@ they buy with probability
     p = scale * person * (intent + sum over channels of effect * dose)
 
 where intent grows with the number of visits (who wants to buy comes back, so last visits look better than they are),
-and dose grows less than the number of visits. Effects add up, so the orders that would be lost without each channel
+and dose grows less than the number of visits. Effects add up (unless a plan says that they multiply:
+
+    p = scale * person * intent * product over channels of (1 + effect / INTENT * dose)
+
+which is the same for a shopper of one channel), so the orders that would be lost without each channel
 sum to no more than all orders. The counterfactual of a channel uses the same random numbers: an order is lost
 without it when its draw lies between the probability without and the probability with the channel.
 """
@@ -146,10 +150,12 @@ def simulate(
     orders: int,
     zone: ZoneInfo,
     buys: float = 0.05,
+    multiply: bool = False,
 ) -> Traffic:
     """Traffic from `since` to `until` (aware) with about `orders` orders from `start` on.
 
-    `buys` is the mean chance to buy on an occasion; it sets how many shoppers there are for each buyer.
+    `buys` is the mean chance to buy on an occasion; it sets how many shoppers there are for each buyer. `multiply`:
+    channels multiply each other's effect.
     """
     grid, mass = busyness(since, until, zone)
     share = 1 - float(np.interp(start.timestamp(), grid, mass))
@@ -158,7 +164,7 @@ def simulate(
     traffic = wander(rng, person, at, sector=sector)
     traffic.seen_only[:] = rng.random(count) < 0.18
     in_window = at >= start.timestamp()
-    traffic.bought, traffic.lost_without = _buying(rng, traffic, in_window=in_window, orders=orders)
+    traffic.bought, traffic.lost_without = _buying(rng, traffic, in_window=in_window, orders=orders, multiply=multiply)
     return traffic
 
 
@@ -226,24 +232,36 @@ def pick(draws: Floats, bounds: Floats, stage: npt.NDArray[np.int8]) -> Ints:
     return picked
 
 
-def _buying(rng: np.random.Generator, traffic: Traffic, *, in_window: Bools, orders: int) -> tuple[Bools, Bools]:
+def _buying(
+    rng: np.random.Generator, traffic: Traffic, *, in_window: Bools, orders: int, multiply: bool
+) -> tuple[Bools, Bools]:
     """Who buys, and whose order would be lost without each channel.
 
     In blocks, because numbers by occasion and channel are the largest there are.
     """
     keenness = rng.lognormal(-0.4, 0.85, int(traffic.person.max()) + 1)[traffic.person]
     blocks = [slice(first, first + BLOCK) for first in range(0, len(keenness), BLOCK)]
-    chance = keenness * INTENT * (1 + 0.5 * (traffic.visits - 1))
-    for block in blocks:
-        chance[block] += _effect(traffic, keenness, block).sum(axis=1)
+    chance = np.concatenate([_chances(traffic, keenness, block, multiply=multiply)[0] for block in blocks])
     scale = _scale(chance[in_window], orders)
     draw = rng.random(len(chance))
     bought = draw < np.minimum(chance * scale, 0.9)
     lost = np.zeros((len(chance), len(CHANNELS)), dtype=np.bool_)
     for block in blocks:
-        without = np.minimum((chance[block, None] - _effect(traffic, keenness, block)) * scale, 0.9)
+        without = np.minimum(_chances(traffic, keenness, block, multiply=multiply)[1] * scale, 0.9)
         lost[block] = bought[block, None] & (draw[block, None] >= without)
     return bought, lost
+
+
+def _chances(traffic: Traffic, keenness: Floats, block: slice, *, multiply: bool) -> tuple[Floats, Floats]:
+    """The chance to buy by occasion, and by occasion and channel without the channel, before the scale."""
+    intent = keenness[block] * INTENT * (1 + 0.5 * (traffic.visits[block] - 1))
+    effect = _effect(traffic, keenness, block)
+    if not multiply:
+        whole = intent + effect.sum(axis=1)
+        return whole, whole[:, None] - effect
+    times = 1 + effect / (keenness[block] * INTENT)[:, None]
+    product = intent * times.prod(axis=1)
+    return product, product[:, None] / times
 
 
 def _effect(traffic: Traffic, keenness: Floats, block: slice) -> Floats:

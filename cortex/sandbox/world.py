@@ -84,6 +84,7 @@ def _shop(plan: ShopPlan, index: int, seed: int, start: datetime, now: datetime)
         until=now,
         orders=storefront_orders(plan),
         zone=ZONE,
+        multiply=plan.multiply,
     )
     occasions = np.flatnonzero(traffic.bought)
     opened = int((since - timedelta(days=200)).timestamp())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from cortex import plugins
 from cortex.clock import day_start
@@ -14,15 +16,27 @@ from cortex.warehouse import tables
 if TYPE_CHECKING:
     import polars as pl
 
+    from cortex.attribution import Journeys
     from cortex.tenant import Tenant
-    from cortex.warehouse import Transaction
+    from cortex.warehouse import Transaction, Warehouse
 
 SETTLING = timedelta(days=14)
 """GA4 and click ids may still change this long after an order: its credit is computed again."""
-ORDERS = """
-    SELECT order_key, external_id, number, created_at, paid_date, paid - refunded AS net, marketplace, is_new_customer
+AT_ONCE = 5_000
+"""Orders whose rows are made and written together: bounds the memory."""
+PAID = """
+    SELECT order_key, external_id, number, customer_key, created_at, paid_date, paid - refunded AS net, marketplace,
+           is_new_customer
     FROM fct_orders WHERE is_paid = 1
 """
+KNOWN = "SELECT order_key, external_id, number, customer_key, created_at FROM fct_orders WHERE 1 = 1"
+TOUCHES = """
+    SELECT touch_key, origin, order_ref, occurred_at, source, medium, campaign, content, channel_group, campaign_id,
+           gclid, gbraid, wbraid, fbclid, ttclid, msclkid
+    FROM stg_touches WHERE 1 = 1
+"""
+CLICKS = "SELECT platform, click_id, campaign_id, adset_id, ad_id FROM fct_ad_clicks"
+CAMPAIGNS = "SELECT platform, campaign_id, adset_id, ad_id, campaign_name FROM dim_campaigns"
 
 
 def orders(_tenant: Tenant) -> Iterator[Step]:
@@ -37,7 +51,7 @@ def everything(_tenant: Tenant) -> Iterator[Step]:
 
 def credit_all(run: Run) -> Outcome:
     """Journeys and credits of every paid order, computed anew."""
-    return _credit(run, run.warehouse.frame(ORDERS))
+    return _credit(run, paid_orders(run.warehouse), every=True)
 
 
 def credit_changed(run: Run) -> Outcome:
@@ -47,79 +61,177 @@ def credit_changed(run: Run) -> Outcome:
         return credit_all(run)
     since = run.window.since - SETTLING
     changed = run.warehouse.frame(
-        ORDERS + " AND (paid_date >= :since OR updated_at >= :instant)",
+        PAID + " AND (paid_date >= :since OR updated_at >= :instant)",
         since=since,
         instant=day_start(since, run.tenant.timezone).replace(tzinfo=None),
     )
-    return _credit(run, changed)
+    return _credit(run, changed, every=False)
 
 
-def _credit(run: Run, paid: pl.DataFrame) -> Outcome:
-    import polars as pl
+@dataclass(frozen=True)
+class Judged:
+    """Paid orders, their journeys, and who decides.
 
+    paid: columns of PAID, net in cents, by order_key. points: columns of `touchpoints`, by order_key and position.
+    keys: the orders that have a journey, in the order of `journeys`.
+    """
+
+    paid: pl.DataFrame
+    points: pl.DataFrame
+    keys: list[str]
+    journeys: Journeys
+
+    def credits(self, models: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Credit of every order by every model, some orders at a time.
+
+        Columns of fct_attribution, attributed_revenue in cents. The parts of an order and model sum to its net value,
+        and to a weight of 1; an order nobody told about is one row of channel `unattributed`. Touches without credit
+        are left out: they are in fct_touchpoints.
+        """
+        import polars as pl
+
+        from cortex.attribution import credit
+
+        told = self.paid.filter(pl.col("order_key").is_in(self.keys)).sort("order_key")
+        money = told["net"].to_numpy()
+        shares = {model: plugins.module("attribution", model).model(self.journeys) for model in models}
+        cents = {model: credit(self.journeys, weights, money) for model, weights in shares.items()}
+        named = self.points.select("order_key", "position", "channel", "platform", "campaign_id", "adset_id", "ad_id")
+        facts = self.paid.select("order_key", "is_new_customer", order_date="paid_date")
+        for first in range(0, len(self.keys), AT_ONCE):
+            ends = self.journeys.offsets[[first, min(first + AT_ONCE, len(self.keys))]].tolist()
+            here = slice(*ends)
+            part = named[here].join(facts, on="order_key", how="left", maintain_order="left")
+            given = [
+                part.with_columns(
+                    model=pl.lit(model),
+                    method=pl.lit(self.method(model)),
+                    weight=pl.Series(shares[model][here], dtype=pl.Float64),
+                    attributed_revenue=pl.Series(cents[model][here], dtype=pl.Int64),
+                )
+                for model in models
+            ]
+            # In the order of the table's key: a database appends faster than it squeezes in.
+            yield pl.concat(given).filter(pl.col("weight") > 0).sort("order_key", "model", "position")
+        lonely = self.paid.filter(~pl.col("order_key").is_in(self.keys))
+        for model in models:
+            for some in lonely.iter_slices(AT_ONCE):
+                yield _unattributed(some, model, self.method(model))
+
+    def method(self, model: str) -> str:
+        """The model that shares the orders out: itself, or what stands in for it with journeys like these."""
+        from cortex import attribution
+
+        return attribution.method(model, plugins.module("attribution", model), self.journeys.paths)
+
+
+def judge(warehouse: Warehouse, paid: pl.DataFrame, *, window_days: int) -> Judged:
+    """The journeys of paid orders (columns of PAID), from everything any source told."""
     from cortex.attribution import _journeys as building
-    from cortex.attribution import credit, data_driven
-    from cortex.warehouse.read import from_cents, to_cents
+    from cortex.warehouse.read import to_cents
 
     paid = to_cents(paid, "net").sort("order_key")
     points = building.touchpoints(
         paid,
-        run.warehouse.frame("SELECT * FROM stg_touches"),
-        run.warehouse.frame("SELECT platform, click_id, campaign_id, adset_id, ad_id FROM fct_ad_clicks"),
-        run.warehouse.frame("SELECT * FROM dim_campaigns"),
-        window_days=run.tenant.analytics.attribution_window_days,
+        _whole(warehouse, TOUCHES, "touch_key"),
+        warehouse.frame(CLICKS),
+        warehouse.frame(CAMPAIGNS),
+        window_days=window_days,
+        known=_whole(warehouse, KNOWN, "order_key"),
     )
     keys, journeys = building.journeys(points)
-    money = paid.filter(pl.col("order_key").is_in(keys)).sort("order_key")["net"].to_numpy()
-    facts = paid.select("order_key", "is_new_customer", order_date="paid_date")
-    named = points.select("order_key", "position", "channel", "platform", "campaign_id", "adset_id", "ad_id")
+    return Judged(paid, points, keys, journeys)
+
+
+def paid_orders(warehouse: Warehouse) -> pl.DataFrame:
+    """Every order money arrived for: columns of PAID."""
+    return _whole(warehouse, PAID, "order_key")
+
+
+def _whole(warehouse: Warehouse, query: str, key: str) -> pl.DataFrame:
+    """A large result read in sixteen parts of its digest: a driver's rows weigh twenty times a frame's."""
+    import polars as pl
+
+    digits = "0123456789abcdef"
+    return pl.concat(
+        [
+            warehouse.frame(f"{query} AND {key} >= :low AND {key} < :high", low=low, high=high)
+            for low, high in zip(digits, [*digits[1:], "g"], strict=True)
+        ],
+        how="vertical_relaxed",
+    )
+
+
+def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
+    judged = judge(run.warehouse, paid, window_days=run.tenant.analytics.attribution_window_days)
     # Every other room asks for the last click's channel, whatever models the client looks at.
     models = tuple(dict.fromkeys(("last_click", *run.tenant.analytics.models)))
-    credited = []
-    for model in models:
-        shares = plugins.module("attribution", model).model(journeys)
-        credited.append(
-            named.with_columns(
-                model=pl.lit(model),
-                weight=pl.Series(shares, dtype=pl.Float64),
-                attributed_revenue=pl.Series(credit(journeys, shares, money), dtype=pl.Int64),
+    keys = judged.paid["order_key"].to_list()
+
+    def write(tx: Transaction) -> int:
+        written = 0
+        if every:
+            tx.run("DELETE FROM fct_touchpoints")
+            tx.run("DELETE FROM fct_attribution")
+        else:
+            tx.delete(tables.fct_touchpoints, {"order_key": keys})
+            tx.delete(tables.fct_attribution, {"order_key": keys})
+            # An order that is no longer paid (voided, found to be a test) holds no credit.
+            tx.run(
+                "DELETE FROM fct_touchpoints WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)"
             )
-        )
-    rows = pl.concat([*credited, _unattributed(paid, keys, models)], how="diagonal_relaxed")
-    # A touch without credit is in fct_touchpoints already; here it would only multiply joins.
-    rows = from_cents(rows.filter(pl.col("weight") > 0).join(facts, on="order_key"), "attributed_revenue")
-    touch_rows = points.drop("hours_before").to_dicts()
-    credit_rows = rows.to_dicts()
-    every = paid["order_key"].to_list()
+            tx.run(
+                "DELETE FROM fct_attribution WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)"
+            )
+        for points in judged.points.drop("hours_before").iter_slices(AT_ONCE):
+            rows = points.to_dicts()
+            tx.rewrite(tables.fct_touchpoints, "order_key", [row["order_key"] for row in rows], rows, stored=set())
+        for part in judged.credits(models):
+            rows = _rows(part)
+            tx.rewrite(tables.fct_attribution, "order_key", [row["order_key"] for row in rows], rows, stored=set())
+            written += len(rows)
+        return written
 
-    def write(tx: Transaction) -> None:
-        tx.rewrite(tables.fct_touchpoints, "order_key", every, touch_rows)
-        tx.rewrite(tables.fct_attribution, "order_key", every, credit_rows)
-        # An order that is no longer paid (voided, found to be a test) holds no credit.
-        tx.run("DELETE FROM fct_attribution WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)")
-        tx.run("DELETE FROM fct_touchpoints WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)")
-
-    run.warehouse.atomically(write)
-    share = 100.0 * len(keys) / len(every) if every else 0.0
+    written = run.warehouse.atomically(write)
+    share = 100.0 * len(judged.keys) / len(keys) if keys else 0.0
+    chosen = judged.method("data_driven")
+    by = f", data_driven is {chosen}" if "data_driven" in models else ""
     return Outcome(
-        len(credit_rows),
-        f"{len(every)} orders, {len(points)} touches, {share:.0f} % attributed",
+        written,
+        f"{len(keys)} orders, {len(judged.points)} touches, {share:.0f} % attributed{by}",
         {
-            "orders": len(every),
-            "touches": len(points),
-            "attributed_orders": len(keys),
+            "orders": len(keys),
+            "touches": len(judged.points),
+            "attributed_orders": len(judged.keys),
             "models": list(models),
-            "data_driven": data_driven.choice(journeys.paths),
+            "data_driven": chosen,
         },
     )
 
 
-def _unattributed(paid: pl.DataFrame, keys: list[str], models: tuple[str, ...]) -> pl.DataFrame:
-    """One row per model for an order nobody told about: unattributed is a row, not a hole."""
+def _rows(part: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows of fct_attribution. A weight is made exact here by the million, not by the driver one by one."""
     import polars as pl
 
-    lonely = paid.filter(~pl.col("order_key").is_in(keys)).select(
+    from cortex.warehouse.read import from_cents
+
+    exact = from_cents(part, "attributed_revenue").with_columns(weight=(pl.col("weight") * 1e8).round().cast(pl.Int64))
+    rows = exact.to_dicts()
+    for row in rows:
+        row["weight"] = Decimal(row["weight"]).scaleb(-8)
+    return rows
+
+
+def _unattributed(lonely: pl.DataFrame, model: str, method: str) -> pl.DataFrame:
+    """An order nobody told about: unattributed is a row, not a hole."""
+    import polars as pl
+
+    return lonely.select(
         "order_key",
+        "is_new_customer",
+        order_date="paid_date",
+        model=pl.lit(model),
+        method=pl.lit(method),
         position=pl.lit(0, dtype=pl.Int64),
         channel=pl.lit("unattributed"),
         platform=pl.lit(""),
@@ -129,4 +241,3 @@ def _unattributed(paid: pl.DataFrame, keys: list[str], models: tuple[str, ...]) 
         weight=pl.lit(1.0),
         attributed_revenue="net",
     )
-    return lonely.join(pl.DataFrame({"model": list(models)}, schema={"model": pl.String}), how="cross")

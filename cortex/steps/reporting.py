@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cortex.clock import Window
 from cortex.errors import DatabaseError
 from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report, notices
+from cortex.reports.words import word
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
@@ -86,7 +87,7 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         cohorts=_cohorts(warehouse),
         deliveries=_deliveries(_between(warehouse, DELIVERIES, window)),
         products=[Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window)],
-        notices=_notices(warehouse, lang, tenant.currency),
+        notices=[*_methods(warehouse, window, lang), *_notices(warehouse, lang, tenant.currency)],
         pretended=bool(os.environ.get("CORTEX_NOW")),
     )
 
@@ -220,6 +221,20 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
             ],
         )
         for month in recent
+    ]
+
+
+METHODS = """
+    SELECT DISTINCT model, method FROM fct_attribution
+    WHERE order_date >= :since AND order_date < :until AND method <> model ORDER BY model, method
+"""
+
+
+def _methods(warehouse: Warehouse, window: Window, lang: str) -> list[str]:
+    """Models that another stood in for: what data_driven chose, or one that needs journeys nobody told of."""
+    return [
+        word("method_note", lang).format(model=word(row["model"], lang), method=word(row["method"], lang))
+        for row in _between(warehouse, METHODS, window)
     ]
 
 

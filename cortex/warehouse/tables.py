@@ -679,6 +679,7 @@ fct_attribution = table(
     key("order_key", digest(), "Order."),
     key("model", text(32), "attribution/<model>.py."),
     key("position", SmallInteger(), "Touch; 0 when the order has none (unattributed)."),
+    col("method", text(32), "The model that shared the order out: itself, or what data_driven chose."),
     col("order_date", Date(), "Local day revenue is booked on (paid_date)."),
     col("channel", text(32), "dim_channels; `unattributed` for position 0."),
     col("platform", text(32), "Ad platform."),

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cortex import plugins
 from cortex.attribution import Journeys, credit, first_click, last_click, linear
 from cortex.attribution._channels import channel_of
-from cortex.attribution._journeys import journeys, touchpoints
+from cortex.attribution._journeys import AT_ONCE, MOST_ORDERS, journeys, touchpoints
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 TWO = Journeys(np.array([0, 3, 4]), np.array([0, 1, 2, 0]), np.zeros(4, bool), np.array([48.0, 24.0, 1.0, 0.0]))
@@ -59,6 +60,7 @@ def order(key: str, **more: object) -> dict[str, object]:
         "order_key": key,
         "external_id": f"e-{key}",
         "number": f"n-{key}",
+        "customer_key": f"c-{key}",
         "created_at": NOON,
         "marketplace": "",
         **more,
@@ -100,6 +102,7 @@ def build(
     clicks: list[tuple[str, ...]] = (),  # type: ignore[assignment]
     campaigns: list[tuple[str, ...]] = (),  # type: ignore[assignment]
     window_days: int = 30,
+    known: list[dict[str, object]] | None = None,
 ) -> pl.DataFrame:
     schema = {"created_at": pl.Datetime("us", "UTC")}
     return touchpoints(
@@ -108,6 +111,7 @@ def build(
         pl.DataFrame(list(clicks), schema=CLICKS, orient="row"),
         pl.DataFrame(list(campaigns), schema=CAMPAIGNS, orient="row"),
         window_days=window_days,
+        known=None if known is None else pl.DataFrame(known, schema_overrides=schema),
     )
 
 
@@ -171,6 +175,65 @@ def test_touches_outside_the_window_or_after_the_order_earn_nothing() -> None:
     assert points["channel"].to_list() == ["referral"]
 
 
+def test_visits_behind_an_order_that_was_never_paid_are_its_buyers() -> None:
+    paid = order("b", customer_key="c", created_at=NOON + timedelta(days=1))
+    expired = order("a", customer_key="c")
+    stranger = order("z")
+    touches = [
+        touch("t1", "e-a", source="facebook", medium="paid", occurred_at=NOON - timedelta(hours=1)),
+        touch("t2", "e-b", source="google", medium="cpc", occurred_at=NOON + timedelta(days=1)),
+        touch("t3", "e-z", source="x", medium="email"),
+        touch("t4", "e-a", source="x", medium="referral", occurred_at=NOON - timedelta(days=30)),
+        touch("t5", "e-a", origin="ga4", source="google", medium="organic", occurred_at=None),
+    ]
+    points = build([paid], touches, known=[paid, expired, stranger])
+    assert points["channel"].to_list() == ["meta", "google"]
+    assert points["hours_before"].to_list() == [25.0, 0.0]
+    # The earlier order knows nothing of the visits after it.
+    both = build([paid, expired], touches)
+    assert both.filter(pl.col("order_key") == "a")["channel"].to_list() == ["referral", "meta"]
+
+
+def test_the_first_visit_a_cookie_tells_with_every_order_is_one_visit() -> None:
+    told = {"origin": "kit", "source": "facebook", "medium": "paid", "occurred_at": NOON - timedelta(days=5)}
+    orders = [order("a", customer_key="c"), order("b", customer_key="c", created_at=NOON + timedelta(days=1))]
+    points = build(orders, [touch("t1", "e-a", **told), touch("t2", "e-b", **told)])
+    assert points["order_key"].to_list() == ["a", "b"]
+
+
+def test_many_touches_are_joined_some_buyers_at_a_time() -> None:
+    """What is too much to join at once gives what each buyer alone gives; a number two buyers share is nobody's."""
+    keys = [f"{n:x}" for n in range(40)]
+    orders = [
+        order(key, customer_key=f"{key}buyer", number="n-same" if key in {"1", "2"} else f"n-{key}") for key in keys
+    ]
+    told = [
+        touch(
+            f"t{key}", f"n-{key}" if key < "5" else f"e-{key}", source="x", medium="email" if key < "9" else "referral"
+        )
+        for key in keys
+    ]
+    shared = touch("shared", "n-same", source="x", medium="sms")
+    # An id that is another order's number is the id's.
+    crossed = touch("crossed", "e-f", source="x", medium="affiliate")
+    orders[3]["number"] = "e-f"
+    small = build(orders, [*told, shared, crossed])
+    filler = [touch(f"f{n}", "", source="x") for n in range(AT_ONCE)]
+    large = build(orders, [*told, shared, crossed, *filler])
+    assert large.equals(small)
+    assert "sms" not in small["channel"].to_list()
+    assert small.filter(pl.col("channel") == "affiliate")["order_key"].to_list() == ["f"]
+    assert set(small["order_key"]) >= {key for key in keys if key > "5"}
+
+
+def test_a_key_of_more_orders_than_a_person_has_is_nobodys_history() -> None:
+    orders = [
+        order(f"{n:03}", customer_key="till", created_at=NOON + timedelta(minutes=n)) for n in range(MOST_ORDERS + 1)
+    ]
+    points = build(orders, [touch("t1", "e-000", source="x", medium="email")])
+    assert points["order_key"].to_list() == ["000"]
+
+
 def test_a_click_id_names_the_ad() -> None:
     points = build(
         [order("a")],
@@ -231,3 +294,23 @@ def test_credit_keeps_cents_of_large_orders() -> None:
     told = Journeys(np.array([0, 7]), np.zeros(7, dtype=np.int64), np.zeros(7, bool), np.zeros(7))
     cents = int(Decimal("9999999999.99") * 100)
     assert credit(told, linear.model(told), np.array([cents])).sum() == cents
+
+
+@pytest.mark.parametrize("model", plugins.kinds("attribution"))
+def test_every_model_takes_journeys_as_they_are_built(model: str) -> None:
+    touches = [
+        touch(
+            f"{key}{n}",
+            f"e-{key}",
+            origin="kit",
+            occurred_at=NOON - timedelta(hours=5 - n),
+            source=source,
+            medium="cpc",
+        )
+        for key, sources in {"a": ("google", "bing", ""), "b": ("google",)}.items()
+        for n, source in enumerate(sources)
+    ]
+    _, told = journeys(build([order("a"), order("b"), order("c")], touches))
+    shares = plugins.module("attribution", model).model(told)
+    assert np.add.reduceat(shares, told.offsets[:-1]) == pytest.approx([1, 1])
+    assert credit(told, shares, np.array([1001, 7])).sum() == 1008

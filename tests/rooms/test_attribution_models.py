@@ -1,5 +1,6 @@
 """Attribution models against published numbers, hand calculations and slow oracles that read like the definition."""
 
+from collections import Counter
 from itertools import permutations
 
 import numpy as np
@@ -190,7 +191,7 @@ def test_shapley_is_the_definition_to_nine_digits(rows: list[Row]) -> None:
     names, market = table(rows)
     told = shapley_oracle(rows)
     assert dict(zip(names, shapley.totals(market).conversions, strict=True)) == pytest.approx(told, abs=1e-9)
-    of_orders = totals_of(type("Plain", (), {"model": staticmethod(shapley.model)}), market)
+    of_orders = totals_of(type("Plain", (), {"model": staticmethod(shapley.model), "LEARNS": True}), market)
     assert dict(zip(names, of_orders.conversions, strict=True)) == pytest.approx(told, abs=1e-9)
 
 
@@ -316,3 +317,89 @@ def test_markov_2_tells_apart_where_a_touch_came_from() -> None:
     _, market = table(rows)
     assert markov_1.totals(market).conversions[2] > 1
     assert markov_2.totals(market).conversions == pytest.approx([25, 25, 0])
+
+
+def test_a_channel_that_fits_badly_loses_no_more_orders_than_it_met() -> None:
+    _, market = table([("b", 1, 1, 1), ("c", 1, 1, 1), ("b>c", 0, 0, 5), ("a", 0, 0, 6)], direct="a")
+    found = incremental.totals(market)
+    assert found.removal_effect is not None
+    assert (found.removal_effect <= 0.5).all()
+    assert found.conversions.sum() == pytest.approx(2)
+
+
+def rules_oracle(rows: list[Row], direct: str) -> dict[str, dict[str, float]]:
+    """Orders of each channel by the rules, path by path as their definitions are read."""
+    found: dict[str, dict[str, float]] = {}
+
+    def give(rule: str, name: str, part: float) -> None:
+        told = found.setdefault(rule, {})
+        told[name] = told.get(name, 0.0) + part
+
+    for path, bought, _, _ in rows:
+        names = path.split(">")
+        told = [name for name in names if name != direct] or names
+        give("first_click", names[0], bought)
+        give("last_click", names[-1], bought)
+        give("last_non_direct", told[-1], bought)
+        for at, name in enumerate(names):
+            give("linear", name, bought / len(names))
+            give("time_decay", name, bought / len(names))
+            ends = {1: [1.0], 2: [0.5, 0.5]}.get(
+                len(names), [0.4, *[0.2 / max(len(names) - 2, 1)] * (len(names) - 2), 0.4]
+            )
+            give("position_based", name, bought * ends[at])
+    return found
+
+
+@given(rows=markets())
+@settings(max_examples=40, deadline=None)
+def test_rules_are_their_definitions_to_nine_digits(rows: list[Row]) -> None:
+    names, market = table(rows, direct="b")
+    for rule, told in rules_oracle(rows, "b").items():
+        found = totals_of(plugins.module("attribution", rule), market)
+        assert dict(zip(names, found.conversions, strict=True)) == pytest.approx(
+            {name: told.get(name, 0.0) for name in names}, abs=1e-9
+        )
+        assert found.value == pytest.approx(found.conversions * 3.5, abs=1e-9)
+
+
+def drawn(journeys: int, channels: int) -> list[tuple[tuple[int, ...], int]]:
+    rng = np.random.default_rng(11)
+    return [
+        (tuple(rng.integers(0, channels, rng.integers(1, 7)).tolist()), int(rng.random() < 0.3))
+        for _ in range(journeys)
+    ]
+
+
+def market_of(told: list[tuple[tuple[int, ...], int]], channels: int, dtype: type) -> Paths:
+    bought = np.array([float(one) for _, one in told])
+    numbers = np.array([step for path, _ in told for step in path], dtype=dtype)
+    offsets = np.cumsum([0, *(len(path) for path, _ in told)])
+    return Paths(offsets, numbers, bought, bought * 2.5, 1 - bought, np.arange(channels) == 0)
+
+
+@pytest.mark.parametrize(
+    "kind", ["linear", "last_non_direct", "markov_1", "markov_2", "markov_3", "shapley", "incremental"]
+)
+def test_a_row_for_each_journey_gives_what_one_for_each_path_gives(kind: str) -> None:
+    """Bytes read in many pieces, or words grouped by path in one: a market is the same market however it is held."""
+    told = drawn(70_000, 4)
+    rows = market_of(told, 4, np.uint8)
+    assert rows.count > max(_sets.AT_ONCE, _markov.AT_ONCE), "so that it is read in pieces"
+    seen, bought = Counter(path for path, _ in told), Counter(path for path, one in told if one)
+    once = market_of([(path, 0) for path in seen], 4, np.int64)
+    orders_, whole = (np.array([float(counts[path]) for path in seen]) for counts in (bought, seen))
+    grouped = Paths(once.offsets, once.channel, orders_, orders_ * 2.5, whole - orders_, once.is_direct)
+    found, same = (totals_of(plugins.module("attribution", kind), market) for market in (rows, grouped))
+    assert found.conversions == pytest.approx(same.conversions, rel=1e-9)
+    assert found.value == pytest.approx(same.value, rel=1e-9)
+
+
+def test_every_set_at_once_gives_what_pair_by_pair_gives() -> None:
+    market = _sets.sets(market_of(drawn(4000, 7), 7, np.uint8))
+    rate = market.conversions / (market.conversions + market.nulls)
+    found = np.flatnonzero(rate)
+    assert len(found) ** 2 > 7 << 7, "so `values` takes them all at once"
+    pairs = np.zeros_like(market.member)
+    pairs[found] = shapley._some_values(market.member, market.sizes, rate, found, found)
+    assert shapley.values(market) == pytest.approx(pairs, abs=1e-12)

@@ -21,7 +21,7 @@ from cortex.clock import local_day
 from cortex.sandbox.market import Market, Shop
 from cortex.sandbox.orders import Orders
 from cortex.sandbox.places import STATES
-from cortex.sandbox.shoppers import CHANNELS, DIRECT, black_friday, season, simulate
+from cortex.sandbox.shoppers import CHANNELS, DIRECT, Traffic, black_friday, season, simulate
 from cortex.sandbox.world import ShopPlan, build, demo_shops
 
 NOW = datetime(2026, 12, 4, 15, tzinfo=UTC)
@@ -265,6 +265,29 @@ def test_the_counterfactual_uses_the_same_luck() -> None:
     met, unmet = traffic.touched[:, pmax], ~traffic.touched[:, pmax]
     assert traffic.bought[met].mean() > traffic.bought[unmet].mean()
     assert (np.diff(traffic.visit_at)[np.diff(traffic.visit_occasion) == 0] > 0).all()
+
+
+def test_channels_that_multiply_each_other_cause_more_together() -> None:
+    """The same shoppers with the same luck: a channel met alone works as before, one met with others works more."""
+    worlds = {
+        multiply: simulate(
+            np.random.default_rng(3), sector="home", since=NOW - timedelta(days=40), start=NOW - timedelta(days=30),
+            until=NOW, orders=4000, zone=ZONE, multiply=multiply,
+        )
+        for multiply in (False, True)
+    }  # fmt: skip
+    adds, multiplies = worlds[False], worlds[True]
+    assert (adds.visit_channel == multiplies.visit_channel).all()
+    causal = [c for c in range(len(CHANNELS)) if c != DIRECT]
+    alone, many = (adds.touched[:, causal].sum(axis=1) == n for n in (1, 3))
+
+    def ratio(of: Traffic) -> float:
+        return float(of.bought[many].mean() / of.bought[alone].mean())
+
+    assert ratio(multiplies) > 1.3 * ratio(adds)
+    # Where effects multiply an order may hang on several channels at once.
+    assert (multiplies.lost_without.sum(axis=1) > 1).sum() > (adds.lost_without.sum(axis=1) > 1).sum()
+    assert not (multiplies.lost_without & ~multiplies.touched)[:, 1:].any()
 
 
 def test_platforms_claim_more_than_they_cause(market: Market) -> None:
