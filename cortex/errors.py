@@ -14,7 +14,7 @@ The number is the exit code of the command (design section 9). A code such as CT
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,11 +115,24 @@ class Transient(CortexError):
 
 
 class Throttled(Transient):
-    """The platform asks to slow down; `retry_after` is in seconds (0 when it did not say)."""
+    """The platform asks to slow down; `retry_after` is in seconds (0 when it did not say).
 
-    def __init__(self, code: str, message: str, *, retry_after: float = 0.0, fix: str = "", docs: str = "") -> None:
+    scope: whose budget is spent, this account's or that of the app all clients share.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float = 0.0,
+        scope: Literal["account", "app"] = "account",
+        fix: str = "",
+        docs: str = "",
+    ) -> None:
         super().__init__(code, message, fix=fix, docs=docs)
         self.retry_after = retry_after
+        self.scope = scope
 
 
 class BadRecord(CortexError):

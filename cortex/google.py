@@ -10,6 +10,7 @@ import msgspec
 
 from cortex.errors import CredentialError, Transient
 from cortex.http import Limits, guard
+from cortex.limits import AGENCY
 from cortex.secrets import REDACTOR, Secret
 from cortex.settings import LOOPBACK, SecretName
 
@@ -74,6 +75,19 @@ def bearer(found: Any, *, renew: bool = False) -> str:
     if renew or found.token_state != TokenState.FRESH:
         _refresh(found)
     return str(found.token)
+
+
+def project(secret: Secret | None) -> str:
+    """The Cloud project a credential calls through, by its id or number, as far as the text says; the agency's only one
+    when it does not. A credential that cannot be read is complained about where it is used."""
+    if secret is None:
+        return AGENCY
+    try:
+        said = msgspec.json.decode(secret.reveal(), type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return AGENCY
+    client = str(said.get("client_id") or "")
+    return str(said.get("project_id") or client.partition("-")[0])[:40] or AGENCY
 
 
 def carrying(token: str) -> Any:

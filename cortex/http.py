@@ -29,6 +29,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cortex import crash
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
+from cortex.limits import UNSHARED, Pace
 
 T = TypeVar("T")
 
@@ -224,6 +225,7 @@ def persist(
     *,
     attempts: int | None = None,
     only: type[Transient] = Transient,
+    pace: Pace = UNSHARED,
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> T:
@@ -231,14 +233,18 @@ def persist(
 
     only: the kind to try again after (around requests that are tried again themselves, `Shifted`, or their attempts
     would multiply). Raises the last one when the attempts are spent or waiting on would exceed `limits.patience`;
-    every other error at once.
+    every other error at once. pace: what the call shares with other runs; a pause they were asked for counts as asked
+    here, and one asked for here is passed on.
     """
     last, waited = attempts or limits.attempts, 0.0
     for attempt in range(1, last + 1):
+        waited += _held(pace, limits.patience - waited, sleep)
         try:
             return once()
         except only as failure:
             asked = failure.retry_after if isinstance(failure, Throttled) else 0.0
+            if isinstance(failure, Throttled) and asked:
+                pace.told(failure.scope, asked)
             backoff = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause = max(asked, backoff * (0.5 + jitter() / 2))
             if attempt == last or waited + pause > limits.patience:
@@ -246,6 +252,20 @@ def persist(
             waited += pause
             sleep(pause)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _held(pace: Pace, patience: float, sleep: Callable[[float], None]) -> float:
+    """Wait for what is shared; how long it took. Raises Throttled CTX-5101 instead of waiting beyond `patience`."""
+    pause = pace.hold()
+    if pause > patience:
+        raise Throttled(
+            "CTX-5101",
+            f"The platform asked another run of this account or app to wait; {pause:.0f} s of that are left.",
+            retry_after=pause,
+        )
+    if pause > 0:
+        sleep(pause)
+    return pause
 
 
 @dataclass
@@ -261,6 +281,8 @@ class Client:
     headers: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     bucket: Bucket | None = None
+    pace: Pace = UNSHARED
+    """What the calls share with other clients' runs (`Adapter.pace`)."""
     error: Callable[[int, Mapping[str, str], bytes], CortexError] | None = None
     observe: Callable[[Mapping[str, str]], None] | None = None
     """Called with the headers of every answer: rate limits live there."""
@@ -341,7 +363,7 @@ class Client:
                 check(reply)
             return reply
 
-        return persist(once, self.limits, attempts=attempts, sleep=self.sleep, jitter=self.jitter)
+        return persist(once, self.limits, attempts=attempts, pace=self.pace, sleep=self.sleep, jitter=self.jitter)
 
     def _once(
         self,

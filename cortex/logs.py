@@ -20,6 +20,9 @@ QUIET = ("urllib3", "google", "google.ads", "google.auth", "facebook_business", 
 """Libraries whose INFO and DEBUG lines print whole requests, hashed identifiers and URLs included."""
 
 
+TOLD = frozenset({"step failed"})
+"""Events a command tells a person in its own words, with the fix: said once, they are not repeated as a log line."""
+
 KEEP_DAYS = 90
 """The logs of a client's runs are deleted after this."""
 _file: IO[str] | None = None
@@ -61,14 +64,15 @@ def _keep(_logger: Any, _method: str, event: Any) -> Any:
     return event
 
 
-def _from(level: int) -> Any:
-    """Lets through to the terminal what is at least this important."""
+def _from(level: int, told: frozenset[str]) -> Any:
+    """Lets through to the terminal what is at least this important, and not told already."""
     import structlog
 
     numbers = logging.getLevelNamesMapping()
 
     def judge(_logger: Any, _method: str, event: Any) -> Any:
-        if numbers.get(str(event.get("level", "")).upper(), logging.INFO) < level:
+        too_small = numbers.get(str(event.get("level", "")).upper(), logging.INFO) < level
+        if too_small or event.get("event") in told:
             raise structlog.DropEvent
         return event
 
@@ -121,7 +125,13 @@ def configure(*, fmt: str = "console", verbose: bool = False, quiet: bool = Fals
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*stamped, _redact, _keep, _from(level), renderer],
+        processors=[
+            *stamped,
+            _redact,
+            _keep,
+            _from(level, frozenset() if verbose or fmt == "json" else TOLD),
+            renderer,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(min(level, logging.INFO)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,

@@ -58,6 +58,8 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
     fbclid: str = ""
     ttclid: str = ""
     msclkid: str = ""
+    ga_client_id: str = ""
+    """GA4's id of the browser, `1234567890.1700000000`, from its own cookie."""
 
 
 class Touch(Struct, frozen=True, kw_only=True, gc=False):
@@ -369,6 +371,10 @@ class Conversion(Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     value: Decimal
     currency: str
+    told: Decimal | None = None
+    """Of an adjustment: the value the platform was told last. Needed where it takes the difference (GA4), not the rest."""
+    adjusted_at: datetime | None = None
+    """Of an adjustment: when the money went back. None: not known, the moment of sending is used."""
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     """By the destination's own key; hex SHA-256 except where its rules say plain."""
     clicks: Clicks = field(default_factory=Clicks)
@@ -377,6 +383,12 @@ class Conversion(Struct, frozen=True, kw_only=True):
     event_url: str = ""
     items: list[Item] = field(default_factory=list)
     customer_type: Literal["new", "returning", ""] = ""
+    value_bucket: Literal["low", "medium", "high", ""] = ""
+    """The third of the shop's buyers, by value so far, the buyer is in."""
+    net_revenue: Decimal | None = None
+    """The margin, where `value` is one: Meta's optimisation for profit reads it under a name of its own."""
+    predicted_ltv: Decimal | None = None
+    """What the buyer is expected to be worth: this first order and the year after it, where the platform may be told."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from cortex import plugins
 from cortex.clock import Clock, Window
 from cortex.errors import BadRecord
+from cortex.limits import UNSHARED, Keeper
 from cortex.records import Notice
 from cortex.settings import Access, Adapter, PlatformSection
 from cortex.workspace import Workspace
@@ -52,6 +53,7 @@ class Run:
     log: Any = None
     notices: list[Notice] = field(default_factory=list)
     quarantined: list[BadRecord] = field(default_factory=list)
+    limits: Keeper = UNSHARED
     progress: Callable[[int], None] = lambda _rows: None
     """Told how many rows a step has handled so far."""
 
@@ -66,11 +68,17 @@ class Run:
             clock=self.clock,
             notice=self.notices.append,
             quarantine=self.quarantined.append,
+            limits=self.limits,
         )
 
     def adapter(self, room: str, kind: str, of: type[A], config: PlatformSection) -> A:
-        """The tenant's own instance of an adapter."""
-        return plugins.adapter(room, kind, of)(config, self.access())
+        """The tenant's own instance of an adapter, with a place in whatever it shares until the step ends.
+
+        Raises Throttled when no place comes free.
+        """
+        made: A = plugins.adapter(room, kind, of)(config, self.access())
+        self.limits.enter(made.budgets())
+        return made
 
 
 Work = Callable[[Run], Outcome]

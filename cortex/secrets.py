@@ -207,6 +207,12 @@ class Variables:
         return None
 
 
+def database_url(root: Path) -> str:
+    """CORTEX_DATABASE_URL from the environment or the workspace's `.env`; empty means embedded SQLite files."""
+    url = os.environ.get("CORTEX_DATABASE_URL") or read_dotenv(root / ".env").get("CORTEX_DATABASE_URL", "")
+    return Secret(url, "CORTEX_DATABASE_URL").reveal() if url else ""
+
+
 class Sealed:
     """Secrets Cortex made itself: `.cortex/sealed.json`, each value encrypted (AES-256-GCM) for the name it is under.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from cortex.clock import Clock, system_clock
 from cortex.errors import BadRecord
+from cortex.limits import UNSHARED, Keeper, Limit, Pace
 from cortex.records import Notice
 from cortex.secrets import Secret, Vault
 
@@ -81,6 +83,9 @@ class Access:
     sleep: Callable[[float], None] = time.sleep
     """How an adapter waits before it tries again (`Client(sleep=access.sleep)`): tests pass one that does not."""
 
+    limits: Keeper = UNSHARED
+    """Who counts what this tenant shares with others."""
+
     def secret(self, name: SecretName) -> Secret:
         return self.vault.get(*name.names)
 
@@ -96,3 +101,20 @@ class Adapter:
     def __init__(self, config: PlatformSection, access: Access) -> None:
         self.config = config
         self.access = access
+
+    def shared(self) -> tuple[Limit, ...]:
+        """What of the platform's budgets other accounts, clients or processes use up too. Asks nobody."""
+        return ()
+
+    @cached_property
+    def pace(self) -> Pace:
+        """What every call of this adapter passes (`Client(pace=self.pace)`)."""
+        return self.access.limits.pace(self.budgets())
+
+    def budgets(self) -> tuple[Limit, ...]:
+        """What it shares, under names of its own where another host than the platform's is called: the app of a sandbox
+        is none of Meta's."""
+        if self.config.api_url is None:
+            return self.shared()
+        host = urlsplit(self.config.api_url).netloc[:32]
+        return tuple(replace(limit, name=f"{limit.name}@{host}") for limit in self.shared())

@@ -1,6 +1,6 @@
 """Every night: what the shop, the ads and GA4 changed, who earned it, what buyers are worth, conversions sent back."""
 
-from cortex.steps import credit, pull, quality, queue, refresh, send, value
+from cortex.steps import adjust, credit, pull, quality, queue, refresh, send, value
 
 steps = (
     pull.store,
@@ -12,6 +12,7 @@ steps = (
     value.customers,
     refresh.sales,
     queue.conversions,
+    adjust.conversions,
     send.conversions,
     quality.checks,
 )

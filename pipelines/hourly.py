@@ -1,6 +1,6 @@
 """Every hour: today's orders and spend so far, and the conversions they bring."""
 
-from cortex.steps import credit, pull, queue, refresh, send, value
+from cortex.steps import adjust, credit, pull, queue, refresh, send, value
 
 reread = "none"
 lookback = False
@@ -11,5 +11,6 @@ steps = (
     credit.orders,
     refresh.sales,
     queue.conversions,
+    adjust.conversions,
     send.conversions,
 )

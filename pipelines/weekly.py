@@ -1,6 +1,6 @@
 """Every week: what platforms restated in the last month, then every customer figure anew."""
 
-from cortex.steps import credit, keeping, pull, quality, refresh, value
+from cortex.steps import credit, insight, keeping, predict, pull, quality, refresh, sold, value
 
 reread = "weekly"
 steps = (
@@ -10,9 +10,13 @@ steps = (
     credit.everything,
     value.customers,
     value.segments,
+    predict.customers,
     value.products,
+    sold.classes,
     refresh.everything,
     refresh.cohorts,
+    insight.cohorts,
+    insight.worth,
     keeping.retention,
     quality.checks,
 )

@@ -138,6 +138,19 @@ CREATE TABLE IF NOT EXISTS dim_channels (
   PRIMARY KEY (channel)
 );
 
+CREATE TABLE IF NOT EXISTS dim_segments (
+  segment VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  behaviour VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  sort_order SMALLINT NOT NULL,
+  name_pt VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_en VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_es VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  action_pt VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  action_en VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  action_es VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (segment)
+);
+
 CREATE TABLE IF NOT EXISTS dim_customers (
   customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   first_order_date DATE NOT NULL,
@@ -297,6 +310,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -580,6 +594,132 @@ CREATE TABLE IF NOT EXISTS customer_cohorts (
   PRIMARY KEY (cohort_month)
 );
 
+CREATE TABLE IF NOT EXISTS customer_predictions (
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  repeat_days INTEGER NOT NULL,
+  p_alive NUMERIC(18, 6) NOT NULL,
+  is_probably_gone SMALLINT NOT NULL,
+  margin NUMERIC(18, 2),
+  order_value NUMERIC(18, 2) NOT NULL,
+  orders_30 NUMERIC(18, 6) NOT NULL,
+  orders_90 NUMERIC(18, 6) NOT NULL,
+  orders_180 NUMERIC(18, 6) NOT NULL,
+  orders_365 NUMERIC(18, 6) NOT NULL,
+  value_30 NUMERIC(18, 2) NOT NULL,
+  value_90 NUMERIC(18, 2) NOT NULL,
+  value_180 NUMERIC(18, 2) NOT NULL,
+  value_365 NUMERIC(18, 2) NOT NULL,
+  clv NUMERIC(18, 2) NOT NULL,
+  clv_tier VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  at_stake NUMERIC(18, 2) NOT NULL,
+  PRIMARY KEY (customer_key)
+);
+
+CREATE TABLE IF NOT EXISTS customer_models (
+  model VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  `role` VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  is_used SMALLINT NOT NULL,
+  is_converged SMALLINT NOT NULL,
+  reason VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  log_likelihood NUMERIC(18, 6),
+  buyers INTEGER NOT NULL,
+  repeat_buyers INTEGER NOT NULL,
+  correlation NUMERIC(18, 6),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (model, `role`)
+);
+
+CREATE TABLE IF NOT EXISTS customer_model_parameters (
+  model VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  parameter VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  value NUMERIC(18, 6) NOT NULL,
+  error NUMERIC(18, 6),
+  PRIMARY KEY (model, parameter)
+);
+
+CREATE TABLE IF NOT EXISTS cohort_cells (
+  grain VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  cohort DATE NOT NULL,
+  period SMALLINT NOT NULL,
+  customers INTEGER NOT NULL,
+  active INTEGER,
+  orders INTEGER,
+  revenue NUMERIC(18, 2),
+  retention NUMERIC(18, 6),
+  ltv NUMERIC(18, 2),
+  ltv_margin NUMERIC(18, 2),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (grain, channel, cohort, period)
+);
+
+CREATE TABLE IF NOT EXISTS cohort_payback (
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  cohort DATE NOT NULL,
+  customers INTEGER NOT NULL,
+  spend NUMERIC(18, 2),
+  cac NUMERIC(18, 2),
+  ltv NUMERIC(18, 2),
+  ltv_to_cac NUMERIC(18, 6),
+  payback_month SMALLINT,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (channel, cohort)
+);
+
+CREATE TABLE IF NOT EXISTS customer_value (
+  dimension VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  entry VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  label VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  customers INTEGER NOT NULL,
+  repeat_customers INTEGER NOT NULL,
+  orders INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  ltv NUMERIC(18, 2) NOT NULL,
+  window_customers INTEGER NOT NULL,
+  ltv_window NUMERIC(18, 2),
+  margin NUMERIC(18, 2),
+  ltv_margin NUMERIC(18, 2),
+  uncosted_customers INTEGER NOT NULL,
+  value_365 NUMERIC(18, 2),
+  clv NUMERIC(18, 2),
+  spend NUMERIC(18, 2),
+  cac NUMERIC(18, 2),
+  ltv_to_cac NUMERIC(18, 6),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (dimension, entry)
+);
+
+CREATE TABLE IF NOT EXISTS insight_figures (
+  area VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  figure VARCHAR(48) COLLATE utf8mb4_bin NOT NULL,
+  value NUMERIC(18, 6),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (area, figure)
+);
+
+CREATE TABLE IF NOT EXISTS purchase_patterns (
+  weekday SMALLINT NOT NULL,
+  hour SMALLINT NOT NULL,
+  orders INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  PRIMARY KEY (weekday, hour)
+);
+
+CREATE TABLE IF NOT EXISTS product_classes (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  units INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  margin NUMERIC(18, 2),
+  revenue_before NUMERIC(18, 2) NOT NULL,
+  share NUMERIC(18, 6) NOT NULL,
+  growth NUMERIC(18, 6),
+  bcg_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
 CREATE TABLE IF NOT EXISTS dq_results (
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   rule VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -591,6 +731,23 @@ CREATE TABLE IF NOT EXISTS dq_results (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   checked_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, rule, part)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_items (
+  item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  due_on DATE,
+  done_by VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  done_on DATE,
+  changed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (item)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_evidence (
+  name VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seen VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  seen_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
 );
 
 CREATE TABLE IF NOT EXISTS conversion_identifiers (
@@ -611,9 +768,16 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   occurred_at DATETIME(6) NOT NULL,
   value NUMERIC(18, 2) NOT NULL,
+  value_basis VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  predicted_value NUMERIC(18, 2),
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  match_keys VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
   attempts SMALLINT NOT NULL,
   claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   claimed_at DATETIME(6),
@@ -630,7 +794,7 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   PRIMARY KEY (outbox_key)
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
-CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, occurred_at);
 
 CREATE VIEW rpt_ad_revisions AS
 SELECT
@@ -726,6 +890,28 @@ LEFT JOIN (
 ) k ON k.platform = l.channel AND k.product_id = l.product_id
 LEFT JOIN fct_inventory s ON s.platform = k.platform AND s.product_id = k.product_id AND s.day = k.last_day;
 
+CREATE VIEW rpt_categories AS
+SELECT
+    t.day AS day,
+    t.category AS category,
+    COALESCE(MAX(n.name_pt), t.category) AS category_pt,
+    COALESCE(MAX(n.name_en), t.category) AS category_en,
+    COALESCE(MAX(n.name_es), t.category) AS category_es,
+    COUNT(DISTINCT t.order_key) AS orders,
+    SUM(t.quantity) AS units,
+    SUM(t.total) AS revenue,
+    CASE WHEN COUNT(t.unit_cost) = COUNT(*) THEN SUM(t.total - t.quantity * t.unit_cost) END AS margin
+FROM (
+    SELECT
+        o.paid_date AS day, COALESCE(p.category, i.category) AS category,
+        i.order_key, i.quantity, i.total, i.unit_cost
+    FROM fct_order_items i
+    JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+    LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+) t
+LEFT JOIN dim_product_category_translation n ON n.category = t.category
+GROUP BY t.day, t.category;
+
 CREATE VIEW rpt_channel_performance AS
 SELECT
     t.day AS day,
@@ -758,6 +944,53 @@ FROM (
 ) t
 LEFT JOIN dim_channels c ON c.channel = t.channel
 GROUP BY t.day, t.model, t.channel, c.name_pt, c.name_en, c.name_es, c.is_paid, c.sort_order;
+
+CREATE VIEW rpt_cohort_cells AS
+SELECT
+    c.grain AS grain,
+    c.channel AS channel,
+    c.cohort AS cohort,
+    c.period AS period,
+    c.customers AS customers,
+    c.active AS active,
+    c.orders AS orders,
+    c.revenue AS revenue,
+    c.retention AS retention,
+    c.ltv AS ltv,
+    c.ltv_margin AS ltv_margin,
+    c.as_of AS as_of
+FROM cohort_cells c;
+
+CREATE VIEW rpt_cohort_payback AS
+SELECT
+    c.channel AS channel,
+    c.cohort AS cohort,
+    c.customers AS customers,
+    c.spend AS spend,
+    c.cac AS cac,
+    c.ltv AS ltv,
+    c.ltv_to_cac AS ltv_to_cac,
+    c.payback_month AS payback_month,
+    c.as_of AS as_of
+FROM cohort_payback c;
+
+CREATE VIEW rpt_conversion_corrections AS
+SELECT
+    a.destination AS destination,
+    COALESCE(o.paid_date, o.order_date) AS day,
+    a.action AS action,
+    a.state AS state,
+    a.reason AS reason,
+    a.currency AS currency,
+    COUNT(*) AS orders,
+    SUM(p.value) AS told_value,
+    SUM(a.value) AS true_value,
+    SUM(p.value) - SUM(a.value) AS difference
+FROM conversion_outbox a
+JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
+LEFT JOIN fct_orders o ON o.order_key = a.order_key
+WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency;
 
 CREATE VIEW rpt_conversion_delivery AS
 SELECT
@@ -822,6 +1055,72 @@ SELECT
     CASE WHEN c.customers > 0 AND c.spend > 0 THEN ROUND(1.0 * c.spend / c.customers, 6) END AS cac
 FROM customer_cohorts c;
 
+CREATE VIEW rpt_customer_models AS
+SELECT
+    m.model AS model,
+    m.role AS role,
+    COALESCE(p.parameter, '') AS parameter,
+    p.value AS value,
+    p.error AS error,
+    m.is_used AS is_used,
+    m.is_converged AS is_converged,
+    m.reason AS reason,
+    m.log_likelihood AS log_likelihood,
+    m.buyers AS buyers,
+    m.repeat_buyers AS repeat_buyers,
+    m.correlation AS correlation,
+    m.as_of AS as_of
+FROM customer_models m
+LEFT JOIN customer_model_parameters p ON p.model = m.model;
+
+CREATE VIEW rpt_customer_places AS
+SELECT
+    t.place AS state,
+    SUM(t.customers) AS customers,
+    SUM(t.orders) AS total_orders,
+    SUM(t.revenue) AS revenue
+FROM (
+    SELECT
+        CASE WHEN COUNT(*) < 5 OR c.state = '' THEN 'other' ELSE c.state END AS place,
+        COUNT(*) AS customers, SUM(c.total_orders) AS orders, SUM(c.total_revenue) AS revenue
+    FROM dim_customers c
+    GROUP BY c.state
+) t
+GROUP BY t.place;
+
+CREATE VIEW rpt_customer_predictions AS
+SELECT
+    p.customer_key AS customer_key,
+    COALESCE(c.rfm_segment, '') AS rfm_segment,
+    COALESCE(s.behaviour, '') AS behaviour,
+    p.clv_tier AS clv_tier,
+    c.first_order_date AS first_order_date,
+    c.last_order_date AS last_order_date,
+    c.recency_days AS recency_days,
+    c.is_churned AS is_churned,
+    p.p_alive AS p_alive,
+    p.is_probably_gone AS is_probably_gone,
+    c.total_orders AS total_orders,
+    c.ltv_to_date AS ltv_to_date,
+    p.margin AS margin,
+    p.orders_30 AS orders_30,
+    p.orders_90 AS orders_90,
+    p.orders_180 AS orders_180,
+    p.orders_365 AS orders_365,
+    p.value_30 AS value_30,
+    p.value_90 AS value_90,
+    p.value_180 AS value_180,
+    p.value_365 AS value_365,
+    p.clv AS clv,
+    p.at_stake AS at_stake,
+    COALESCE(s.action_pt, '') AS action_pt,
+    COALESCE(s.action_en, '') AS action_en,
+    COALESCE(s.action_es, '') AS action_es,
+    p.as_of AS as_of
+FROM customer_predictions p
+JOIN dim_customers c ON c.customer_key = p.customer_key
+LEFT JOIN dim_segments s ON s.segment = c.rfm_segment;
+
 CREATE VIEW rpt_customer_segments AS
 SELECT
     COALESCE(c.rfm_segment, '') AS rfm_segment,
@@ -836,6 +1135,29 @@ SELECT
     ROUND(1.0 * SUM(c.total_orders) / COUNT(*), 6) AS orders_per_customer
 FROM dim_customers c
 GROUP BY COALESCE(c.rfm_segment, ''), c.first_order_channel;
+
+CREATE VIEW rpt_customer_value AS
+SELECT
+    c.dimension AS dimension,
+    c.entry AS entry,
+    c.label AS label,
+    c.customers AS customers,
+    c.repeat_customers AS repeat_customers,
+    c.orders AS orders,
+    c.revenue AS revenue,
+    c.ltv AS ltv,
+    c.window_customers AS window_customers,
+    c.ltv_window AS ltv_window,
+    c.margin AS margin,
+    c.ltv_margin AS ltv_margin,
+    c.uncosted_customers AS uncosted_customers,
+    c.value_365 AS value_365,
+    c.clv AS clv,
+    c.spend AS spend,
+    c.cac AS cac,
+    c.ltv_to_cac AS ltv_to_cac,
+    c.as_of AS as_of
+FROM customer_value c;
 
 CREATE VIEW rpt_daily_performance AS
 SELECT
@@ -924,6 +1246,14 @@ SELECT
     q.allowed AS allowed,
     q.message AS message
 FROM dq_results q;
+
+CREATE VIEW rpt_insight_figures AS
+SELECT
+    f.area AS area,
+    f.figure AS figure,
+    f.value AS value,
+    f.as_of AS as_of
+FROM insight_figures f;
 
 CREATE VIEW rpt_ltv_cohort AS
 WITH paid AS (
@@ -1062,6 +1392,44 @@ LEFT JOIN dim_geolocation g ON g.country = o.country AND g.postal_prefix = o.pos
 WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
 GROUP BY o.paid_date, o.country, COALESCE(g.state, o.state), COALESCE(g.city, o.city);
 
+CREATE VIEW rpt_price_ranges AS
+SELECT
+    t.day AS day,
+    t.price_range AS price_range,
+    t.sort_order AS sort_order,
+    COUNT(DISTINCT t.order_key) AS orders,
+    SUM(t.quantity) AS units,
+    SUM(t.total) AS revenue
+FROM (
+    SELECT
+        o.paid_date AS day, i.order_key, i.quantity, i.total,
+        CASE WHEN i.unit_price < 50 THEN '0-50' WHEN i.unit_price < 100 THEN '50-100'
+             WHEN i.unit_price < 200 THEN '100-200' WHEN i.unit_price < 500 THEN '200-500' ELSE '500+' END AS price_range,
+        CASE WHEN i.unit_price < 50 THEN 1 WHEN i.unit_price < 100 THEN 2
+             WHEN i.unit_price < 200 THEN 3 WHEN i.unit_price < 500 THEN 4 ELSE 5 END AS sort_order
+    FROM fct_order_items i
+    JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+) t
+GROUP BY t.day, t.price_range, t.sort_order;
+
+CREATE VIEW rpt_product_classes AS
+SELECT
+    k.platform AS platform,
+    k.product_id AS product_id,
+    COALESCE(p.name, '') AS name,
+    COALESCE(p.category, '') AS category,
+    COALESCE(p.abc_class, '') AS abc_class,
+    k.bcg_class AS bcg_class,
+    k.units AS units,
+    k.revenue AS revenue,
+    k.margin AS margin,
+    k.revenue_before AS revenue_before,
+    k.share AS share,
+    k.growth AS growth,
+    k.as_of AS as_of
+FROM product_classes k
+LEFT JOIN dim_products p ON p.platform = k.platform AND p.product_id = k.product_id;
+
 CREATE VIEW rpt_product_performance AS
 SELECT
     o.paid_date AS day,
@@ -1084,6 +1452,14 @@ JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date
 LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
 LEFT JOIN dim_product_category_translation n ON n.category = COALESCE(p.category, i.category)
 GROUP BY o.paid_date, i.platform, i.product_id;
+
+CREATE VIEW rpt_purchase_patterns AS
+SELECT
+    p.weekday AS weekday,
+    p.hour AS hour,
+    p.orders AS orders,
+    p.revenue AS revenue
+FROM purchase_patterns p;
 
 CREATE VIEW rpt_raw_payloads AS
 SELECT 'raw_ecommerce_orders' AS source, COUNT(*) AS payloads, MIN(r.fetched_at) AS first_fetched, MAX(r.fetched_at) AS last_fetched
@@ -1148,6 +1524,27 @@ SELECT
     COUNT(DISTINCT CASE WHEN r.answered_at IS NOT NULL THEN r.review_id END) AS answered
 FROM fct_reviews r
 GROUP BY r.review_date, r.platform, r.score;
+
+CREATE VIEW rpt_rfm_segments AS
+SELECT
+    s.segment AS segment,
+    s.behaviour AS behaviour,
+    s.sort_order AS sort_order,
+    s.name_pt AS name_pt,
+    s.name_en AS name_en,
+    s.name_es AS name_es,
+    COUNT(c.customer_key) AS customers,
+    COALESCE(SUM(c.total_orders), 0) AS total_orders,
+    COALESCE(SUM(c.total_revenue), 0.00) AS revenue,
+    COALESCE(SUM(p.p_alive), 0.0) AS expected_alive,
+    COALESCE(SUM(p.value_365), 0.00) AS value_365,
+    s.action_pt AS action_pt,
+    s.action_en AS action_en,
+    s.action_es AS action_es
+FROM dim_segments s
+LEFT JOIN dim_customers c ON c.rfm_segment = s.segment
+LEFT JOIN customer_predictions p ON p.customer_key = c.customer_key
+GROUP BY s.segment, s.behaviour, s.sort_order, s.name_pt, s.name_en, s.name_es, s.action_pt, s.action_en, s.action_es;
 
 CREATE VIEW rpt_sales_analytics AS
 SELECT

@@ -1,7 +1,8 @@
 """What every test may ask for: a database of each kind, a provisioned client, a still clock, an empty workspace.
 
 `scripts/test` names a MySQL-family server in CORTEX_TEST_MYSQL_URL. Without one the MySQL half of the matrix fails, so
-that nobody takes half of the suite for the whole; CORTEX_TEST_ENGINES=sqlite leaves it out knowingly.
+that nobody takes half of the suite for the whole; CORTEX_TEST_ENGINES=sqlite leaves it out knowingly. So it is with the
+browser and CORTEX_TEST_BROWSER=none.
 """
 
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cortex.clock import Clock
+from cortex.errors import ConfigError
+from cortex.handoff import browser
 from cortex.warehouse import Warehouse, provision
 from cortex.warehouse import engine as engines
 from cortex.workspace import Workspace
@@ -33,6 +36,20 @@ def mysql_url() -> str:
             pytrace=False,
         )
     return url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser for the tracking kit's scripts, or a failure that says how to get one."""
+    if os.environ.get("CORTEX_TEST_BROWSER") == "none":
+        pytest.skip("CORTEX_TEST_BROWSER leaves the browser out")
+    try:
+        return browser.find()
+    except ConfigError as error:
+        pytest.fail(
+            f"{error.message} Run scripts/test, which installs one, or leave it out with CORTEX_TEST_BROWSER=none.",
+            pytrace=False,
+        )
 
 
 @pytest.fixture(params=ENGINES)

@@ -18,6 +18,7 @@ from cortex.sandbox.market import (
     MetaAccount,
     Property,
     Shop,
+    TikTokPixel,
 )
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -91,7 +92,7 @@ def shop(code: str, number: int, days: int = 10) -> Shop:
     google.days += [performance_max(day) for day in days_before(days)]
     gclid = GCLID if number == 1 else OTHER_GCLID
     google.clicks = [GoogleClick(gclid, TODAY - timedelta(days=1), "101", "201", "301")]
-    ga4 = Property(f"50{number}", f"{code} site", "BRL", ZONE)
+    ga4 = Property(f"50{number}", f"{code} site", "BRL", ZONE, f"G-SMALL{number}", f"ga4-secret-{number}")
     ga4.orders = [order(day, position) for position, day in enumerate(days_before(days))][::-1]
     ga4.sessions = [sessions(day, source) for day in days_before(days)[::-1] for source in ("google", "facebook")]
     return Shop(
@@ -107,6 +108,7 @@ def shop(code: str, number: int, days: int = 10) -> Shop:
         meta=meta,
         google=google,
         ga4=ga4,
+        tiktok=TikTokPixel(f"CSMALLMARKET{number}", f"tiktok-token-{number}"),
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Limits, guard, persist
+from cortex.limits import UNSHARED, Pace
 from cortex.secrets import REDACTOR, Secret
 
 T = TypeVar("T")
@@ -22,6 +23,9 @@ LIMITS = Limits(connect=5.0, read=60.0, total=120.0, attempts=5, first_pause=1.0
 
 CROWDED_APP, CROWDED_ACCOUNT = 75.0, 90.0
 """Per cent of an hourly budget from which we slow down. The app's is shared by every tenant of the agency."""
+
+APP_LIMIT = 4
+"""The error that means the app's budget, not the account's (Graph API rate limiting, error codes)."""
 
 Meaning = Literal["too_much", "query", "token", "limit", "permission", "version", "unknown", "transient", "request"]
 
@@ -151,7 +155,12 @@ def named(what: Meaning, code: int, subcode: int, message: str, regain: float) -
                 fix="Assign the ad account to the system user (View performance) and create the token with ads_read.",
             )
         case "limit":
-            return Throttled("CTX-4103", f"Meta asks to slow down ({where}).", retry_after=regain or 30.0)
+            return Throttled(
+                "CTX-4103",
+                f"Meta asks to slow down ({where}).",
+                retry_after=regain or 30.0,
+                scope="app" if code == APP_LIMIT else "account",
+            )
         case "too_much":
             return TooMuch(
                 "CTX-4104",
@@ -185,6 +194,7 @@ class Graph:
         base_url: str | None,
         sleep: Callable[[float], None],
         limits: Limits = LIMITS,
+        pace: Pace = UNSHARED,
     ) -> None:
         from facebook_business.api import FacebookAdsApi
         from facebook_business.session import FacebookSession
@@ -203,6 +213,7 @@ class Graph:
         self._api = FacebookAdsApi(session, api_version=VERSION)
         self._sleep = sleep
         self._limits = limits
+        self._pace = pace
         self.usage = Usage()
 
     def ask(self, method: Literal["GET", "POST"], path: tuple[str, ...], params: Mapping[str, Any], kind: type[T]) -> T:
@@ -210,13 +221,14 @@ class Graph:
 
         Raises CredentialError, Throttled, Transient, TooMuch or PlatformError.
         """
-        return persist(lambda: self._once(method, path, params, kind), self._limits, sleep=self._sleep)
+        return persist(lambda: self._once(method, path, params, kind), self._limits, pace=self._pace, sleep=self._sleep)
 
     def breathe(self) -> None:
         """Before a new question: wait a moment when the budgets are nearly spent. Raises Throttled for longer waits."""
         if not self.usage.crowded:
             return
         pause = max(60.0, self.usage.regain)
+        self._pace.told("app" if self.usage.app >= CROWDED_APP else "account", pause)
         if pause > self._limits.patience:
             raise Throttled("CTX-4103", "Meta's hourly budget is nearly spent.", retry_after=pause)
         self._sleep(pause)

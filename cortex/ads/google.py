@@ -12,17 +12,22 @@ from zoneinfo import ZoneInfo
 import msgspec
 from pydantic import field_validator
 
+from cortex import google
 from cortex.ads import AdPlatform
-from cortex.ads._google_ads import AdsService
 from cortex.ads._remainder import MILLIONTH, remainders
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError
 from cortex.google import CREDENTIALS
+from cortex.google_ads import AdsService
+from cortex.limits import Limit
 from cortex.money import amount, quantum
 from cortex.records import Account, AdClick, AdSpend, History, Notice, Restatement
 from cortex.settings import PlatformSection, SecretName
 
 DEVELOPER_TOKEN = SecretName("GOOGLE_DEVELOPER_TOKEN", "Google Ads developer token (optional since September 2026)")
+
+PROJECT_AT_ONCE, CUSTOMER_AT_ONCE = 10, 2
+"""Runs at a time through one Cloud project and on one account: operations are counted per project."""
 
 PIECE_DAYS = 30
 CLICK_DAYS = 90
@@ -94,6 +99,13 @@ class Google(AdPlatform):
     restates = Restatement(daily=14, weekly=30)
     """Cost settles in days; conversions are dated by their click, and come for up to 90 days after it."""
 
+    def shared(self) -> tuple[Limit, ...]:
+        project = google.project(self.access.vault.find(*CREDENTIALS.names))
+        return (
+            Limit(f"google_ads:customer:{self.config.customer_id}", "account", at_once=CUSTOMER_AT_ONCE),
+            Limit(f"google_ads:project:{project}", "app", at_once=PROJECT_AT_ONCE),
+        )
+
     @cached_property
     def _service(self) -> AdsService:
         return AdsService(
@@ -102,6 +114,7 @@ class Google(AdPlatform):
             self.config.login_customer_id,
             self.config.api_url,
             self.access.sleep,
+            self.pace,
         )
 
     @cached_property

@@ -19,6 +19,7 @@ from cortex.ads._remainder import beyond, unowned
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError, Transient
 from cortex.http import Shifted, persist
+from cortex.limits import Limit, app_of
 from cortex.money import amount
 from cortex.records import Account, AdSpend, History, Notice, Restatement
 from cortex.settings import PlatformSection, SecretName
@@ -45,6 +46,8 @@ SYNC_DAYS = 28
 """Longer windows are read through reports that Meta prepares: big accounts time out while one waits."""
 PAGE, SMALLEST_PAGE = 500, 100
 REPORTS_AT_ONCE = 8
+APP_AT_ONCE = 8
+"""Runs at a time through one app: its hourly budget (app_id_util_pct) is all clients' together."""
 REPORT_PAUSES = (2.0, 3.0, 5.0, 8.0, 13.0, 20.0) + (30.0,) * 118
 """Seconds between looks at a report: an hour in all."""
 REPORT_FIELDS = "async_status,async_percent_completion,error_code,error_subcode,error_message"
@@ -157,6 +160,14 @@ class Meta(AdPlatform):
     """Most claims arrive in three days, the last ones with the 28-day click window."""
 
     _page = PAGE
+
+    def shared(self) -> tuple[Limit, ...]:
+        secret = self.access.vault.find(*APP_SECRET.names)
+        return (
+            Limit(f"meta:account:{self.config.account_id}", "account", at_once=1),
+            Limit(f"meta:app:{app_of(secret.reveal() if secret else None)}", "app", at_once=APP_AT_ONCE),
+        )
+
     """Rows asked for at once; smaller for this account after Meta found it too much."""
 
     @cached_property
@@ -166,6 +177,7 @@ class Meta(AdPlatform):
             self.access.vault.find(*APP_SECRET.names),
             self.config.api_url,
             self.access.sleep,
+            pace=self.pace,
         )
 
     @cached_property

@@ -17,7 +17,8 @@ from cortex.ads import AdPlatform
 from cortex.ads._remainder import beyond, unowned
 from cortex.clock import Window
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
-from cortex.http import Bucket, Client, Limits, Shifted, persist
+from cortex.http import Client, Limits, Shifted, persist
+from cortex.limits import AGENCY, Limit, Scope
 from cortex.money import amount
 from cortex.records import Account, AdSpend, History, Notice, Restatement
 from cortex.secrets import REDACTOR
@@ -47,7 +48,11 @@ MEASURES = ("spend", "impressions", "clicks", "reach", "complete_payment", "tota
 """The last one is the purchases' total value, whatever its name says."""
 
 DEAD = {40102, 40103, 40104, 40105, 40107}
-BUSY = {40016, 40100, 40133}
+BUSY: dict[int, Scope] = {40016: "app", 40100: "app", 40133: "account"}
+"""Too many calls a second, and by whom: the app or one advertiser."""
+APP_AT_ONCE = 5
+CALLS_PER_SECOND, CALLS_AT_ONCE = 5.0, 10.0
+"""Of the app, whoever calls through it: TikTok's own limit depends on the app's tier, the lowest being 10 a second."""
 
 
 class TikTokSection(PlatformSection):
@@ -131,6 +136,12 @@ class TikTok(AdPlatform):
     history = History()
     restates = Restatement(daily=7, weekly=28)
 
+    def shared(self) -> tuple[Limit, ...]:
+        return (
+            Limit(f"tiktok:advertiser:{self.config.advertiser_id}", "account", at_once=1),
+            Limit(f"tiktok:app:{AGENCY}", "app", at_once=APP_AT_ONCE, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE),
+        )
+
     @cached_property
     def _client(self) -> Client:
         return Client(
@@ -138,7 +149,7 @@ class TikTok(AdPlatform):
             self.config.api_url or BASE,
             headers={"Access-Token": self.access.secret(TOKEN).reveal()},
             limits=LIMITS,
-            bucket=Bucket(per_second=5.0, burst=10.0),
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 
@@ -298,7 +309,7 @@ def named(answer: Envelope) -> CortexError:
             fix="Give the app the Reporting permission and authorise it for this advertiser.",
         )
     if answer.code in BUSY:
-        return Throttled("CTX-4803", f"TikTok asks to slow down ({where}).")
+        return Throttled("CTX-4803", f"TikTok asks to slow down ({where}).", retry_after=1.0, scope=BUSY[answer.code])
     if answer.code == 20001 or answer.code // 10_000 == 5:
         return Transient("CTX-4805", f"TikTok answered in part or failed for a moment ({where}).")
     words = REDACTOR.clean(" ".join(answer.message.split()))[:160]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortex.cli import valuing
 from cortex.cli.shell import Answer, Shell, number
 from cortex.errors import UsageError
 
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     tree = typer.Typer(help="Attribution and customer value.", no_args_is_help=True, rich_markup_mode=None)
     tree.command("paths")(paths)
     tree.command("transactions")(transactions)
+    valuing.register(tree)
     app.add_typer(tree, name="analyze")
 
 
@@ -146,7 +148,7 @@ def _valued(
     _show_value(shell, told, horizons, held)
     data = _forecast_facts(told, until, horizons, top)
     if held:
-        data["validation"] = _validation_facts(held)
+        data["validation"] = validation_facts(held)
     warnings = [{"code": note.code, "message": note.message} for note in told.notes]
     return Answer(client=client, data=data, warnings=warnings)
 
@@ -186,7 +188,7 @@ def _forecast_facts(told: Forecast, until: date, horizons: tuple[int, ...], top:
     return facts
 
 
-def _validation_facts(held: Validation) -> dict[str, Any]:
+def validation_facts(held: Validation) -> dict[str, Any]:
     from dataclasses import asdict
 
     facts = {key: value for key, value in vars(held).items() if key not in {"calibration", "notes"}}
@@ -224,15 +226,20 @@ def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: V
     )
     if held:
         shell.show()
-        shell.show(
-            f"{held.cut} to {held.until}: {held.predicted_orders:.0f} orders predicted, {held.actual_orders} came;"
-            f" value {number(held.predicted_value, lang, 2)} predicted, {number(held.actual_value, lang, 2)} came"
-        )
-        shell.table(
-            ["repeat orders", "buyers", "predicted", "actual"],
-            [
-                [row["frequency"], row["buyers"], number(row["predicted"], lang, 3), number(row["actual"], lang, 3)]
-                for row in held.calibration.iter_rows(named=True)
-            ],
-            right=["repeat orders", "buyers", "predicted", "actual"],
-        )
+        show_validation(shell, held, lang)
+
+
+def show_validation(shell: Shell, held: Validation, lang: str) -> None:
+    """What was predicted of the hidden days, what came, and both by number of earlier repeat orders."""
+    shell.show(
+        f"{held.cut} to {held.until}: {held.predicted_orders:.0f} orders predicted, {held.actual_orders} came;"
+        f" value {number(held.predicted_value, lang, 2)} predicted, {number(held.actual_value, lang, 2)} came"
+    )
+    shell.table(
+        ["repeat orders", "buyers", "predicted", "actual"],
+        [
+            [row["frequency"], row["buyers"], number(row["predicted"], lang, 3), number(row["actual"], lang, 3)]
+            for row in held.calibration.iter_rows(named=True)
+        ],
+        right=["repeat orders", "buyers", "predicted", "actual"],
+    )

@@ -66,10 +66,10 @@ def _script(codes: Sequence[str], days: int) -> Iterator[list[str]]:
     """What a person would type, in order."""
     for code in codes:
         yield ["onboard", code]
-    yield ["backfill", "--days", str(days)]
+    yield ["backfill", "--days", str(days), "--jobs", "1"]
     for code in codes:
         yield ["run", "daily", code]
-    yield ["run", "weekly", "--all"]
+    yield ["run", "weekly", "--all", "--jobs", "1"]
     yield ["tracking", "export", codes[0]]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗"}
 ARRIVED = {"accepted", "processed", "duplicate"}
-LEFT_OUT = {"gated", "expired", "planned", "claimed"}
+LEFT_OUT = {"gated", "expired", "planned", "claimed", "sent"}
 """Held by rule, or not due yet."""
 WIDTH = len("offline_conversions.meta_capi")
 STALE = timedelta(hours=26)
@@ -142,9 +142,11 @@ def _quarantine(shell: Shell, code: str, note: Any) -> None:
 
 def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexError]) -> None:
     from cortex.clock import system_clock
-    from cortex.steps import provision
+    from cortex.steps import milestones, provision
 
+    heard = []
     for check in provision.check(tenant, shell.workspace, system_clock()):
+        heard.append(check)
         if check.error is None and check.account is not None:
             account = check.account
             about = ", ".join(
@@ -160,6 +162,10 @@ def _credentials(shell: Shell, tenant: Tenant, note: Any, failures: list[CortexE
             failures.append(check.error)
             page = f"(docs/en/{check.docs})" if check.docs else ""
             note("failed", check.name, check.error.message, " ".join(part for part in (check.error.fix, page) if part))
+    try:
+        milestones.record_checks(shell.database, shell.workspace, tenant.code, heard)
+    except CortexError as error:
+        note("warning", "checklist", f"not written: {error.message}", error.fix)
 
 
 def _rate(shell: Shell, tenant: Tenant, name: str, currency: str, note: Any) -> None:
@@ -247,7 +253,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         sums = {"orders": int(got["orders"] or 0), "revenue": (got["gross_revenue"] or 0) - (got["refunds"] or 0)}
     states = warehouse.rows(
         "SELECT destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n FROM conversion_outbox"
-        " GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
+        " WHERE action = 'purchase' GROUP BY destination, state, CASE WHEN attempts > 0 THEN 1 ELSE 0 END"
     )
     due = sum(
         row["n"] for row in states if row["state"] not in LEFT_OUT or (row["tried"] and row["state"] == "expired")

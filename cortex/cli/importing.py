@@ -76,7 +76,7 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
     from cortex.runner import engine, plan
     from cortex.secrets import Vault
     from cortex.settings import Access
-    from cortex.steps import credit, pull, refresh, value
+    from cortex.steps import credit, insight, predict, pull, refresh, sold, value
     from cortex.stores import Store
     from cortex.tenant import codes
     from cortex.warehouse import provision
@@ -125,9 +125,13 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
             credit.everything,
             value.customers,
             value.segments,
+            predict.customers,
             value.products,
+            sold.classes,
             refresh.everything,
             refresh.cohorts,
+            insight.cohorts,
+            insight.worth,
         ),
         reread="none",
         lookback=False,

@@ -30,6 +30,7 @@ def onboard(
     from cortex.clock import system_clock
     from cortex.secrets import Vault
     from cortex.steps import handover, provision
+    from cortex.tenant import env_files
     from cortex.warehouse import accounts
     from cortex.warehouse import provision as schema
 
@@ -61,6 +62,9 @@ def onboard(
             shell.say(f"                   fix: {check.error.fix or 'cortex explain ' + check.error.code}")
     path, kit, kit_changed = handover.write_kit(tenant, workspace)
     shell.say(f" ✓ tracking kit    {path} ({'written' if kit_changed else 'unchanged'})")
+    missing = env_files.complete(tenant, workspace)
+    if missing:
+        shell.say(f" ✓ .env.example    {len(missing)} name{'s' if len(missing) > 1 else ''} added")
     standing = _standing(shell, tenant, checked)
     shell.say(f" ✓ checklist       {standing}")
     warnings = [{"code": "CTX-3050", "message": str(problem)} for problem in tenant.warnings]
@@ -70,7 +74,7 @@ def onboard(
         warnings.append(
             {"code": "CTX-5024", "message": f"{tenant.code} has no database users of its own. {ensured.unwilling}"}
         )
-    nothing = not changes and not kit_changed and not new_key
+    nothing = not changes and not kit_changed and not new_key and not missing
     shell.show(
         f"{tenant.code}: nothing to change. Checklist: {standing}."
         if nothing
@@ -84,6 +88,7 @@ def onboard(
             "changes": [str(change) for change in changes],
             "credentials": [_check_facts(check) for check in checked],
             "tracking_kit": path,
+            "env_example": missing,
             "kit_warnings": kit.warnings,
             "checklist": standing,
         },
@@ -114,11 +119,13 @@ def _load(shell: Shell, client: str) -> Tenant:
 
 
 def _plan(shell: Shell, tenant: Tenant) -> Answer:
+    from cortex.tenant import env_files
     from cortex.warehouse import accounts
     from cortex.warehouse import provision as schema
 
     wanted = (shell.database, tenant.code, shell.workspace.state)
     changes = [str(change) for change in [*schema.plan(*wanted), *accounts.plan(*wanted)]]
+    changes += [f"add {name} to .env.example" for name in env_files.missing(tenant, shell.workspace)]
     for change in changes:
         shell.show(f"+ {change}")
     shell.show(f"{len(changes)} changes pending, 0 to destroy" if changes else "nothing to change")
@@ -174,9 +181,7 @@ def _check_facts(check: Any) -> dict[str, Any]:
 
 def _standing(shell: Shell, tenant: Tenant, checked: list[Any]) -> str:
     from cortex.handoff import checklist
-    from cortex.steps import handover
-    from cortex.warehouse import Control
+    from cortex.steps import milestones
 
-    with Control.open(shell.database, shell.workspace.state) as control:
-        runs = control.runs(tenant.code, limit=200)
-    return checklist.summary(handover.standing(checked, runs, provisioned=True), "en")
+    milestones.record_checks(shell.database, shell.workspace, tenant.code, checked)
+    return checklist.summary(milestones.standing(tenant, shell.workspace, shell.database), "en")

@@ -18,8 +18,11 @@ from cortex.errors import ConfigError, CortexError, PartialFailure, UsageError
 if TYPE_CHECKING:
     from cortex.clock import Window
     from cortex.run import Recipe
+    from cortex.runner.cluster import Cluster
     from cortex.runner.engine import RunResult, StepResult
     from cortex.runner.plan import Planned
+    from cortex.runner.pool import Ended, Heard
+    from cortex.runner.work import Item
     from cortex.tenant import Tenant
     from cortex.warehouse import Control
 
@@ -33,6 +36,16 @@ Jobs = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Clients at once; when left out one per processor, at most 4.")
 ]
 Queue = Annotated[bool, typer.Option("--queue", help="Leave it to `cortex worker`, here or on another machine.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine", envvar="CORTEX_ENGINE", help="local (processes here) or dask (workers of a scheduler).",
+        show_default=False, show_envvar=False,
+    ),
+]  # fmt: skip
+Scheduler = Annotated[
+    str, typer.Option("--scheduler", metavar="URL", help="tls://HOST:8786 of the dask scheduler; CORTEX_SCHEDULER.")
+]
 Wait = Annotated[str, typer.Option("--wait", metavar="TIME", help="Wait for another run of the client: 30s, 10m.")]
 
 
@@ -62,16 +75,30 @@ def run(
     wait: Wait = "",
     jobs: Jobs = None,
     queue: Queue = False,
+    engine: Engine = "local",
+    scheduler: Scheduler = "",
 ) -> Answer:
     """Run a pipeline for clients, e.g. `cortex run daily xyz`."""
     from cortex.runner import recipes
 
     shell: Shell = context.obj
+    cluster = _cluster(shell, engine, scheduler)
     recipe = recipes.load(shell.workspace, pipeline)
     if pipeline == "backfill":
         raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
     wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
-    how = How(_day(day), days, tuple(only or ()), tuple(skip or ()), resume, dry_run, _seconds(wait), jobs, queue)
+    how = How(
+        _day(day),
+        days,
+        tuple(only or ()),
+        tuple(skip or ()),
+        resume,
+        dry_run,
+        _seconds(wait),
+        jobs,
+        queue,
+        cluster,
+    )
     return _each(shell, f"run {pipeline}", wanted, broken, recipe, how)
 
 
@@ -86,14 +113,28 @@ def backfill(
     wait: Wait = "",
     jobs: Jobs = None,
     queue: Queue = False,
+    engine: Engine = "local",
+    scheduler: Scheduler = "",
 ) -> Answer:
     """Read the past of every active client (or of some), in weekly pieces; interrupted, the same command goes on."""
     from cortex.runner import recipes
 
     shell: Shell = context.obj
+    cluster = _cluster(shell, engine, scheduler)
     recipe = recipes.load(shell.workspace, "backfill")
     wanted, broken = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
-    how = How(_day(day), days, tuple(only or ()), tuple(skip or ()), True, dry_run, _seconds(wait), jobs, queue)
+    how = How(
+        _day(day),
+        days,
+        tuple(only or ()),
+        tuple(skip or ()),
+        True,
+        dry_run,
+        _seconds(wait),
+        jobs,
+        queue,
+        cluster,
+    )
     return _each(shell, "backfill", wanted, broken, recipe, how)
 
 
@@ -191,6 +232,20 @@ class How:
     wait: float
     jobs: int | None
     queue: bool
+    cluster: Cluster | None = None
+    """Whose workers do the runs; None: processes of this machine."""
+
+
+def _cluster(shell: Shell, engine: str, scheduler: str) -> Cluster | None:
+    if engine == "dask":
+        from cortex.runner.cluster import Cluster
+
+        return Cluster.named(scheduler, shell.workspace)
+    if engine != "local":
+        raise UsageError("CTX-5109", f"There is no engine {engine!r}.", fix="--engine local or --engine dask")
+    if scheduler:
+        raise UsageError("CTX-5109", "--scheduler is for --engine dask.", fix="Add --engine dask.")
+    return None
 
 
 def _each(
@@ -224,7 +279,7 @@ def _each(
         error = _verdict(command, options, len(planned), list(failures)) if failures else None
         return Answer(data=previews, client=tenants[0].code if len(tenants) == 1 else "", error=error)
     if how.queue:
-        return _enqueue(shell, planned, recipe, failures)
+        return _enqueue(shell, planned, recipe, how, failures)
     results: list[RunResult] = []
     for code, ended in _ended(shell, planned, recipe, how):
         if isinstance(ended, CortexError):
@@ -250,6 +305,7 @@ def _enqueue(
     shell: Shell,
     planned: Sequence[tuple[Tenant, Window, list[Planned]]],
     recipe: Recipe,
+    how: How,
     failures: dict[str, CortexError],
 ) -> Answer:
     """Leave the runs in the ledger for workers. A client without a schema is refused now, not in the night."""
@@ -266,7 +322,7 @@ def _enqueue(
     with Control.open(shell.database, shell.workspace.state) as control:
         for tenant, window, steps in planned:
             if tenant.code not in failures:
-                run_id = engine.enqueue(tenant, recipe, window, steps, control)
+                run_id = engine.enqueue(tenant, recipe, window, steps, control, resume=how.resume)
                 left.append({"client": tenant.code, "run_id": run_id})
                 shell.say(f"{tenant.code} · {recipe.name} · {window} · queued as {run_id}")
     error = _verdict(shell.command, "", len(left), list(failures)) if failures else None
@@ -281,7 +337,7 @@ def _ended(
     from cortex.runner.work import Item
 
     count = pool.jobs(how.jobs, len(planned))
-    if count == 1:
+    if count == 1 and how.cluster is None:
         for tenant, window, steps in planned:
             try:
                 yield tenant.code, _one(shell, tenant, recipe, window, steps, how)
@@ -305,11 +361,49 @@ def _ended(
         tenant.code: _Talk(shell, tenant, recipe, window, [step.name for step in steps])
         for tenant, window, steps in planned
     }
-    for item, ended in pool.perform(
-        items, outfit, count, lambda item, name, news: talks[item.code].hear(name, news), shell.say
-    ):
+
+    def hear(item: Item, name: str, news: StepResult | int) -> None:
+        talks[item.code].hear(name, news)
+
+    done = (
+        _on_cluster(shell, planned, recipe, how.cluster, items, hear)
+        if how.cluster
+        else pool.perform(items, outfit, count, hear, shell.say)
+    )
+    for item, ended in done:
         talks[item.code].end(ended)
         yield item.code, ended
+
+
+def _on_cluster(
+    shell: Shell,
+    planned: Sequence[tuple[Tenant, Window, list[Planned]]],
+    recipe: Recipe,
+    cluster: Cluster,
+    items: Sequence[Item],
+    hear: Heard,
+) -> Iterator[Ended]:
+    """Write the runs into the ledger, then have the scheduler's workers do them. A scheduler that does not answer is
+    found out first: nothing is left behind for it."""
+    from cortex.runner import cluster as engine_dask
+    from cortex.runner import engine
+    from cortex.warehouse import Control, Warehouse
+
+    ready = []
+    for item, plan in zip(items, planned, strict=True):
+        try:  # a client without a schema is refused before the control schema, which opening makes, is touched
+            Warehouse.open(shell.database, item.code, shell.workspace.state).close()
+            ready.append((item, plan))
+        except CortexError as failure:
+            yield item, failure
+    if not ready:
+        return
+    with cluster.client() as client, Control.open(shell.database, shell.workspace.state) as control:
+        queued = [
+            replace(item, run_id=engine.enqueue(tenant, recipe, window, steps, control, resume=item.resume))
+            for item, (tenant, window, steps) in ready
+        ]
+        yield from engine_dask.perform(queued, control, client, hear, shell.say)
 
 
 class _Talk:
@@ -365,9 +459,8 @@ def _close(shell: Shell, result: RunResult) -> None:
     """What there is to say when a run is over."""
     for notice in result.notices:
         shell.say(f" ! {notice.stream}: {notice.message}")
-    for step in result.failed:
-        if step.error is not None:
-            shell.complain(step.error)
+    for error in result.errors:
+        shell.complain(error)
     verdict = {"ok": "Done", "partial": "Finished with failures", "failed": "Failed", "cancelled": "Cancelled"}[
         result.status
     ]

@@ -56,13 +56,10 @@ class Shell:
 
     @property
     def database(self) -> str:
-        """CORTEX_DATABASE_URL from the environment or the workspace's `.env`; empty means embedded SQLite files."""
-        from cortex.secrets import Secret, read_dotenv
+        """Base URL of the databases; empty means embedded SQLite files."""
+        from cortex.secrets import database_url
 
-        url = os.environ.get("CORTEX_DATABASE_URL") or read_dotenv(self.workspace.root / ".env").get(
-            "CORTEX_DATABASE_URL", ""
-        )
-        return Secret(url, "CORTEX_DATABASE_URL").reveal() if url else ""
+        return database_url(self.workspace.root)
 
     @property
     def terminal(self) -> bool:

@@ -20,6 +20,7 @@ REASONS = {
     "cancelled": "cancelled",
     "not_paid": "not paid yet",
     "zero_value": "nothing is left after refunds",
+    "no_margin": "sold at or below cost: there is no margin to tell",
     "no_consent_policy": "the client file states no consent policy",
     "consent_denied": "the buyer refused",
     "consent_unknown": "the buyer's consent is not known, or was given to an older text",
@@ -52,6 +53,8 @@ class Sale(Struct, frozen=True, kw_only=True):
     marketplace: str = ""
     consent_state: str = "unknown"
     consent_version: str = ""
+    basis: str = "revenue"
+    """What the conversion's value is: revenue, margin, revenue_no_cost."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -104,7 +107,9 @@ def _about_the_order(sale: Sale, target: Target, privacy: Privacy, *, purchase: 
         return "cancelled"
     if not sale.is_paid:
         return "not_paid"
-    return "zero_value" if sale.conversion.value <= Decimal(0) else ""
+    if sale.conversion.value > Decimal(0):
+        return ""
+    return "no_margin" if sale.basis == "margin" else "zero_value"
 
 
 def consent_reason(state: str, version: str, policy: ConsentPolicy | None) -> str:

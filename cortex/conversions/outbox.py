@@ -1,10 +1,10 @@
-"""Outbox: keys, rows and transitions of the ledger that sends each conversion once. Pure: the steps do the SQL."""
+"""Outbox: keys and rows of the ledger that sends each conversion once. Pure: the steps do the SQL."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -12,44 +12,12 @@ import msgspec
 from msgspec import Struct, field
 
 from cortex.conversions.gates import Decision, Sale
+from cortex.conversions.outcomes import FINAL, utc
+from cortex.conversions.worth import Worth, net_value
 from cortex.money import amount
-from cortex.records import Clicks, Conversion, Item, Receipt, SendWindow
+from cortex.records import Clicks, Conversion, Item, SendWindow
 
 Action = Literal["purchase", "restate", "retract"]
-
-TRANSITIONS: dict[str, frozenset[str]] = {
-    "planned": frozenset({"claimed", "gated", "expired"}),
-    "gated": frozenset({"planned", "expired"}),
-    "claimed": frozenset(
-        {"planned", "accepted", "processed", "duplicate", "rejected", "expired", "unknown", "dead"},
-    ),
-    "accepted": frozenset({"planned", "processed", "duplicate", "rejected", "expired", "unknown", "dead"}),
-    "unknown": frozenset({"claimed", "accepted", "processed", "planned"}),
-    "processed": frozenset(),
-    "duplicate": frozenset(),
-    "expired": frozenset(),
-    "rejected": frozenset({"planned"}),
-    "dead": frozenset({"planned"}),
-}
-"""From each state, the states that may follow. Only a person's `replay` leads out of rejected and dead; `unknown` to
-`accepted`, `processed` or `planned` other than through a claim is a person's word too."""
-
-DELIVERED = frozenset({"accepted", "processed", "duplicate"})
-"""The platform has it."""
-FINAL = frozenset({"processed", "duplicate", "expired", "rejected", "dead"})
-
-BACK_OFF = tuple(
-    timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440)
-)  # reaches two days: Meta's window for repeats
-MAX_ATTEMPTS = 10
-NOT_THE_ROWS_FAULT = frozenset({"throttle", "config", "auth"})
-"""Classes that never kill a row by counting attempts: they end when somebody mends them, or with the window."""
-POLL_AFTER = timedelta(minutes=15)
-"""Between two questions about an asynchronous request."""
-DEDUP_MARGIN = timedelta(hours=1)
-"""Kept between the last repeat of an unknown delivery and the end of the platform's deduplication."""
-CLAIM_LASTS = timedelta(minutes=30)
-"""Longer than any batch takes: a claim older than this belongs to a process that died."""
 
 
 class Sealed(Struct, frozen=True, kw_only=True):
@@ -60,18 +28,6 @@ class Sealed(Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     internal: bool = False
     """The buyer belongs to the shop or the agency; told here because the clear address is not kept."""
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """What becomes of a ledger row.
-
-    next_attempt_at: when it is due again (sent, or asked about while `accepted`); None and not settled means held
-    for a person. settled: its fate is known, so that the buyer's identifiers can be deleted.
-    """
-
-    state: str
-    next_attempt_at: datetime | None = None
-    settled: bool = False
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -107,13 +63,6 @@ def event_id(external_id: str) -> str:
     return f"purchase-{external_id}"
 
 
-def net_value(order: Mapping[str, Any]) -> Decimal:
-    """Paid less given back so far, never below zero, in the order's currency."""
-    currency = order["currency"]
-    left = amount(order["paid"], currency) - amount(order["refunded"], currency)
-    return max(left, amount(0, currency))
-
-
 def conversion(
     order: Mapping[str, Any],
     *,
@@ -123,21 +72,27 @@ def conversion(
     items: Iterable[Mapping[str, Any]] = (),
     action: Action = "purchase",
     revision: int = 0,
+    worth: Worth | None = None,
+    value_bucket: Literal["low", "medium", "high", ""] = "",
+    told: Decimal | None = None,
+    adjusted_at: datetime | None = None,
 ) -> Conversion:
     """The conversion a stored order is, for one destination.
 
-    order: a row of fct_orders; items: its rows of fct_order_items. Its time is when the order was placed: that is
+    order: a row of fct_orders; items: its rows of fct_order_items; worth: what it is said to be worth, its net value
+    when left out. Its time is when the order was placed: that is
     what the buyer did, and when the browser's IP, user agent and page were true; a boleto paid later does not move it.
     """
     sealed = sealed or Sealed()
+    worth = worth or Worth(value=net_value(order))
     currency = order["currency"]
     return Conversion(
         key=outbox_key(tenant, order["order_key"], destination, action, revision),
         event_id=event_id(order["external_id"]),
         action=action,
         order_id=order["external_id"],
-        occurred_at=_utc(order["created_at"]),
-        value=net_value(order),
+        occurred_at=utc(order["created_at"]),
+        value=worth.value,
         currency=currency,
         identifiers=sealed.identifiers,
         clicks=Clicks(**{name: order.get(name) or "" for name in Clicks.__struct_fields__}),
@@ -153,11 +108,24 @@ def conversion(
             for line in sorted(items, key=lambda line: int(line["line"]))
         ],
         customer_type="new" if order.get("is_new_customer") else "returning",
+        value_bucket=value_bucket,
+        net_revenue=worth.value if worth.basis == "margin" else None,
+        predicted_ltv=worth.predicted,
+        told=told,
+        adjusted_at=adjusted_at,
     )
 
 
-def sale(order: Mapping[str, Any], made: Conversion, sealed: Sealed | None = None) -> Sale:
-    """What the gates look at: the stored order's facts beside the conversion made of it."""
+def match_keys(made: Conversion) -> str:
+    """Names of what the buyer can be matched by, never the values: what the audit counts once digests are deleted."""
+    plain = {**{name: getattr(made.clicks, name) for name in made.clicks.__struct_fields__}, "ip": made.ip}
+    plain["user_agent"] = made.user_agent
+    found = [key for key, values in made.identifiers.items() if values] + [key for key, value in plain.items() if value]
+    return ",".join(sorted(found))[:255]
+
+
+def sale(order: Mapping[str, Any], made: Conversion, sealed: Sealed | None = None, basis: str = "revenue") -> Sale:
+    """What the gates look at: the stored order's facts beside the conversion made of it. basis: of its value."""
     return Sale(
         conversion=made,
         is_paid=bool(order["is_paid"]),
@@ -167,23 +135,41 @@ def sale(order: Mapping[str, Any], made: Conversion, sealed: Sealed | None = Non
         marketplace=order.get("marketplace") or "",
         consent_state=order.get("consent_state") or "unknown",
         consent_version=order.get("consent_version") or "",
+        basis=basis,
     )
+
+
+def due_at(made: Conversion, window: SendWindow, hold: timedelta, now: datetime) -> datetime:
+    """When a planned purchase may be sent: at once, or when it was held back long enough for early refunds.
+
+    A hold that reaches beyond the platform's shorter window ends half a day before it does.
+    """
+    shortest = min(window.click, window.identifiers) - timedelta(hours=12)
+    return max(now, made.occurred_at + min(hold, shortest)) if hold else now
 
 
 def entry(
     made: Conversion,
     decision: Decision,
     *,
-    order_key: str,
+    order: Mapping[str, Any],
     destination: str,
     revision: int,
     now: datetime,
     run_id: str,
+    worth: Worth | None = None,
+    due: datetime | None = None,
+    settled: bool = False,
 ) -> dict[str, Any]:
-    """A new row of `conversion_outbox`. Holds no identifier: those live beside it, and not for ever."""
+    """A new row of `conversion_outbox`. Holds no identifier: those live beside it, and not for ever.
+
+    due: when a planned row may be sent; at once when left out. settled: nothing more will become of it as it stands,
+    although its state is not final.
+    """
+    planned = decision.state == "planned"
     return {
         "outbox_key": made.key,
-        "order_key": order_key,
+        "order_key": order["order_key"],
         "destination": destination,
         "action": made.action,
         "revision": revision,
@@ -191,15 +177,22 @@ def entry(
         "order_ref": made.order_id,
         "occurred_at": made.occurred_at,
         "value": made.value,
+        "value_basis": worth.basis if worth else "revenue",
+        "predicted_value": worth.predicted if worth else None,
         "currency": made.currency,
         "state": decision.state,
         "reason": decision.stored,
+        "match_keys": match_keys(made),
+        "consent_state": order.get("consent_state") or "unknown",
+        "consent_source": order.get("consent_source") or "",
+        "consent_version": order.get("consent_version") or "",
+        "consent_at": order.get("consent_at"),
         "attempts": 0,
         "claim_id": "",
         "claimed_at": None,
-        "next_attempt_at": now if decision.state == "planned" else None,
+        "next_attempt_at": (due or now) if planned else None,
         "sent_at": None,
-        "settled_at": now if decision.state in FINAL else None,
+        "settled_at": now if settled or decision.state in FINAL else None,
         "request_id": "",
         "payload_sha256": "",
         "error_class": "",
@@ -208,81 +201,3 @@ def entry(
         "created_at": now,
         "run_id": run_id,
     }
-
-
-def told(receipt: Receipt) -> dict[str, str]:
-    """The platform's words as the ledger's columns keep them."""
-    return {
-        "request_id": receipt.request_id[:128],
-        "error_class": receipt.error_class[:16],
-        "error_code": receipt.error_code[:64],
-        "error_message": receipt.message[:255],
-    }
-
-
-def after(
-    receipt: Receipt,
-    *,
-    attempts: int,
-    now: datetime,
-    was: str,
-    sent_at: datetime | None,
-    dedup: timedelta | None,
-) -> Outcome:
-    """What becomes of a claimed (or `accepted` and polled) row when the platform has spoken, or has not.
-
-    attempts: claims so far, this one included. was: the row's state before the claim. sent_at: the first call whose
-    answer is not known (the row keeps it through repeats). dedup: the destination's. An unknown delivery is repeated
-    with the same event id only inside the platform's own deduplication, else it stays unknown and is held.
-    """
-    doubtful = was == "unknown"
-    if receipt.state == "duplicate":
-        return Outcome(state="duplicate", settled=True)
-    if receipt.state == "accepted":
-        return _taken(receipt, polled=was == "accepted", now=now)
-    if receipt.state == "rejected":
-        if receipt.error_class == "expired":
-            # An earlier call nobody answered may have been taken in time.
-            return Outcome(state="unknown") if doubtful else Outcome(state="expired", settled=True)
-        return Outcome(state="rejected", settled=True)
-    due = now + max(BACK_OFF[min(attempts, len(BACK_OFF)) - 1], timedelta(seconds=receipt.retry_after))
-    if receipt.state == "unknown" or doubtful:
-        return _unknown(attempts, due, sent_at or now, dedup)
-    if attempts >= MAX_ATTEMPTS and receipt.error_class not in NOT_THE_ROWS_FAULT:
-        return Outcome(state="dead", settled=True)
-    return Outcome(state="planned", next_attempt_at=due)
-
-
-def _taken(receipt: Receipt, *, polled: bool, now: datetime) -> Outcome:
-    if receipt.processing:
-        return Outcome(state="accepted", next_attempt_at=now + POLL_AFTER)
-    return Outcome(state="processed" if polled else "accepted", settled=True)
-
-
-def _unknown(attempts: int, due: datetime, first: datetime, dedup: timedelta | None) -> Outcome:
-    again = repeatable(first, due, dedup) and attempts < MAX_ATTEMPTS
-    return Outcome(state="unknown", next_attempt_at=due if again else None)
-
-
-def repeatable(first: datetime, at: datetime, dedup: timedelta | None) -> bool:
-    """Whether a delivery nobody answered may be repeated `at` that moment: while the platform would notice."""
-    return dedup is None or at <= first + dedup - DEDUP_MARGIN
-
-
-def abandoned(claimed_at: datetime | None, now: datetime) -> bool:
-    """Whether a claim's holder is gone: the row is then unknown (`after(LOST, …)`), not planned."""
-    return claimed_at is None or now - _utc(claimed_at) > CLAIM_LASTS
-
-
-LOST = Receipt(
-    state="unknown",
-    error_class="ambiguous",
-    error_code="claim_lost",
-    message="The process that sent it ended before an answer was written down.",
-)
-"""Stands for the answer of a call nobody survived to hear."""
-
-
-def _utc(instant: datetime) -> datetime:
-    """Frames lose the zone; the warehouse keeps UTC."""
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

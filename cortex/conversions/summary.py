@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from cortex.conversions.outbox import DELIVERED
+from cortex.conversions.outcomes import DELIVERED
 
 
 class Fate(Struct, frozen=True, kw_only=True):
@@ -41,12 +41,12 @@ def accuracy(rows: Iterable[Mapping[str, Any]]) -> float | None:
     """Percent of purchases that are delivered or were left out by a rule; None when there is nothing to judge.
 
     By rule: gated, or expired before the first attempt (a backfill reaches further back than platforms take). What
-    expired after it could have been sent is a failure, as are rejected, unknown and dead. Planned and claimed rows
-    are not judged yet. Rows: action, state, attempts.
+    expired after it could have been sent is a failure, as are rejected, unknown and dead. Planned, claimed and
+    sent rows are not judged yet. Rows: action, state, attempts.
     """
     good = judged = 0
     for row in rows:
-        if row["action"] != "purchase" or row["state"] in {"planned", "claimed"}:
+        if row["action"] != "purchase" or row["state"] in {"planned", "claimed", "sent"}:
             continue
         judged += 1
         by_rule = row["state"] == "gated" or (row["state"] == "expired" and not row["attempts"])

@@ -9,34 +9,26 @@ that buyers of one purchase are not all alive for certain. The two differ by one
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cortex.customers import ahead, peak
+from cortex.customers.grouping import Ints, Statistics
+from cortex.customers.peak import dot
+
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Parts = tuple[float, Floats, Floats]
+"""Log-likelihood of all buyers, its slope and its curvature by the parameters themselves."""
 Kind = Literal["bg_nbd", "mbg_nbd"]
 NAMES = ("r", "alpha", "a", "b")
 STARTS = ((0.5, 0.5, 1.0, 2.5), (1.0, 1.0, 1.0, 1.0), (0.2, 0.1, 0.5, 5.0), (2.0, 2.0, 2.0, 2.0))
 """r, alpha as a part of the mean age, a, b."""
 FAR = 12.0
 """Logarithms beyond this are no estimate any more: the likelihood has its maximum at infinity or zero."""
-NEAR_ONE = 1e-5
-ENOUGH = 5000
-"""Groups among which the starts are tried."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Buyers grouped by equal (frequency, recency, age). weight: how many are in each group; all shape (groups,)."""
-
-    frequency: Floats
-    recency: Floats
-    age: Floats
-    weight: Floats
-    group_of: Ints
-    """Shape (buyers,)."""
+ENOUGH = 20_000
+"""Buyers among whom the starts are tried."""
 
 
 @dataclass(frozen=True)
@@ -65,172 +57,150 @@ class Fit:
         return {name: getattr(self, name) for name in NAMES}
 
 
-def grouped(frequency: NDArray[np.integer], recency: Floats, age: Floats) -> Statistics:
-    """Equal buyers told once. All shape (buyers,), 0 <= recency <= age; recency 0 where frequency is 0."""
-    spots = np.stack([frequency.astype(np.float64), recency, age])
-    ranked = np.lexsort(spots[::-1])
-    walked = spots[:, ranked]
-    new = np.ones(len(ranked), dtype=np.bool_)
-    new[1:] = (walked[:, 1:] != walked[:, :-1]).any(axis=0)
-    group_of = np.empty(len(ranked), dtype=np.int64)
-    group_of[ranked] = np.cumsum(new) - 1
-    weight = np.bincount(group_of).astype(np.float64)
-    distinct = walked[:, new]
-    return Statistics(distinct[0], distinct[1], distinct[2], weight, group_of)
-
-
 class Likelihood:
-    """The log-likelihood of grouped buyers and its slope, in the logarithms of r, alpha, a, b."""
+    """The log-likelihood of grouped buyers, in the logarithms of r, alpha, a, b.
+
+    Gamma functions see the frequency alone and logarithms of time the age or the recency alone: each is computed once
+    for each distinct value. A group costs one exponential.
+    """
 
     def __init__(self, buyers: Statistics, kind: Kind) -> None:
         self.late = int(kind == "mbg_nbd")
         self.buyers = buyers
-        # Gamma functions see the frequency alone: once for each, not once for each group.
-        self.counts, at = np.unique(buyers.frequency, return_inverse=True)
-        self.at = at
-        self.count_weight = np.bincount(at, weights=buyers.weight)
-        self.may_leave = (buyers.frequency > 0) | bool(self.late)
+        weight, x = buyers.weight, buyers.frequency
+        self.total = float(weight.sum())
+        self.of_count = _sums(buyers.count_at, weight, buyers.counts)
+        self.of_age = _sums(buyers.age_at, weight, buyers.ages)
+        self.bought_by_age = _sums(buyers.age_at, weight * x, buyers.ages)
+        self.may_leave = (buyers.counts > 0) | bool(self.late)
 
-    def __call__(self, logs: Floats) -> tuple[float, Floats]:
-        """Minus log-likelihood and its gradient, per buyer."""
-        from scipy.special import betaln, gammaln, psi
+    def __call__(self, logs: Floats, *, curved: bool = False) -> peak.Point:
+        theta = np.exp(logs)
+        value, slope, curvature = self._alike(*theta, curved=curved)
+        more, steeper, bent = self._lost(*theta, curved=curved)
+        return peak.in_logs(value + more, slope + steeper, curvature + bent, theta, self.total)
 
-        r, alpha, a, b = np.exp(logs)
-        x, buyers = self.counts, self.buyers
-        weight, total = buyers.weight, buyers.weight.sum()
-        shifted = x + self.late
-        of_count = gammaln(r + x) - gammaln(r) + betaln(a, b + shifted) - betaln(a, b)
-        often, stay = r + buyers.frequency, alpha + buyers.age
-        left, leave = alpha + buyers.recency, b + buyers.frequency + self.late - 1
-        log_stay, log_left = np.log(stay), np.log(left)
+    def _alike(self, r: float, alpha: float, a: float, b: float, *, curved: bool) -> Parts:
+        """What a buyer's frequency and age say, as if all were still there."""
+        from scipy.special import betaln, gammaln, psi, zeta
+
+        buyers, weight, late = self.buyers, self.of_count, self.late
+        x, stay = buyers.counts, alpha + buyers.ages
+        silent = r * self.of_age + self.bought_by_age
+        log_stay = np.log(stay)
+        value = dot(weight, gammaln(r + x) - gammaln(r) + betaln(a, b + x + late) - betaln(a, b))
+        value += self.total * r * np.log(alpha) - dot(silent, log_stay)
+        both = dot(weight, psi(a + b + x + late)) - self.total * psi(a + b)
+        slope = np.array([
+            dot(weight, psi(r + x)) - self.total * (psi(r) - np.log(alpha)) - dot(self.of_age, log_stay),
+            self.total * r / alpha - dot(silent, 1 / stay),
+            -both,
+            dot(weight, psi(b + x + late)) - self.total * psi(b) - both,
+        ])  # fmt: skip
+        curvature = np.zeros((4, 4))
+        if curved:
+            # zeta(2, z) is the trigamma function.
+            all_b = dot(weight, zeta(2, a + b + x + late)) - self.total * zeta(2, a + b)
+            curvature[0, 0] = dot(weight, zeta(2, r + x)) - self.total * zeta(2, r)
+            curvature[0, 1] = curvature[1, 0] = self.total / alpha - dot(self.of_age, 1 / stay)
+            curvature[1, 1] = dot(silent, 1 / stay**2) - self.total * r / alpha**2
+            curvature[2:, 2:] = -all_b
+            curvature[3, 3] += dot(weight, zeta(2, b + x + late)) - self.total * zeta(2, b)
+        return float(value), slope, curvature
+
+    def _lost(self, r: float, alpha: float, a: float, b: float, *, curved: bool) -> Parts:
+        """What silence since the last purchase adds: the odds of gone against still there."""
+        buyers, weight = self.buyers, self.buyers.weight
+        often = r + buyers.frequency
+        leave = np.where(self.may_leave, b + buyers.counts + self.late - 1, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            odds = np.where(self.may_leave, np.log(a / np.where(self.may_leave, leave, 1.0)), -np.inf)
-        # Weighed against each other: still there and silent, or gone after the last purchase.
-        gone = odds + often * (log_stay - log_left)
-        alive_log = -np.logaddexp(0.0, gone)
-        dead = -np.expm1(alive_log)
-        value = self.count_weight @ of_count + total * r * np.log(alpha) + weight @ (-often * log_stay - alive_log)
-        along_r = self.count_weight @ (psi(r + x) - psi(r)) + total * np.log(alpha)
-        along_r -= weight @ (log_stay - dead * (log_stay - log_left))
-        along_alpha = total * r / alpha - (weight * often) @ ((1 - dead) / stay + dead / left)
-        all_b = psi(a + b + shifted)
-        along_a = self.count_weight @ (psi(a + b) - all_b) + weight @ dead / a
-        with np.errstate(divide="ignore", invalid="ignore"):
-            falls = np.where(self.may_leave, dead / np.where(self.may_leave, leave, 1.0), 0.0)
-        along_b = self.count_weight @ (psi(b + shifted) - psi(b) + psi(a + b) - all_b) - weight @ falls
-        slope = np.array([along_r * r, along_alpha * alpha, along_a * a, along_b * b])
-        return -float(value) / total, -slope / total
+            odds = np.where(self.may_leave, np.log(a / leave), -np.inf)
+        stay, left = alpha + buyers.ages, alpha + buyers.recencies
+        apart = np.log(stay)[buyers.age_at] - np.log(left)[buyers.recency_at]
+        near = (1 / stay)[buyers.age_at] - (1 / left)[buyers.recency_at]
+        gone = odds[buyers.count_at] + often * apart
+        small = np.exp(-np.abs(gone))
+        dead = np.where(gone > 0, 1.0, small) / (1 + small)
+        value = dot(weight, np.maximum(gone, 0.0) + np.log1p(small))
+        lost = weight * dead
+        by_count = _sums(buyers.count_at, lost, buyers.counts)
+        slope = np.array([dot(lost, apart), dot(lost * often, near), by_count.sum() / a, -dot(by_count, 1 / leave)])
+        curvature = np.zeros((4, 4))
+        if curved:
+            along = np.stack([apart, often * near, np.full(len(often), 1 / a), -(1 / leave)[buyers.count_at]])
+            curvature = np.einsum("in,jn->ij", along * (lost * (1 - dead)), along)
+            nearer = (1 / stay**2)[buyers.age_at] - (1 / left**2)[buyers.recency_at]
+            curvature[0, 1] += dot(lost, near)
+            curvature[1, 0] += dot(lost, near)
+            curvature[1, 1] -= dot(lost * often, nearer)
+            curvature[2, 2] -= by_count.sum() / a**2
+            curvature[3, 3] += dot(by_count, 1 / leave**2)
+        return float(value), slope, curvature
+
+
+def _sums(at: Ints, weight: Floats, values: Floats) -> Floats:
+    """Weight of each of the distinct `values`."""
+    return np.bincount(at, weights=weight, minlength=len(values)).astype(np.float64, copy=False)
 
 
 def fit(buyers: Statistics, kind: Kind) -> Fit:
     """The most likely parameters, from several starts. Never raises: look at `converged`."""
     likelihood = Likelihood(buyers, kind)
+    total = likelihood.total
     scale = max(float(np.average(buyers.age, weights=buyers.weight)), 1e-9)
-    # Which peak is the highest, some thousand groups know; all of them then say where exactly it is.
-    rough = Likelihood(_some(buyers), kind) if len(buyers.weight) > ENOUGH else likelihood
-    best = None
-    for start in STARTS:
-        found = _climbed(rough, np.log(np.array(start) * [1, scale, 1, 1]))
-        if np.isfinite(found.fun) and (best is None or found.fun < best.fun - 1e-12):
-            best = found
-    if best is not None and rough is not likelihood:
-        best = _climbed(likelihood, best.x)
-    if best is None:
+    starts = [np.log(np.array(start) * [1, scale, 1, 1]) for start in STARTS]
+    rough = Likelihood(buyers.sample(ENOUGH), kind) if total > 2 * ENOUGH else likelihood
+    logs = peak.highest(likelihood, rough, starts, FAR)
+    if logs is None:
         return Fit(kind, np.nan, np.nan, np.nan, np.nan, None, np.nan, converged=False)
-    logs, value = _polished(likelihood, best.x)
+    top, theta = likelihood(logs, curved=True), np.exp(logs)
+    error = peak.errors(top.curvature * total, theta, NAMES)
     inside = bool((np.abs(logs) < FAR - 0.5).all())
-    error = _errors(likelihood, logs)
-    r, alpha, a, b = np.exp(logs).tolist()
-    total = float(buyers.weight.sum())
-    return Fit(kind, r, alpha, a, b, error, -float(value) * total, converged=inside and error is not None)
-
-
-def _some(buyers: Statistics) -> Statistics:
-    """Every so many-th group, evenly over frequency, recency and age."""
-    part = slice(None, None, -(-len(buyers.weight) // ENOUGH))
-    return Statistics(
-        buyers.frequency[part], buyers.recency[part], buyers.age[part], buyers.weight[part], np.zeros(0, dtype=np.int64)
-    )
-
-
-def _climbed(likelihood: Likelihood, first: Floats) -> Any:
-    from scipy.optimize import minimize
-
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return minimize(
-            likelihood, first, jac=True, method="L-BFGS-B", bounds=[(-FAR, FAR)] * 4,
-            options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7},
-        )  # fmt: skip
-
-
-def curvature(likelihood: Likelihood, logs: Floats, step: float = 1e-4) -> Floats:
-    """Second derivatives of minus the log-likelihood per buyer, from the analytic slope on both sides."""
-    sides = [(likelihood(logs + step * unit)[1] - likelihood(logs - step * unit)[1]) / (2 * step) for unit in np.eye(4)]
-    matrix = np.stack(sides)
-    symmetric: Floats = (matrix + matrix.T) / 2
-    return symmetric
-
-
-def _polished(likelihood: Likelihood, logs: Floats) -> tuple[Floats, float]:
-    """A few Newton steps, as long as they climb."""
-    value, slope = likelihood(logs)
-    for _ in range(5):
-        try:
-            step = np.linalg.solve(curvature(likelihood, logs), slope)
-        except np.linalg.LinAlgError:
-            break
-        if not np.isfinite(step).all() or np.abs(step).max() > 1:
-            break
-        lower, flatter = likelihood(logs - step)
-        if not lower <= value:
-            break
-        logs, value, slope = logs - step, lower, flatter
-        if np.abs(step).max() < 1e-9:
-            break
-    return logs, value
-
-
-def _errors(likelihood: Likelihood, logs: Floats) -> dict[str, float] | None:
-    matrix = curvature(likelihood, logs) * likelihood.buyers.weight.sum()
-    if not np.isfinite(matrix).all() or np.linalg.eigvalsh(matrix).min() <= 0:
-        return None
-    # The logarithm's error times the value is the value's error (delta method).
-    spread = np.sqrt(np.diag(np.linalg.inv(matrix))) * np.exp(logs)
-    return dict(zip(NAMES, spread.tolist(), strict=True))
+    r, alpha, a, b = theta.tolist()
+    return Fit(kind, r, alpha, a, b, error, -top.value * total, converged=inside and error is not None)
 
 
 def alive(model: Fit, buyers: Statistics) -> Floats:
     """Chance that a buyer has not left, by group. BG/NBD: 1 for buyers of one purchase, whatever their age."""
-    from scipy.special import expit
-
-    x = buyers.frequency
-    leave = np.maximum(model.b + x + model.late - 1, 1e-300)
-    gone = np.log(model.a / leave) + (model.r + x) * np.log((model.alpha + buyers.age) / (model.alpha + buyers.recency))
-    chance: Floats = expit(-gone)
-    return chance if model.late else np.where(x > 0, chance, 1.0)
+    x = buyers.counts
+    log_odds = np.log(model.a / np.maximum(model.b + x + model.late - 1, 1e-300))
+    silence = np.log(model.alpha + buyers.ages)[buyers.age_at]
+    silence -= np.log(model.alpha + buyers.recencies)[buyers.recency_at]
+    # Beyond e^700 the chance is zero to the last bit.
+    odds = np.exp(np.minimum(log_odds[buyers.count_at] + (model.r + buyers.frequency) * silence, 700.0))
+    chance: Floats = 1 / (1 + odds)
+    return chance if model.late else np.where(buyers.frequency > 0, chance, 1.0)
 
 
 def expected(model: Fit, buyers: Statistics, horizon: float) -> Floats:
-    """Purchases expected in the next `horizon` units, by group (equation 10 of the paper).
+    """Purchases expected in the next `horizon` units, by group (equation 10 of the paper)."""
+    return combined(model, buyers, np.array([horizon]), np.ones((1, 1)))[:, 0]
 
-    The hypergeometric term is taken after Pfaff's transformation, in which nothing overflows for frequent buyers.
+
+def combined(model: Fit, buyers: Statistics, horizons: Floats, mix: Floats) -> Floats:
+    """Purchases expected up to each of the horizons, combined by `mix` (horizons, figures): shape (groups, figures).
+
+    Of a buyer who is still there only frequency and age matter: each distinct pair is computed once.
     """
-    x = buyers.frequency
-    return _purchases(model, x, horizon / (model.alpha + buyers.age)) * alive(model, buyers)
+    first, pair_of = buyers.pairs
+    x, stay = buyers.frequency[first], model.alpha + buyers.age[first]
+    reach = horizons / stay[:, None]
+    told = ahead.purchases((model.r + x)[:, None], model.a, (model.b + x + model.late)[:, None], reach)
+    figures = np.einsum("ph,hf->pf", told, mix)
+    chance = alive(model, buyers)
+    whole: Floats = figures[pair_of] * chance[:, None]
+    return whole
+
+
+def discounting(months: int, rate: float) -> Floats:
+    """Weights of the purchases expected up to each month's end that give their present value, `rate` a month."""
+    factors = (1 + rate) ** -np.arange(1.0, months + 1)
+    return -np.diff(factors, append=0.0)
 
 
 def expected_of_newcomer(model: Fit, horizon: float | Floats) -> Floats:
     """Repeat purchases expected of a buyer in the `horizon` units after the first purchase (equation 9)."""
     reach = np.asarray(horizon, dtype=np.float64) / model.alpha
     stays = model.b / (model.a + model.b) if model.late else 1.0
-    return _purchases(model, np.zeros_like(reach), reach) * stays
-
-
-def _purchases(model: Fit, x: Floats, reach: Floats) -> Floats:
-    """Purchases of a buyer who is alive. reach: horizon / (alpha + age)."""
-    from scipy.special import hyp2f1
-
-    a = model.a if abs(model.a - 1) > NEAR_ONE else 1 + NEAR_ONE  # the formula has a hole at 1, its value has none
-    whole = a + model.b + x + model.late - 1
-    term = hyp2f1(model.r + x, a - 1, whole, -reach)
-    return np.asarray(whole / (a - 1) * (1 - term), dtype=np.float64)
+    rate, stay = np.full_like(reach, model.r), np.full_like(reach, model.b + model.late)
+    return ahead.purchases(rate, model.a, stay, reach) * stays

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+Ints = npt.NDArray[np.int64]
 
 CROWD = 10
 """An alias shared by more distinct store accounts than this is a placeholder (a shop's own phone, a fake CPF), not a
@@ -17,13 +20,6 @@ def merge(aliases: pl.DataFrame) -> pl.DataFrame:
     Returns order_key, customer_key (unique by order_key). The customer_key is the smallest alias of the connected
     component, so the result does not depend on the order in which orders were loaded.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    if aliases.is_empty():
-        return pl.DataFrame(
-            {"order_key": [], "customer_key": []}, schema={"order_key": pl.String, "customer_key": pl.String}
-        )
     usable = aliases.join(_crowds(aliases), on="alias", how="anti")
     # An order whose every alias is a crowd still has a buyer: its own strongest alias, unmerged.
     lonely = aliases.join(usable.select("order_key").unique(), on="order_key", how="anti")
@@ -32,14 +28,30 @@ def merge(aliases: pl.DataFrame) -> pl.DataFrame:
     names = usable["alias"].unique().sort()
     order_at = usable["order_key"].replace_strict(orders, pl.int_range(len(orders), eager=True), return_dtype=pl.Int64)
     alias_at = usable["alias"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
-    size = len(orders) + len(names)
-    rows, columns = order_at.to_numpy(), alias_at.to_numpy() + len(orders)
-    graph = coo_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
-    count, component = connected_components(graph, directed=False)
-    smallest = np.full(count, len(names), dtype=np.int64)
-    np.minimum.at(smallest, component[len(orders) :], np.arange(len(names)))
-    merged = pl.DataFrame({"order_key": orders, "customer_key": names.gather(smallest[component[: len(orders)]])})
+    smallest = _smallest_together(
+        order_at.cast(pl.Int64).to_numpy(), alias_at.cast(pl.Int64).to_numpy(), len(orders), len(names)
+    )
+    merged = pl.DataFrame({"order_key": orders, "customer_key": names.gather(smallest)})
     return pl.concat([merged, lonely.select("order_key", customer_key="alias")]).sort("order_key")
+
+
+def _smallest_together(order_at: Ints, alias_at: Ints, orders: int, aliases: int) -> Ints:
+    """For each order the smallest alias of its connected component, given the pairs of an order and an alias of it.
+
+    Labels spread by minima and are then followed to where they point (Shiloach and Vishkin), so that a chain of n
+    aliases takes about log n rounds. scipy's connected_components does the same for 26 MB more in every daily run.
+    """
+    label = np.arange(aliases, dtype=np.int64)
+    while True:
+        seen = np.full(orders, aliases, dtype=np.int64)
+        np.minimum.at(seen, order_at, label[alias_at])
+        spread = label.copy()
+        np.minimum.at(spread, label[alias_at], seen[order_at])
+        np.minimum.at(spread, alias_at, seen[order_at])
+        spread = spread[spread]
+        if np.array_equal(spread, label):
+            return seen
+        label = spread
 
 
 def _crowds(aliases: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cortex.customers import frequency as counting
-from cortex.customers import spend
+from cortex.customers import grouping, spend
 from cortex.customers.summary import summary
 
 Floats = NDArray[np.float64]
@@ -68,26 +68,47 @@ def forecast(
     in the next `months` months, discounted monthly. Fallbacks: the other model, then the market's average rate for
     buyers whose last purchase is at most `churn_days` old; for values the market's average.
     """
-    table = summary(purchases, until=until, unit_days=UNIT)
-    buyers = counting.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
+    return of_summary(
+        summary(purchases, until=until, unit_days=UNIT),
+        kind=kind,
+        horizons=horizons,
+        churn_days=churn_days,
+        monthly_discount=monthly_discount,
+        months=months,
+    )
+
+
+def of_summary(
+    table: pl.DataFrame,
+    *,
+    kind: counting.Kind = "bg_nbd",
+    horizons: Sequence[int] = HORIZONS,
+    churn_days: int = 90,
+    monthly_discount: float = 0.01,
+    months: int = 12,
+) -> Forecast:
+    """As `forecast`, from one row for each buyer (`summary`, times in weeks): all that the models need to know."""
+    buyers = grouping.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
     notes: list[Note] = []
     fits = _fits(table, buyers, kind, notes)
     chosen = next((fit for fit in fits.values() if fit.converged), None)
     if chosen and chosen.kind != kind:
         notes.append(Note("other_model", f"{kind} did not converge; the figures are those of {chosen.kind}."))
-    steps = [days / UNIT for days in horizons] + [k * MONTH / UNIT for k in range(1, months + 1)]
+    ends = np.array([*horizons, *(k * MONTH for k in range(1, months + 1))]) / UNIT
+    # A figure for each horizon, and the last one for the present value of the months.
+    mix = np.eye(len(ends), len(horizons) + 1)
+    mix[len(horizons) :, -1] = counting.discounting(months, monthly_discount)
     if chosen:
         leaving = fits["mbg_nbd"] if fits["mbg_nbd"].converged else chosen
         chance = counting.alive(leaving, buyers)
-        ahead = np.stack([counting.expected(chosen, buyers, step) for step in steps], axis=1)
+        ahead = counting.combined(chosen, buyers, ends, mix)
     else:
         if fits:
             notes.append(Note("no_convergence", "No model of repeat purchases could be fitted: averages are used."))
-        chance, ahead = _average(buyers, steps, churn_days / UNIT)
+        chance, ahead = _average(buyers, ends, churn_days / UNIT)
+        ahead = ahead @ mix
     worth, spending, correlated = _order_values(table, notes)
     chance, ahead = chance[buyers.group_of], ahead[buyers.group_of]
-    monthly = np.diff(ahead[:, len(horizons) :], axis=1, prepend=0.0)
-    present = monthly @ (1 + monthly_discount) ** -np.arange(1.0, months + 1)
     told = table.select(
         "customer_key",
         "frequency",
@@ -97,7 +118,7 @@ def forecast(
         order_value=pl.Series(worth),
         **{f"orders_{days}": pl.Series(ahead[:, at]) for at, days in enumerate(horizons)},
         **{f"value_{days}": pl.Series(ahead[:, at] * worth) for at, days in enumerate(horizons)},
-        clv=pl.Series(present * worth),
+        clv=pl.Series(ahead[:, -1] * worth),
     )
     return Forecast(
         told,
@@ -111,7 +132,7 @@ def forecast(
 
 
 def _fits(
-    table: pl.DataFrame, buyers: counting.Statistics, kind: counting.Kind, notes: list[Note]
+    table: pl.DataFrame, buyers: grouping.Statistics, kind: counting.Kind, notes: list[Note]
 ) -> dict[str, counting.Fit]:
     """Both models, the wanted one first; none where too few buyers came back."""
     repeated = table.filter(pl.col("frequency") > 0).height
@@ -124,12 +145,12 @@ def _fits(
     return {name: counting.fit(buyers, name) for name in kinds}
 
 
-def _average(buyers: counting.Statistics, steps: Sequence[float], churn: float) -> tuple[Floats, Floats]:
+def _average(buyers: grouping.Statistics, ends: Floats, churn: float) -> tuple[Floats, Floats]:
     """Everybody at the market's rate of repeat purchases, until a purchase is too long ago."""
     lived = float(buyers.weight @ buyers.age)
     rate = float(buyers.weight @ buyers.frequency) / lived if lived else 0.0
     chance = (buyers.age - buyers.recency <= churn).astype(np.float64)
-    return chance, chance[:, None] * rate * np.array(steps)
+    return chance, chance[:, None] * rate * ends
 
 
 def _order_values(table: pl.DataFrame, notes: list[Note]) -> tuple[Floats, spend.Fit | None, float]:
@@ -215,12 +236,10 @@ def validate(purchases: pl.DataFrame, *, cut: date, until: date, kind: counting.
 
 
 def _auc(score: Floats, came: NDArray[np.bool_]) -> float | None:
-    from scipy.stats import rankdata
-
     yes, no = int(came.sum()), int((~came).sum())
     if not yes or not no:
         return None
-    return float((rankdata(score)[came].sum() - yes * (yes + 1) / 2) / (yes * no))
+    return float((pl.Series(score).rank("average").to_numpy()[came].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
 def _gini(score: Floats, value: Floats) -> float:

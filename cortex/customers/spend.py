@@ -7,17 +7,19 @@ do with how often they buy: `correlation` says whether that holds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cortex.customers import peak
+from cortex.customers.peak import dot
 
 Floats = NDArray[np.float64]
 NAMES = ("p", "q", "v")
 STARTS = ((1.0, 2.0, 1.0), (6.0, 4.0, 0.4), (0.5, 1.5, 3.0), (20.0, 10.0, 0.1))
 """p, q, v as a part of the mean."""
 FAR = 14.0
-ENOUGH = 5000
+ENOUGH = 20_000
 """Buyers among whom the starts are tried."""
 
 
@@ -47,76 +49,61 @@ def correlation(frequency: Floats, monetary: Floats) -> float:
 
 
 class Likelihood:
-    """The log-likelihood of repeat buyers and its slope, in the logarithms of p, q, v."""
+    """The log-likelihood of repeat buyers, in the logarithms of p, q, v."""
 
     def __init__(self, frequency: Floats, monetary: Floats) -> None:
-        self.x, self.z = frequency, monetary
+        self.x, self.spent = frequency, frequency * monetary
         self.counts, at = np.unique(frequency, return_inverse=True)
         self.count_weight = np.bincount(at).astype(np.float64)
-        self.log_spent = np.log(frequency * monetary)
+        self.bought_log_spent = dot(frequency, np.log(self.spent))
         self.log_mean = float(np.log(monetary).sum())
 
-    def __call__(self, logs: Floats) -> tuple[float, Floats]:
-        """Minus log-likelihood and its gradient, per buyer."""
-        from scipy.special import gammaln, psi
+    def __call__(self, logs: Floats, *, curved: bool = False) -> peak.Point:
+        from scipy.special import gammaln, psi, zeta
 
-        p, q, v = np.exp(logs)
+        p, q, v = theta = np.exp(logs)
         total, counts, weight = len(self.x), self.counts, self.count_weight
-        both = self.x * self.z + v
+        both = self.spent + v
+        part = 1 / both
         log_both = np.log(both)
-        gap = self.log_spent - log_both
-        value = weight @ (gammaln(p * counts + q) - gammaln(p * counts)) - total * (gammaln(q) - q * np.log(v))
-        value += p * (self.x @ gap) - q * log_both.sum() - self.log_mean
-        near = psi(p * counts + q)
-        along_p = weight @ (counts * (near - psi(p * counts))) + self.x @ gap
-        along_q = weight @ near - total * (psi(q) - np.log(v)) - log_both.sum()
-        along_v = total * q / v - ((p * self.x + q) / both).sum()
-        return -float(value) / total, -np.array([along_p * p, along_q * q, along_v * v]) / total
+        logs_of_both, gap = log_both.sum(), self.bought_log_spent - dot(self.x, log_both)
+        value = dot(weight, gammaln(p * counts + q) - gammaln(p * counts)) - total * (gammaln(q) - q * np.log(v))
+        value += p * gap - q * logs_of_both - self.log_mean
+        near, bought, parts = psi(p * counts + q), dot(self.x, part), part.sum()
+        slope = np.array([
+            dot(weight, counts * (near - psi(p * counts))) + gap,
+            dot(weight, near) - total * (psi(q) - np.log(v)) - logs_of_both,
+            total * q / v - p * bought - q * parts,
+        ])  # fmt: skip
+        curvature = np.zeros((3, 3))
+        if curved:
+            # zeta(2, z) is the trigamma function.
+            both_ways = zeta(2, p * counts + q)
+            curvature[0, 0] = dot(weight * counts**2, both_ways - zeta(2, p * counts))
+            curvature[0, 1] = curvature[1, 0] = dot(weight * counts, both_ways)
+            curvature[0, 2] = curvature[2, 0] = -bought
+            curvature[1, 1] = dot(weight, both_ways) - total * zeta(2, q)
+            curvature[1, 2] = curvature[2, 1] = total / v - parts
+            curvature[2, 2] = p * dot(self.x * part, part) + q * dot(part, part) - total * q / v**2
+        return peak.in_logs(value, slope, curvature, theta, total)
 
 
 def fit(frequency: Floats, monetary: Floats) -> Fit:
     """The most likely parameters. frequency, monetary: shape (buyers,), repeat buyers only, both above 0."""
     frequency = frequency.astype(np.float64)
-    likelihood = Likelihood(frequency, monetary)
-    step = -(-len(frequency) // ENOUGH)
-    # Which peak is the highest, some thousand buyers know; all of them then say where exactly it is.
+    likelihood, total = Likelihood(frequency, monetary), len(frequency)
+    step = -(-total // ENOUGH)
     rough = Likelihood(frequency[::step], monetary[::step]) if step > 1 else likelihood
     scale = float(monetary.mean())
-    best = None
-    for start in STARTS:
-        found = _climbed(rough, np.log(np.array(start) * [1, 1, scale]))
-        if np.isfinite(found.fun) and (best is None or found.fun < best.fun - 1e-12):
-            best = found
-    if best is not None and step > 1:
-        best = _climbed(likelihood, best.x)
-    if best is None:
+    logs = peak.highest(likelihood, rough, [np.log(np.array(start) * [1, 1, scale]) for start in STARTS], FAR)
+    if logs is None:
         return Fit(np.nan, np.nan, np.nan, None, np.nan, converged=False)
-    p, q, v = np.exp(best.x).tolist()
-    error = _errors(likelihood, best.x)
-    inside = bool((np.abs(best.x) < FAR - 0.5).all())
-    value = -float(best.fun) * len(frequency)
+    top, theta = likelihood(logs, curved=True), np.exp(logs)
+    error = peak.errors(top.curvature * total, theta, NAMES)
+    inside = bool((np.abs(logs) < FAR - 0.5).all())
+    p, q, v = theta.tolist()
     # With q of 1 or less the mean order value of the market is infinite.
-    return Fit(p, q, v, error, value, converged=inside and error is not None and q > 1)
-
-
-def _climbed(likelihood: Likelihood, first: Floats) -> Any:
-    from scipy.optimize import minimize
-
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return minimize(
-            likelihood, first, jac=True, method="L-BFGS-B", bounds=[(-FAR, FAR)] * 3,
-            options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9},
-        )  # fmt: skip
-
-
-def _errors(likelihood: Likelihood, logs: Floats, step: float = 1e-4) -> dict[str, float] | None:
-    sides = [(likelihood(logs + step * unit)[1] - likelihood(logs - step * unit)[1]) / (2 * step) for unit in np.eye(3)]
-    matrix = np.stack(sides) * len(likelihood.x)
-    matrix = (matrix + matrix.T) / 2
-    if not np.isfinite(matrix).all() or np.linalg.eigvalsh(matrix).min() <= 0:
-        return None
-    spread = np.sqrt(np.diag(np.linalg.inv(matrix))) * np.exp(logs)
-    return dict(zip(NAMES, spread.tolist(), strict=True))
+    return Fit(p, q, v, error, -top.value * total, converged=inside and error is not None and q > 1)
 
 
 def expected_value(model: Fit, frequency: Floats, monetary: Floats) -> Floats:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
-from cortex.settings import Adapter
+from cortex.settings import Adapter, PlatformSection
+
+
+class DestinationSection(PlatformSection):
+    """What the block of every destination may say."""
+
+    value: Literal["revenue", "margin", "predicted_ltv"] = "revenue"
+    """What a sale is said to be worth: revenue (paid less refunded), margin (that less freight, tax and cost), or
+    revenue with the value predicted for the buyer beside it (Meta alone)."""
+    hold_days: Annotated[int, Field(ge=0, le=60)] = 0
+    """Days a sale is held back before it is told, so that early refunds are never told at all."""
 
 
 class Destination(Adapter, ABC):
+    config: DestinationSection
     identifiers: ClassVar[IdentifierRules]
     window: ClassVar[SendWindow]
     batch: ClassVar[int]
@@ -23,6 +36,10 @@ class Destination(Adapter, ABC):
     delivery whose fate is unknown may be repeated."""
     restates: ClassVar[bool] = False
     """Whether a refund can be told: the platform replaces the value of a conversion it has."""
+    refunds_only: ClassVar[bool] = False
+    """Whether the platform hears of purchases from the shop's own tags: `send` answers them `duplicate` and calls nobody."""
+    predicts: ClassVar[bool] = False
+    """Whether the platform takes the value predicted for a buyer."""
 
     @abstractmethod
     def check(self) -> Account:
@@ -43,6 +60,10 @@ class Destination(Adapter, ABC):
     def settle(self, request_id: str) -> list[tuple[str, Receipt]]:  # noqa: ARG002
         """Ask what became of an accepted asynchronous request: (event id or "*", receipt). Synchronous platforms: nothing."""
         return []
+
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:  # noqa: ARG002
+        """What the platform is known to refuse, found here: the receipt of a row `send` and `body` leave out, or None."""
+        return None
 
     def missing(self, conversion: Conversion) -> str:  # noqa: ARG002
         """Why this platform could not match the conversion (too thin an identity), or an empty string."""

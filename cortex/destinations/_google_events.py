@@ -88,7 +88,14 @@ def event(conversion: Conversion) -> Event:
     """
     click = click_id(conversion.clicks)
     users = user_identifiers(conversion)
-    customer = CUSTOMER_TYPES.get(conversion.customer_type)
+    properties = {
+        name: value
+        for name, value in (
+            ("customerType", CUSTOMER_TYPES.get(conversion.customer_type, "")),
+            ("customerValueBucket", conversion.value_bucket.upper()),
+        )
+        if value
+    }
     return Event(
         ad_identifiers=click or UNSET,
         conversion_value=amount(conversion.value, conversion.currency),
@@ -97,7 +104,7 @@ def event(conversion: Conversion) -> Event:
         event_timestamp=conversion.occurred_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         transaction_id=conversion.order_id,
         user_data={"userIdentifiers": users} if users else UNSET,
-        user_properties={"customerType": customer} if customer else UNSET,
+        user_properties=properties or UNSET,
     )
 
 

@@ -128,7 +128,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> CortexError:
             fix="Authorise again with the scope https://www.googleapis.com/auth/datamanager, then run `cortex doctor`.",
         )
     if kind == "throttle":
-        return Throttled("CTX-4253", "Google asks to slow down.", retry_after=retry_after(headers))
+        return Throttled("CTX-4253", "Google asks to slow down.", retry_after=retry_after(headers), scope="app")
     if kind == "transient":
         return Transient("CTX-4254", f"Google failed for a moment ({named}).")
     if kind in {"data", "expired"}:

@@ -11,6 +11,8 @@ from cortex.errors import CortexError, CredentialError, PlatformError, Throttled
 from cortex.http import retry_after
 from cortex.secrets import REDACTOR
 
+APP_LIMIT = 4
+"""The error that means the app's budget, not the account's."""
 SUBCODES = {
     33: "config",  # object missing, or no permission to see it
     458: "auth", 459: "auth", 460: "auth", 463: "auth", 467: "auth",
@@ -98,7 +100,12 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> CortexError:
             fix="Create a new token in Events Manager, set META_CAPI_TOKEN and run `cortex doctor`.",
         )
     if kind == "throttle":
-        return Throttled("CTX-4153", "Meta asks to slow down.", retry_after=retry_after(headers) or _regain(headers))
+        return Throttled(
+            "CTX-4153",
+            "Meta asks to slow down.",
+            retry_after=retry_after(headers) or _regain(headers),
+            scope="app" if error.code == APP_LIMIT else "account",
+        )
     if kind == "transient":
         return Transient("CTX-4154", f"Meta failed for a moment (HTTP {status}, {code_text(error)}).")
     return SetupRefused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from decimal import Decimal
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from cortex.destinations._browser import ip_address, page
 from cortex.money import amount
 from cortex.records import Conversion
 
@@ -17,9 +17,6 @@ from cortex.records import Conversion
 _FBC = re.compile(r"fb\.\d\.(\d{13})\.[A-Za-z0-9_-]{1,500}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?")
 _FBP = re.compile(r"fb\.\d\.\d{13}\.\d{1,24}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?")
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:\.[0-9A-Za-z]{8})?")
-_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4 = re.compile(r"\.".join([_OCTET] * 4))
-_UNIQUE_LOCAL = ipaddress.IPv6Network("fc00::/7")
 
 TOO_THIN = (
     frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
@@ -43,8 +40,10 @@ class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True):
     contents: list[Content] | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
     currency: str
+    net_revenue: Decimal | UnsetType = UNSET
     num_items: int | UnsetType = UNSET
     order_id: str
+    predicted_ltv: Decimal | UnsetType = UNSET
     value: Decimal
 
 
@@ -87,8 +86,10 @@ def event(conversion: Conversion, action_source: str) -> Event:
             contents=contents or UNSET,
             content_type="product" if contents else UNSET,
             currency=currency,
+            net_revenue=_money(conversion.net_revenue, currency),
             num_items=sum(item.quantity for item in conversion.items) if contents else UNSET,
             order_id=conversion.order_id,
+            predicted_ltv=_money(conversion.predicted_ltv, currency),
             value=amount(conversion.value, currency),
         ),
         customer_segmentation=SEGMENTS.get(conversion.customer_type, UNSET),
@@ -98,6 +99,10 @@ def event(conversion: Conversion, action_source: str) -> Event:
         event_time=int(conversion.occurred_at.timestamp()),
         user_data=user,
     )
+
+
+def _money(value: Decimal | None, currency: str) -> Decimal | UnsetType:
+    return UNSET if value is None else amount(value, currency)
 
 
 def user_data(conversion: Conversion) -> dict[str, Any]:
@@ -124,31 +129,6 @@ def fbc(conversion: Conversion) -> str:
     value = conversion.clicks.fbc or (f"fb.1.{ordered}.{bare}" if bare else "")
     parts = _FBC.fullmatch(value)
     return value if parts and int(parts[1]) <= ordered else ""
-
-
-def ip_address(text: str) -> str:
-    """The buyer's address without port, brackets or proxies after it; nothing for one of a private network."""
-    first = text.partition(",")[0].strip()
-    if first.startswith("["):
-        first = first[1:].partition("]")[0]
-    elif first.count(":") == 1:
-        first = first.partition(":")[0]
-    if octets := _IPV4.fullmatch(first):
-        one, two = int(octets[1]), int(octets[2])
-        near = one in {0, 10, 127} or one >= 224 or (one, two) in {(192, 168), (169, 254)}
-        return "" if near or (one == 172 and 16 <= two <= 31) else first
-    try:
-        address = ipaddress.IPv6Address(first.partition("%")[0])
-    except ValueError:
-        return ""
-    near = address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast
-    return "" if near or address in _UNIQUE_LOCAL else str(address)
-
-
-def page(url: str) -> str:
-    """The page without query and fragment, which may hold anything; nothing for what is no web address."""
-    bare = url.partition("?")[0].partition("#")[0].strip()
-    return bare if bare.startswith(("https://", "http://")) else ""
 
 
 def thin(conversion: Conversion) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cortex.errors import CredentialError
@@ -10,6 +10,14 @@ from cortex.records import Conversion, Receipt
 
 HOPELESS = 16
 """So many rows refused and none taken: the fault is not in the rows. Asking about each would be thousands of requests."""
+
+
+NOT_TRIED = Receipt(
+    state="retry",
+    error_class="transient",
+    error_code="not_tried",
+    message="Not tried: an earlier part of the batch was left without an answer.",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,26 @@ def deliver(batch: Sequence[Conversion], post: Post) -> list[Receipt]:
     Raises CredentialError only when nothing of the batch was settled before.
     """
     return _Delivery(batch, post).run()
+
+
+def deliver_parts(parts: Iterable[Sequence[Conversion]], post: Post) -> list[Receipt]:
+    """`deliver` for a batch that needs several requests, one part after the other; one receipt each, same order.
+
+    After a part the platform did not settle the next ones are not tried: it is slow, silent or asks for patience.
+    """
+    receipts: list[Receipt] = []
+    for part in parts:
+        if receipts and receipts[-1].state in {"retry", "unknown"}:
+            receipts += [NOT_TRIED] * len(part)
+            continue
+        try:
+            receipts += deliver(part, post)
+        except CredentialError as refused:
+            if not receipts:
+                raise
+            dead = Receipt(state="retry", error_class="auth", error_code=refused.code, message=refused.message)
+            receipts += [dead] * len(part)
+    return receipts
 
 
 class _Delivery:
@@ -87,14 +115,7 @@ class _Delivery:
             return answer
         self.receipts.update(dict.fromkeys(group, answer))
         if answer.state == "unknown":
-            raise _Halt(
-                Receipt(
-                    state="retry",
-                    error_class="transient",
-                    error_code="not_tried",
-                    message="Not tried: an earlier part of the batch was left without an answer.",
-                )
-            )
+            raise _Halt(NOT_TRIED)
         if answer.state == "retry":
             raise _Halt(answer)
         self.taken = True

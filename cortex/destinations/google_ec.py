@@ -1,4 +1,7 @@
-"""Google enhanced conversions through the Data Manager API: purchases to a conversion action, restated on refunds."""
+"""Google enhanced conversions: purchases to a conversion action, restated on refunds, through the Data Manager API.
+
+Accounts that used them before June 2026 may go on with the upload services of the Google Ads API (`_ads_upload`).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,27 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, cast
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cortex import google
-from cortex.destinations import Destination, _google_events, _google_reasons
+from cortex.destinations import Destination, DestinationSection, _ads_upload, _google_events, _google_reasons
+from cortex.destinations._ads_upload import AdsUpload
+from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
-from cortex.errors import ConfigError, PlatformError, Throttled, Transient
+from cortex.errors import ConfigError, PlatformError, Transient
+from cortex.google_ads import AdsService
 from cortex.http import Client, Limits
+from cortex.limits import Limit
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import Access, PlatformSection, SecretName
 
-AHEAD = timedelta(minutes=1)
+PROJECT_AT_ONCE = 8
+"""Runs at a time through one Cloud project: requests a minute are counted per project."""
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
 
@@ -36,7 +45,7 @@ _DIAGNOSIS = msgspec.json.Decoder(_google_reasons.Diagnosis, strict=False)
 class GoogleEc(Destination):
     """offline_conversions.google_ec"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.google_ec"""
 
         inherits: ClassVar[Mapping[str, str]] = {
@@ -46,6 +55,10 @@ class GoogleEc(Destination):
         """Keys that, left out here, are taken from elsewhere in the client file."""
 
         conversion_action_id: Annotated[str, Field(pattern=r"^\d{3,20}$", description="Number in the action's URL")]
+        upload: Annotated[
+            Literal["data_manager", "google_ads"],
+            Field(description="Way in: Data Manager, or the Ads API where the account used it before June 2026"),
+        ] = "data_manager"
         customer_id: Annotated[
             str | None, Field(description="Google Ads account that owns the conversion action; default: ads.google's")
         ] = None
@@ -62,6 +75,15 @@ class GoogleEc(Destination):
             if not re.fullmatch(r"\d{10}", digits):
                 raise ValueError("must be ten digits, such as 123-456-7890")
             return digits
+
+        @model_validator(mode="after")
+        def _one_way_in(self) -> GoogleEc.Config:
+            scheme = (self.api_url or "").partition(":")[0]
+            if self.upload == "google_ads" and scheme == "http":
+                raise ValueError("upload: google_ads speaks gRPC: api_url must be grpc:// on loopback or https://")
+            if self.upload == "data_manager" and scheme == "grpc":
+                raise ValueError("upload: data_manager speaks HTTP: api_url must be https:// (http:// on loopback)")
+            return self
 
     secrets: ClassVar[tuple[SecretName, ...]] = (google.CREDENTIALS,)
     docs: ClassVar[str] = "platforms/google-data-manager.md"
@@ -86,9 +108,31 @@ class GoogleEc(Destination):
         self._credentials: Any = None
         """Made at the first call: they hold the token until it runs out."""
 
+    @cached_property
+    def _ads(self) -> AdsUpload | None:
+        """The Ads API's own way in, where the client file chose it."""
+        if self.settings.upload != "google_ads":
+            return None
+        return AdsUpload(lambda: self._service, self._operating_account(), self.settings.conversion_action_id)
+
+    @cached_property
+    def _service(self) -> AdsService:
+        """Made once, for its channel; nobody else's."""
+        return AdsService(
+            self.access.secret(google.CREDENTIALS),
+            self.access.vault.find("GOOGLE_DEVELOPER_TOKEN"),
+            self.settings.login_customer_id,
+            self.settings.api_url,
+            self.access.sleep,
+        )
+
     @property
     def settings(self) -> Config:
         return cast("GoogleEc.Config", self.config)
+
+    def shared(self) -> tuple[Limit, ...]:
+        project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        return (Limit(f"data_manager:project:{project}", "app", at_once=PROJECT_AT_ONCE),)
 
     def check(self) -> Account:
         """Has one invented event validated (validateOnly): credential, account and action, and nothing is stored."""
@@ -101,6 +145,8 @@ class GoogleEc(Destination):
             currency="BRL",
             identifiers={"email_address": [PROBE_EMAIL]},
         )
+        if self._ads:
+            return self._ads.check(probe)
         with self._client() as client:
             try:
                 client.post("/v1/events:ingest", self._encode([probe], validate_only=True), decode=_INGESTED.decode)
@@ -114,13 +160,16 @@ class GoogleEc(Destination):
         )
 
     def missing(self, conversion: Conversion) -> str:
+        if self.settings.upload == "google_ads":
+            return _ads_upload.missing(conversion)
         if _google_events.click_id(conversion.clicks) or _google_events.user_identifiers(conversion):
             return ""
         return "no click id, e-mail, phone or whole address"
 
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        return self._encode([one for one in batch if self._unfit(one, now) is None])
+        fit = [one for one in batch if self.unfit(one, now) is None]
+        return self._ads.body(fit, now) if self._ads else self._encode(fit)
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         return self._send(batch, validate_only=False)
@@ -134,6 +183,8 @@ class GoogleEc(Destination):
 
         Raises CredentialError, Throttled or Transient: ask again later.
         """
+        if self._ads:  # answers at once; nothing of it is still being processed
+            return []
         with self._client() as client:
             try:
                 diagnosis = client.get(
@@ -147,18 +198,20 @@ class GoogleEc(Destination):
         if len(batch) > self.batch:
             raise ValueError(f"Google takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self._unfit(one, now) for one in batch]
+        unfit = [self.unfit(one, now) for one in batch]
         fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
-        answers = iter(self._deliver(fit, validate_only=validate_only))
+        answers = iter(self._deliver(fit, now, validate_only=validate_only))
         return [why or next(answers) for why in unfit]
 
-    def _deliver(self, fit: Sequence[Conversion], *, validate_only: bool) -> list[Receipt]:
+    def _deliver(self, fit: Sequence[Conversion], now: datetime, *, validate_only: bool) -> list[Receipt]:
         if not fit:
             return []
+        if self._ads:
+            return self._ads.send(fit, now, validate_only=validate_only)
         try:
             client = self._client()
         except Transient as failure:  # Google's token server, before anything was said
-            return [_plain("retry", "transient", failure.code, failure.message)] * len(fit)
+            return [told("retry", "transient", failure.code, failure.message)] * len(fit)
         with client:
             return deliver(fit, lambda group: self._post(client, group, validate_only=validate_only))
 
@@ -187,28 +240,29 @@ class GoogleEc(Destination):
             headers={"Authorization": f"Bearer {token}"},
             limits=Limits(read=30.0, total=90.0),
             error=_google_reasons.judge,
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 
-    def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Google is known to refuse, found here: one such event would cost the whole request."""
-        if one.occurred_at > now + AHEAD:
-            return _plain("retry", "transient", "in_the_future", "The event's time has not come yet.")
+        if wait := early(one, now):
+            return wait
         clicked = bool(_google_events.click_id(one.clicks))
         if one.action == "purchase" and not self.window.allows(one.occurred_at, now, has_click=clicked):
             days = (self.window.click if clicked else self.window.identifiers) // timedelta(days=1)
-            return _plain("rejected", "expired", "too_old", f"Older than the {days} days Google takes.")
+            return told("rejected", "expired", "too_old", f"Older than the {days} days Google takes.")
         if one.value < 0 or (one.action == "purchase" and one.value == 0):
-            return _plain("rejected", "data", "no_value", "A purchase needs a value above zero.")
-        if len(one.currency) != 3 or not one.currency.isalpha():
-            return _plain("rejected", "data", "no_currency", "A value needs an ISO 4217 currency.")
+            return told("rejected", "data", "no_value", "A purchase needs a value above zero.")
+        if not priced(one):
+            return told("rejected", "data", "no_currency", "A value needs an ISO 4217 currency.")
         if not one.order_id:
-            return _plain("rejected", "data", "no_transaction_id", "Without an order id it could be counted twice.")
+            return told("rejected", "data", "no_transaction_id", "Without an order id it could be counted twice.")
         if _google_events.clear_identity(one):
-            return _plain("rejected", "data", "not_a_digest", "An identifier is not as Google wants it hashed.")
+            return told("rejected", "data", "not_a_digest", "An identifier is not as Google wants it hashed.")
         if missing := self.missing(one):
-            return _plain("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
-        return None
+            return told("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
+        return _ads_upload.unfit(one, now) if self.settings.upload == "google_ads" else None
 
     def _post(self, client: Client, group: Sequence[Conversion], *, validate_only: bool) -> Receipt | Refusal:
         """One request. Whatever leaves Google's decision open is unknown; the transaction id makes a repeat harmless."""
@@ -218,26 +272,12 @@ class GoogleEc(Destination):
             ).value
         except _google_reasons.RequestRefused as refused:
             return _refused(refused, len(group))
-        except Throttled as throttled:
-            return Receipt(
-                state="retry",
-                error_class="throttle",
-                error_code=throttled.code,
-                message=throttled.message,
-                retry_after=throttled.retry_after,
-            )
-        except Transient as failure:
-            if failure.sent:
-                return _plain("unknown", "ambiguous", failure.code, failure.message)
-            return _plain("retry", "transient", failure.code, failure.message)
-        except PlatformError as odd:
-            if odd.code == "CTX-4014":  # the certificate was refused: nothing was said yet
-                return _plain("retry", "config", odd.code, odd.message)
-            return _plain("unknown", "ambiguous", odd.code, odd.message)
+        except (PlatformError, Transient) as failure:
+            return undecided(failure)
         if validate_only:
             return Receipt(state="accepted", message="Valid. Nothing was stored.")
         if not ingested.request_id:
-            return _plain("unknown", "ambiguous", "no_request_id", "Google's answer names no request.")
+            return told("unknown", "ambiguous", "no_request_id", "Google's answer names no request.")
         return Receipt(state="accepted", request_id=ingested.request_id, processing=True)
 
 
@@ -260,16 +300,6 @@ def _refused(refused: _google_reasons.RequestRefused, size: int) -> Receipt | Re
     return Refusal(_refusal_of(refused, "rejected", refused.kind, said.request_id), rows)
 
 
-def _refusal_of(
-    refused: _google_reasons.RequestRefused, state: _google_reasons.ReceiptState, kind: str, request_id: str
-) -> Receipt:
+def _refusal_of(refused: _google_reasons.RequestRefused, state: State, kind: str, request_id: str) -> Receipt:
     code = refused.said.reason or refused.said.status or refused.code
-    return _plain(state, kind, code, refused.message, request_id)
-
-
-def _plain(
-    state: _google_reasons.ReceiptState, error_class: str, error_code: str, message: str, request_id: str = ""
-) -> Receipt:
-    return Receipt(
-        state=state, request_id=request_id, error_class=error_class, error_code=error_code, message=message[:255]
-    )
+    return told(state, kind, code, refused.message, request_id)

@@ -9,17 +9,19 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, _meta_errors, _meta_events
+from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events
+from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
-from cortex.errors import PlatformError, Throttled, Transient
+from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
+from cortex.limits import Limit, app_of
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
-from cortex.settings import PlatformSection, SecretName
+from cortex.settings import SecretName
 
 VERSION = "v26.0"
-AHEAD = timedelta(minutes=1)
-"""A clock may be a little ahead; an event further in the future is not sent yet."""
+APP_AT_ONCE = 8
+"""Runs at a time through one app, the same number for whatever they do there."""
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ _DATASET = msgspec.json.Decoder(_Dataset)
 class MetaCapi(Destination):
     """offline_conversions.meta_capi"""
 
-    class Config(PlatformSection):
+    class Config(DestinationSection):
         """offline_conversions.meta_capi"""
 
         pixel_id: Annotated[str, Field(pattern=r"^\d{5,20}$", description="Dataset (pixel) id, digits")]
@@ -77,6 +79,15 @@ class MetaCapi(Destination):
     batch: ClassVar[int] = 1000
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
+    predicts: ClassVar[bool] = True
+
+    def shared(self) -> tuple[Limit, ...]:
+        secret = self.access.vault.find("META_APP_SECRET")
+        return (
+            Limit(f"meta:dataset:{self.settings.pixel_id}", "account", at_once=1),
+            # The budget `ads.meta` calls on too: a pause of the app is everybody's.
+            Limit(f"meta:app:{app_of(secret.reveal() if secret else None)}", "app", at_once=APP_AT_ONCE),
+        )
 
     @property
     def settings(self) -> Config:
@@ -95,13 +106,13 @@ class MetaCapi(Destination):
 
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        return self._encode([one for one in batch if self._unfit(one, now) is None])
+        return self._encode([one for one in batch if self.unfit(one, now) is None])
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         if len(batch) > self.batch:
             raise ValueError(f"Meta takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self._unfit(one, now) for one in batch]
+        unfit = [self.unfit(one, now) for one in batch]
         fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
         with self._client() as client:
             answers = iter(deliver(fit, lambda group: self._post(client, group)) if fit else [])
@@ -118,25 +129,30 @@ class MetaCapi(Destination):
             headers={"Authorization": f"Bearer {self.access.secret(self.secrets[0]).reveal()}"},
             limits=Limits(read=20.0, total=60.0),
             error=_meta_errors.judge,
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 
-    def _unfit(self, one: Conversion, now: datetime) -> Receipt | None:
+    def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Meta is known to refuse, found here: one such event would cost the whole batch."""
         if one.action != "purchase":
-            return _local("data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told.")
-        if one.occurred_at > now + AHEAD:
-            return _local("transient", "in_the_future", "The event's time has not come yet.", state="retry")
+            return told(
+                "rejected", "data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told."
+            )
+        if wait := early(one, now):
+            return wait
         if now - one.occurred_at > self.window.click:
-            return _local("expired", "too_old", "Older than the 7 days Meta takes.")
-        if one.value <= 0 or len(one.currency) != 3 or not one.currency.isalpha():
-            return _local("data", "no_value", "A purchase needs a value above zero and an ISO 4217 currency.")
+            return told("rejected", "expired", "too_old", "Older than the 7 days Meta takes.")
+        if one.value <= 0 or not priced(one):
+            return told("rejected", "data", "no_value", "A purchase needs a value above zero and an ISO 4217 currency.")
         if not one.event_id or not one.order_id:
-            return _local("data", "no_event_id", "Without an event id the browser's event would be counted again.")
+            return told(
+                "rejected", "data", "no_event_id", "Without an event id the browser's event would be counted again."
+            )
         if _meta_events.clear_identity(one):
-            return _local("data", "not_a_digest", "An identifier is not a SHA-256 in lower-case hex.")
+            return told("rejected", "data", "not_a_digest", "An identifier is not a SHA-256 in lower-case hex.")
         if thin := self.missing(one):
-            return _local("data", "thin_identity", f"Too little to match the buyer by: {thin}.")
+            return told("rejected", "data", "thin_identity", f"Too little to match the buyer by: {thin}.")
         return None
 
     def _post(self, client: Client, group: Sequence[Conversion]) -> Receipt | Refusal:
@@ -155,25 +171,11 @@ class MetaCapi(Destination):
                 )
             )
         except _meta_errors.SetupRefused as refused:
-            return _answered("retry", "config", refused.platform_code, refused.message)
-        except Throttled as throttled:
-            return Receipt(
-                state="retry",
-                error_class="throttle",
-                error_code=throttled.code,
-                message=throttled.message,
-                retry_after=throttled.retry_after,
-            )
-        except Transient as failure:
-            if failure.sent:
-                return _answered("unknown", "ambiguous", failure.code, failure.message)
-            return _answered("retry", "transient", failure.code, failure.message)
-        except PlatformError as odd:
-            if odd.code == "CTX-4014":  # the certificate was refused: nothing was said yet
-                return _answered("retry", "config", odd.code, odd.message)
-            return _answered("unknown", "ambiguous", odd.code, odd.message)
+            return told("retry", "config", refused.platform_code, refused.message)
+        except (PlatformError, Transient) as failure:
+            return undecided(failure)
         if taken.events_received != len(group):
-            return _answered(
+            return told(
                 "unknown",
                 "ambiguous",
                 "events_received",
@@ -182,15 +184,3 @@ class MetaCapi(Destination):
             )
         said = REDACTOR.clean(" ".join(map(str, taken.messages)))[:200]
         return Receipt(state="accepted", request_id=taken.fbtrace_id, message=said)
-
-
-def _local(
-    error_class: str, error_code: str, message: str, *, state: Literal["rejected", "retry"] = "rejected"
-) -> Receipt:
-    return Receipt(state=state, error_class=error_class, error_code=error_code, message=message)
-
-
-def _answered(
-    state: Literal["retry", "unknown"], error_class: str, error_code: str, message: str, *, request_id: str = ""
-) -> Receipt:
-    return Receipt(state=state, error_class=error_class, error_code=error_code, message=message, request_id=request_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cortex.handoff import sources
-from cortex.handoff.elements import ALL_PAGES, CONSENT_INIT, INIT, Draft, Json, flag, ref, text
+from cortex.handoff.elements import ALL_PAGES, CONSENT_INIT, INIT, Draft, Json, flag, ref, table, text
 from cortex.handoff.events import EVENTS
 from cortex.handoff.spec import NO_ADS_ID, NO_ADS_LABEL, NO_GA4, NO_PIXEL, KitSpec
 
@@ -47,6 +47,14 @@ def container(spec: KitSpec) -> Json:
     triggers = {event.ga4: draft.event(event.ga4, folders.layer, when=_heard(spec, event.ga4)) for event in EVENTS}
     _consent(draft, spec, folders, draft.event("ctx_consent_update", folders.consent))
     ready = draft.event("ctx_consent_ready", folders.consent)
+    draft.html(
+        "CTX - Order attributes",
+        sources.script("gtm/order_attributes.js"),
+        [ALL_PAGES],
+        folders.consent,
+        priority=850,
+        notes="Gives the shop what to save with an order, a refusal included. It writes nothing and needs no consent.",
+    )
     draft.html(
         "CTX - Click and campaign capture",
         sources.script("gtm/capture.js", domain=spec.domain),
@@ -140,10 +148,12 @@ def _google(draft: Draft, spec: KitSpec, folders: _Folders, triggers: dict[str, 
     ga4, ads = spec.has("ga4"), spec.has("google_ads")
     measurement = ref("CTX - GA4 measurement id")
     no_ga4 = not spec.ga4_measurement_id
+    # With a server container Google's hits go there, and it tells Google Ads: the browser must not tell it again.
+    through = [table("configSettingsTable", [("server_container_url", spec.server_url)])] if spec.server_url else []
     draft.tag(
         "CTX - Google tag - GA4",
         "googtag",
-        [text("tagId", measurement)],
+        [text("tagId", measurement), *through],
         [INIT],
         folders.google,
         paused=no_ga4,
@@ -185,7 +195,8 @@ def _google(draft: Draft, spec: KitSpec, folders: _Folders, triggers: dict[str, 
         conversion,
         [triggers["purchase"]],
         folders.google,
-        paused=incomplete,
+        paused=incomplete or bool(spec.server_url),
+        notes="The server container sends this conversion: unpause only without it." if spec.server_url else "",
         when=ads,
     )
 

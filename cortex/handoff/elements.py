@@ -39,6 +39,17 @@ def ref(name: str) -> str:
     return "{{" + name + "}}"
 
 
+def condition(kind: str, left: str, right: str) -> Json:
+    """One condition of a trigger: `left` is a variable, `right` what it is compared with."""
+    return {"type": kind, "parameter": [text("arg0", left), text("arg1", right)]}
+
+
+def table(key: str, rows: Sequence[tuple[str, str]]) -> Json:
+    """Rows of name and value, as the Google tag keeps its settings."""
+    made = [{"type": "MAP", "map": [text("parameter", name), text("parameterValue", value)]} for name, value in rows]
+    return {"type": "LIST", "key": key, "list": made}
+
+
 def consent(*types: str) -> Json:
     """What a tag needs before it may fire; none says that it was thought about and needs nothing more.
 
@@ -52,18 +63,22 @@ def consent(*types: str) -> Json:
 
 @dataclass
 class Draft:
-    """A container in the making."""
+    """A container in the making. context: WEB or SERVER."""
 
+    context: Literal["WEB", "SERVER"] = "WEB"
+    clients: list[Json] = field(default_factory=list)
     folders: list[Json] = field(default_factory=list)
     variables: list[Json] = field(default_factory=list)
     triggers: list[Json] = field(default_factory=list)
     tags: list[Json] = field(default_factory=list)
     templates: list[Json] = field(default_factory=list)
     next_id: dict[str, int] = field(
-        default_factory=lambda: {"folder": 1, "variable": 101, "trigger": 201, "tag": 301, "template": 401}
+        default_factory=lambda: {"folder": 1, "variable": 101, "trigger": 201, "tag": 301, "template": 401, "one": 1}
     )
 
     def _id(self, kind: str) -> str:
+        # Exports of server containers number everything with one counter; two elements with one id are refused.
+        kind = kind if self.context == "WEB" else "one"
         self.next_id[kind] += 1
         return str(self.next_id[kind] - 1)
 
@@ -92,12 +107,35 @@ class Draft:
     def code(self, name: str, javascript: str, folder: str, *, when: bool = True) -> None:
         self.variable(name, "jsm", [text("javascript", javascript)], folder, when=when)
 
-    def event(self, name: str, folder: str, *, when: bool = True) -> str:
-        """A trigger on an event of the data layer."""
-        condition = {"type": "EQUALS", "parameter": [text("arg0", "{{_event}}"), text("arg1", name)]}
+    def client(self, name: str, kind: str, parameters: Sequence[Json], folder: str) -> None:
+        """What claims requests in a server container."""
+        made = self._element("client", name, type=kind, parameter=list(parameters), parentFolderId=folder)
+        self.clients.append(made | {"priority": {"type": "INTEGER", "value": "0"}})
+
+    def event_data(self, path: str, folder: str) -> None:
+        """A variable of a server container that reads the claimed event."""
+        self.variable(f"CTX - ed {path}", "ed", [flag("setDefaultValue", False), text("keyPath", path)], folder)
+
+    def event(
+        self,
+        name: str,
+        folder: str,
+        *,
+        when: bool = True,
+        matching: Literal["EQUALS", "MATCH_REGEX"] = "EQUALS",
+        called: str = "",
+        filters: Sequence[Json] = (),
+    ) -> str:
+        """A trigger on an event: of the data layer, or one that a client of a server container claimed."""
         made = self._element(
-            "trigger", f"CTX - {name}", type="CUSTOM_EVENT", customEventFilter=[condition], parentFolderId=folder
+            "trigger",
+            called or f"CTX - {name}",
+            type="CUSTOM_EVENT",
+            customEventFilter=[condition(matching, "{{_event}}", name)],
+            parentFolderId=folder,
         )
+        if filters:
+            made["filter"] = list(filters)
         if when:
             self.triggers.append(made)
         return str(made["triggerId"])
@@ -134,7 +172,8 @@ class Draft:
             parentFolderId=folder,
             tagFiringOption=fires,
             monitoringMetadata={"type": "MAP"},
-            consentSettings=consent(*needs),
+            # Consent reaches a server container inside the events; nothing is asked of its tags.
+            consentSettings=consent(*needs) if self.context == "WEB" else {"consentStatus": "NOT_SET"},
         )
         if priority is not None:
             made["priority"] = {"type": "INTEGER", "value": str(priority)}
@@ -154,11 +193,11 @@ class Draft:
 
     def export(self, name: str, built_ins: Iterable[tuple[str, str]]) -> Json:
         """The whole file. `built_ins` are pairs of type and name. The dates are fixed: nothing changed, nothing differs."""
-        used = {item["parentFolderId"] for item in self.variables + self.triggers + self.tags}
+        used = {item["parentFolderId"] for item in self.variables + self.triggers + self.tags + self.clients}
         version = _owned() | {
             "path": f"accounts/{ACCOUNT}/containers/{CONTAINER}/versions/0",
             "containerVersionId": "0",
-            "container": _container(name),
+            "container": _container(name, self.context),
             "builtInVariable": [_owned() | {"type": kind, "name": label} for kind, label in built_ins],
             "folder": [folder for folder in self.folders if folder["folderId"] in used],
             "variable": self.variables,
@@ -167,6 +206,8 @@ class Draft:
             "customTemplate": self.templates,
             "fingerprint": FINGERPRINT,
         }
+        if self.clients:
+            version["client"] = self.clients
         return {"exportFormatVersion": 2, "exportTime": "2026-01-01 00:00:00", "containerVersion": version}
 
 
@@ -174,12 +215,12 @@ def _owned() -> Json:
     return {"accountId": ACCOUNT, "containerId": CONTAINER}
 
 
-def _container(name: str) -> Json:
+def _container(name: str, context: str) -> Json:
     return _owned() | {
         "path": f"accounts/{ACCOUNT}/containers/{CONTAINER}",
         "name": name,
         "publicId": "GTM-0000000",
-        "usageContext": ["WEB"],
+        "usageContext": [context],
         "fingerprint": FINGERPRINT,
         "tagIds": ["GTM-0000000"],
     }

@@ -34,8 +34,12 @@ class Export:
     built_ins: list[Json]
     folders: list[Json]
     templates: list[Json]
+    clients: list[Json] = field(default_factory=list)
+    transformations: list[Json] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    """Code of the custom templates, by the tag type that uses them."""
 
     def value(self, written: str) -> str:
         """What a parameter says once constants are put in."""
@@ -53,7 +57,12 @@ def read(version: Json) -> Export:
         _items(version, "builtInVariable"),
         _items(version, "folder"),
         _items(version, "customTemplate"),
+        _items(version, "client"),
+        _items(version, "transformation"),
     )
+    for template in export.templates:
+        for kind in template_types(template):
+            export.sources.setdefault(kind, str(template.get("templateData", "")))
     for variable in export.variables:
         name = str(variable.get("name", ""))
         if variable.get("type") == "c":
@@ -110,6 +119,8 @@ def elements(export: Export) -> Iterator[tuple[str, str, Json]]:
         ("variable", "variableId", export.variables),
         ("folder", "folderId", export.folders),
         ("template", "templateId", export.templates),
+        ("client", "clientId", export.clients),
+        ("transformation", "transformationId", export.transformations),
     ):
         for item in items:
             yield kind, id_key, item
@@ -151,6 +162,4 @@ def template_types(template: Json) -> set[str]:
 
 def template_source(export: Export, item: Json) -> str:
     """The code of the custom template an element uses; empty when it uses none."""
-    return next(
-        (str(each.get("templateData", "")) for each in export.templates if item.get("type") in template_types(each)), ""
-    )
+    return export.sources.get(str(item.get("type")), "")

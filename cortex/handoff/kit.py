@@ -16,18 +16,18 @@ from cortex.handoff.container import container
 from cortex.handoff.elements import Json
 from cortex.handoff.events import EVENTS, mapping_csv
 from cortex.handoff.lint import Finding, lint, parameter
-from cortex.handoff.spec import KitSpec, Pending, pending
+from cortex.handoff.places import ATTRIBUTES, NAMES, PLACES
+from cortex.handoff.server import server_container
+from cortex.handoff.spec import SCRIPTS, KitSpec, Pending, pending
 
 __all__ = ["Kit", "KitSpec", "Pending", "build", "pending", "write_zip"]
-
-SCRIPTS = frozenset({"nuvemshop"})
-"""Store platforms with a data-layer script."""
 
 # Source page -> where it goes in the kit, Portuguese at the root and English under en/.
 _PAGES = {
     "gtm/guide": ("GUIA_GTM.md", "en/GTM_GUIDE.md"),
     "meta_capi/guide": ("GUIA_META_CAPI.md", "en/META_CAPI_GUIDE.md"),
     "google_ec/guide": ("GUIA_GOOGLE_EC.md", "en/GOOGLE_EC_GUIDE.md"),
+    "gtm/server": ("GUIA_SERVIDOR.md", "en/SERVER_GUIDE.md"),
     "datalayer/contract": ("DATALAYER.md", "en/DATALAYER.md"),
     "gtm/checklist": ("CHECKLIST.md", "en/CHECKLIST.md"),
     "gtm/test_plan": ("TEST_PLAN.md", "en/TEST_PLAN.md"),
@@ -65,35 +65,63 @@ class Kit(dict[str, bytes]):
         }
 
 
-def build(spec: KitSpec) -> Kit:
+def build(spec: KitSpec, language: str = "") -> Kit:
     """The whole kit. Deterministic: no clock, sorted keys, Unix line ends; equal specs give equal bytes.
 
-    Missing ids become placeholders, their tags are paused, and `Kit.warnings` says so.
+    language: `pt-BR` or `en` for pages in that language alone; empty for both, English under en/. Missing ids become
+    placeholders, their tags are paused, and `Kit.warnings` says so.
     """
-    made = container(spec)
-    findings, lacks = lint(made), pending(spec)
-    files = {
-        "container.json": _json(made),
+    made, lacks = {"container.json": container(spec)}, pending(spec)
+    if spec.server:
+        made["server_container.json"] = server_container(spec)
+    findings = [finding for each in made.values() for finding in lint(each)]
+    files = {name: _json(each) for name, each in made.items()} | {
         "event_mapping.csv": mapping_csv().encode(),
-        "VARIABLES.csv": _variables(made, lacks).encode(),
+        "VARIABLES.csv": _variables(made["container.json"], lacks).encode(),
     }
     for name in [event.ga4 for event in EVENTS] + ["ctx_consent_update"]:
         files[f"datalayer/schemas/{name}.json"] = sources.raw(f"datalayer/schemas/{name}.json").encode()
-    if spec.platform in SCRIPTS:
-        script = sources.script(
-            f"datalayer/{spec.platform}.js", policy=spec.consent_policy_version, currency=spec.currency
-        )
-        files[f"datalayer/{spec.platform}.js"] = f"{script}\n".encode()
-    for page, (portuguese, english) in _PAGES.items():
-        for language, path in (("pt-BR", portuguese), ("en", english)):
-            words = _words(replace(spec, language=language), lacks, findings)
-            files[path] = sources.page(f"{page}.{language}.md", **words).encode()
+    for name in SCRIPTS.get(spec.platform, ()):
+        files[f"datalayer/{name}"] = _snippet(spec, name)
+    files |= _pages(spec, language, lacks, findings)
     files["SHA256SUMS"] = _sums(files)
-    return Kit(dict(sorted(files.items())), spec.language, lacks, findings)
+    return Kit(dict(sorted(files.items())), language or spec.language, lacks, findings)
+
+
+def _snippet(spec: KitSpec, name: str) -> bytes:
+    names = ", ".join(f'"{attribute}"' for attribute in ATTRIBUTES)
+    written = sources.script(
+        f"datalayer/{name}", {"field_names": names}, policy=spec.consent_policy_version, currency=spec.currency
+    )
+    return f"{written}\n".encode()
+
+
+def _pages(spec: KitSpec, language: str, lacks: list[Pending], findings: list[Finding]) -> dict[str, bytes]:
+    """The guides: one language at the root, or Portuguese there and English under en/."""
+    found = {}
+    for page, (portuguese, english) in _PAGES.items():
+        if page == "gtm/server" and not spec.server:
+            continue
+        for told, path in (("pt-BR", portuguese), ("en", english)):
+            if language in {"", told}:
+                words = _words(replace(spec, language=told), lacks, findings) | {"en": "" if language else "en/"}
+                found[path if not language else path.removeprefix("en/")] = sources.page(
+                    f"{page}.{told}.md", **words
+                ).encode()
+    return found
 
 
 def write_zip(files: Mapping[str, bytes], path: Path) -> None:
-    """Write a kit as a zip whose bytes depend on the files alone: sorted, stored, dated 1980, mode 0644."""
+    """Write a kit as a zip. A kit that did not change leaves the file, and its time, as they are."""
+    data = zipped(files)
+    if path.is_file() and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """The bytes of a zip that depend on the files alone: sorted, stored, dated 1980, mode 0644."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
@@ -101,8 +129,7 @@ def write_zip(files: Mapping[str, bytes], path: Path) -> None:
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, files[name])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.getvalue())
+    return data.getvalue()
 
 
 def _json(value: Json) -> bytes:
@@ -147,7 +174,7 @@ def _words(spec: KitSpec, lacks: list[Pending], findings: list[Finding]) -> dict
         "code": spec.code,
         "CODE": spec.code.upper(),
         "currency": spec.currency,
-        "platform": spec.platform,
+        "platform": NAMES.get(spec.platform, spec.platform),
         "domain": spec.domain or nothing,
         "site": spec.domain or "loja.example",
         "policy": spec.consent_policy_version,
@@ -158,11 +185,18 @@ def _words(spec: KitSpec, lacks: list[Pending], findings: list[Finding]) -> dict
         "conversion_action_id": spec.conversion_action_id or nothing,
         "pixel_id": (spec.meta_pixel_id or nothing) if spec.has("meta") else off,
         "tiktok_id": spec.tiktok_pixel_id if spec.has("tiktok") else off,
-        "script": f"datalayer/{spec.platform}.js" if spec.platform in SCRIPTS else "DATALAYER.md",
+        "script": _scripts(spec.platform),
+        "attributes": PLACES.get(spec.platform, PLACES[""])[0 if portuguese else 1],
+        "server_url": spec.server_url or nothing,
         "events": _event_table(portuguese),
         "pending": "\n".join(items) or none,
         "report": "\n".join(report) or clean,
     }
+
+
+def _scripts(platform: str) -> str:
+    """As the pages name them, between backticks."""
+    return "`, `".join(f"datalayer/{name}" for name in SCRIPTS.get(platform, ())) or "DATALAYER.md"
 
 
 def _event_table(portuguese: bool) -> str:

@@ -24,16 +24,18 @@ from cortex.handoff.export import (
     template_types,
     trigger_ids,
 )
+from cortex.handoff.shapes import incomplete
 from cortex.handoff.trust import TRUST
 
 __all__ = ["Finding", "Severity", "errors", "lint", "parameter"]
 
-_RANK = {"error": 0, "warning": 1, "info": 2}
+RANK = {"error": 0, "warning": 1, "info": 2}
 
 FIXED_TRIGGERS = {
     "WEB": {ALL_PAGES, CONSENT_INIT, INIT},
     "SERVER": {"2147479574"},
 }
+RESERVED = 2_147_479_000
 BUILT_INS = {
     "Page URL": "PAGE_URL",
     "Page Hostname": "PAGE_HOSTNAME",
@@ -105,14 +107,17 @@ def lint(container: dict[str, Any]) -> list[Finding]:
         expected = "expected a Tag Manager container export: exportFormatVersion 2 with containerVersion"
         return [Finding("error", "export-format", "file", f"This is no container export: {expected}.")]
     export = read(version)
-    rules: list[Callable[[Export], Iterator[Finding]]] = [_identity, _words, _references, _templates, _unused, *TRUST]
+    rules: list[Callable[[Export], Iterator[Finding]]] = [
+        _identity, _words, incomplete, _references, _templates, _unused, *TRUST,
+    ]  # fmt: skip
     findings = [finding for rule in rules for finding in rule(export)]
-    return sorted(findings, key=lambda finding: _RANK[finding.severity])
+    return sorted(findings, key=lambda finding: RANK[finding.severity])
 
 
 def _identity(export: Export) -> Iterator[Finding]:
     """Ids and names: present, unique, and made of characters the importer takes."""
     ids: Counter[tuple[str, str]] = Counter()
+    counted: dict[str, str] = {}
     names: Counter[tuple[str, str]] = Counter()
     for kind, id_key, item in elements(export):
         label, number, name = named(item, kind), str(item.get(id_key, "")), str(item.get("name", ""))
@@ -122,6 +127,11 @@ def _identity(export: Export) -> Iterator[Finding]:
             yield Finding("error", "unique-id", label, f"{id_key} is missing or not a number.")
         elif ids[kind, number] == 2:
             yield Finding("error", "unique-id", label, f"{id_key} {number} is used twice.")
+        if kind in {"tag", "trigger", "variable"} and number and counted.setdefault(number, kind) != kind:
+            message = (
+                f"Id {number} is also a {counted[number]}'s: an export counts tags, triggers and variables together."
+            )
+            yield Finding("error" if export.context == "SERVER" else "warning", "shared-id", label, message)
         if not name or names[kind, name] == 2:
             yield Finding("error", "unique-name", label, "The name is empty or used twice.")
         bad = sorted(_FORBIDDEN_IN_NAMES & set(name))
@@ -176,7 +186,14 @@ def _references(export: Export) -> Iterator[Finding]:
                 yield Finding("error", "unresolved-variable", label, f"{{{{{name}}}}} does not exist.")
         for number in trigger_ids(item):
             if number not in triggers:
-                yield Finding("error", "unresolved-trigger", label, f"Trigger {number} does not exist.")
+                # Numbers up here are Tag Manager's own triggers, which no export lists.
+                known = number.isdigit() and int(number) >= RESERVED
+                said = f"Trigger {number} is one of Tag Manager's own that this check does not know."
+                yield (
+                    Finding("info", "reserved-trigger", label, said)
+                    if known
+                    else Finding("error", "unresolved-trigger", label, f"Trigger {number} does not exist.")
+                )
         folder = item.get("parentFolderId")
         if folder is not None and str(folder) not in folders:
             yield Finding("error", "unresolved-folder", label, f"Folder {folder} does not exist.")
@@ -190,16 +207,16 @@ def _templates(export: Export) -> Iterator[Finding]:
     embedded = set().union(*(template_types(item) for item in export.templates)) if export.templates else set()
     for kind, _, item in elements(export):
         used = str(item.get("type", ""))
-        if kind in {"tag", "variable"} and used.startswith("cvt_") and used not in embedded:
+        if kind in {"tag", "variable", "client"} and used.startswith("cvt_") and used not in embedded:
             message = f"{used} is not in customTemplate of this file: the import fails."
             yield Finding("error", "template-missing", named(item, kind), message)
 
 
 def _unused(export: Export) -> Iterator[Finding]:
     """What nothing refers to: it does no harm today and misleads tomorrow."""
-    speaking = export.tags + export.triggers + export.variables
+    speaking = export.tags + export.triggers + export.variables + export.clients + export.transformations
     mentioned = {name for item in speaking for name in mentions(item)}
-    types = {str(item.get("type")) for item in export.tags + export.variables}
+    types = {str(item.get("type")) for item in export.tags + export.variables + export.clients}
     used: dict[str, set[str]] = {
         "trigger": {number for item in export.tags + export.triggers for number in trigger_ids(item)},
         "folder": {str(item.get("parentFolderId")) for item in speaking},
@@ -207,6 +224,8 @@ def _unused(export: Export) -> Iterator[Finding]:
         "tag": {name for item in export.tags for name in tag_names(item)},
     }
     for kind, id_key, item in elements(export):
+        if kind in {"client", "transformation"}:
+            continue  # these act by themselves
         key = str(item.get(id_key if kind in {"trigger", "folder"} else "name"))
         if kind == "template":
             lonely = not template_types(item) & types

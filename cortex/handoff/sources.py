@@ -7,6 +7,9 @@ from string import Template
 
 from cortex.workspace import bundled
 
+SHARED = ("attributes", "cookies", "layer", "save")
+"""Pieces of script that several scripts hold."""
+
 
 class _Script(Template):
     """`$` is everyday JavaScript, so scripts mark their values with `@@name`."""
@@ -26,7 +29,7 @@ def literal(value: object) -> str:
 
 def script(name: str, code: dict[str, str] | None = None, /, **values: object) -> str:
     """A script with its `@@values` as literals, its shared parts put in, and pieces of `code` as they are."""
-    shared = {f"include_{part}": raw(f"shared/{part}.js").rstrip("\n") for part in ("cookies", "attributes")}
+    shared = {f"include_{part}": raw(f"shared/{part}.js").rstrip("\n") for part in SHARED}
     filled = {key: literal(value) for key, value in values.items()}
     return _Script(raw(name)).substitute(shared | filled | (code or {})).rstrip("\n")
 

@@ -9,13 +9,22 @@ from cortex.errors import ConfigError
 
 PARTS = ("ga4", "google_ads", "meta", "tiktok")
 
+SCRIPTS: dict[str, tuple[str, ...]] = {
+    "nuvemshop": ("nuvemshop.js",),
+    "shopify": ("shopify.js", "shopify_pixel.js"),
+    "tray": ("tray.js",),
+    "vtex": ("vtex.js",),
+    "woocommerce": ("woocommerce.php",),
+}
+"""Store platforms with data-layer scripts, and their files; others follow the contract."""
+
 # Recognised by the lint as values a person must still fill in.
 NO_GA4 = "G-XXXXXXXXXX"
 NO_ADS_ID = "XXXXXXXXXX"
 NO_ADS_LABEL = "XXXXXXXXXXXXXXXXXXX"
 NO_PIXEL = "XXXXXXXXXXXXXXX"
 
-_SHAPES = {
+SHAPES: dict[str, tuple[str, str]] = {
     "code": (r"[a-z][a-z0-9_]{1,30}", "2 to 31 lowercase letters, digits or _"),
     "currency": (r"[A-Z]{3}", "an ISO 4217 code such as BRL"),
     "language": (r"pt-BR|en|es", "pt-BR, en or es"),
@@ -31,6 +40,7 @@ _SHAPES = {
     "conversion_action_id": (r"[0-9]{4,20}", "the number of the conversion action"),
     "meta_pixel_id": (r"[0-9]{5,20}", "digits only"),
     "tiktok_pixel_id": (r"[A-Z0-9]{10,40}", "capital letters and digits"),
+    "server_url": (r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?", "an https:// address without a query"),
     "consent_policy_version": (r"[A-Za-z0-9._-]{1,32}", "up to 32 letters, digits, dots, _ and -"),
 }
 _REQUIRED = {"code", "currency", "language", "platform", "consent_policy_version"}
@@ -42,7 +52,8 @@ class KitSpec:
     `Pending`, and its tags are paused.
 
     domain: the shop's registrable domain, for cookies shared by www and checkout. parts: of `PARTS`; TikTok also needs
-    its pixel id. conversion_action_id is only printed in the guides. Raises ConfigError (CTX-3301) for malformed values.
+    its pixel id. conversion_action_id is only printed in the guides. server: bring a server container too; server_url: where
+    it answers, to which the web container then sends. Raises ConfigError (CTX-3301) for malformed values.
     """
 
     code: str
@@ -58,13 +69,15 @@ class KitSpec:
     conversion_action_id: str = ""
     meta_pixel_id: str = ""
     tiktok_pixel_id: str = ""
+    server: bool = False
+    server_url: str = ""
     consent_policy_version: str = "1"
     parts: tuple[str, ...] = PARTS
 
     def __post_init__(self) -> None:
         wrong = [
             f"{name} must be {meaning}"
-            for name, (shape, meaning) in _SHAPES.items()
+            for name, (shape, meaning) in SHAPES.items()
             if (getattr(self, name) or name in _REQUIRED) and not re.fullmatch(shape, getattr(self, name))
         ]
         wrong += [f"parts has no {part!r}" for part in self.parts if part not in PARTS]
@@ -105,7 +118,7 @@ def pending(spec: KitSpec) -> list[Pending]:
             spec.has("ga4") and not spec.ga4_measurement_id,
             Pending(
                 "CTX - GA4 measurement id",
-                "analytics.ga4.measurement_id",
+                "tracking.ga4_measurement_id",
                 "Falta o ID da métrica do GA4 (G-…): Administrador › Fluxos de dados › fluxo da web. As tags do GA4 estão pausadas.",
                 "The GA4 measurement id (G-…) is missing: Admin › Data streams › web stream. The GA4 tags are paused.",
             ),
@@ -114,7 +127,7 @@ def pending(spec: KitSpec) -> list[Pending]:
             spec.has("google_ads") and not spec.google_ads_conversion_id,
             Pending(
                 "CTX - Google Ads conversion id",
-                "offline_conversions.google_ec.tag_id",
+                "tracking.google_tag_id",
                 "Falta o ID de conversão do Google Ads (AW-…): Metas › Conversões › ação de compra › Configurar a tag. A tag está pausada.",
                 "The Google Ads conversion id (AW-…) is missing: Goals › Conversions › purchase action › Tag setup. The tag is paused.",
             ),
@@ -123,7 +136,7 @@ def pending(spec: KitSpec) -> list[Pending]:
             spec.has("google_ads") and not spec.google_ads_conversion_label,
             Pending(
                 "CTX - Google Ads conversion label",
-                "offline_conversions.google_ec.conversion_label",
+                "tracking.google_conversion_label",
                 "Falta o rótulo da conversão de compra do Google Ads (na mesma tela do AW-…). A tag está pausada.",
                 "The label of the Google Ads purchase conversion is missing (on the same page as AW-…). The tag is paused.",
             ),
@@ -138,6 +151,15 @@ def pending(spec: KitSpec) -> list[Pending]:
             ),
         ),
         (
+            spec.server and not spec.server_url,
+            Pending(
+                "",
+                "tracking.server_url",
+                "Falta o endereço do servidor de tags: o contêiner web continua falando direto com o Google.",
+                "The address of the tagging server is missing: the web container goes on talking to Google directly.",
+            ),
+        ),
+        (
             not spec.domain,
             Pending(
                 "",
@@ -147,7 +169,7 @@ def pending(spec: KitSpec) -> list[Pending]:
             ),
         ),
         (
-            spec.platform != "nuvemshop",
+            spec.platform not in SCRIPTS,
             Pending(
                 "",
                 "ecommerce.platform",

@@ -87,7 +87,7 @@ def _is_pixel(export: Export, tag: Json) -> bool:
 def _personal(export: Export) -> Iterator[Finding]:
     """No personal data in GA4: its terms forbid it and nobody can take it back."""
     for tag in export.tags:
-        if tag.get("type") not in {"gaawe", "googtag", "gaawc", "ua"}:
+        if tag.get("type") not in {"gaawe", "googtag", "gaawc", "ua", "sgtmgaaw"}:
             continue
         for name, value in _rows(tag):
             paths = [export.paths.get(each.strip(), "") for each in REFERENCE.findall(value)]
@@ -98,7 +98,9 @@ def _personal(export: Export) -> Iterator[Finding]:
 
 def _rows(tag: Json) -> Iterator[tuple[str, str]]:
     """Names and values of a tag's parameter tables, in the two ways exports write them."""
-    tables = {"eventSettingsTable", "configSettingsTable", "eventParameters", "userProperties"}
+    tables = {
+        "eventSettingsTable", "configSettingsTable", "eventParameters", "userProperties", "epToAdd", "upToAdd",
+    }  # fmt: skip
     for each in dicts(tag.get("parameter")):
         for row in dicts(each.get("list")) if each.get("key") in tables else []:
             cells = {str(cell.get("key")): str(cell.get("value", "")) for cell in dicts(row.get("map"))}
@@ -113,6 +115,8 @@ def _ids(export: Export) -> Iterator[Finding]:
             yield Finding("warning", "retired-tag", label, f"This is {_RETIRED[kind]}.")
         if kind == "googtag":
             yield from _shape(export, label, parameter(tag, "tagId"), r"(G|AW|GT|DC)-\w+", "G-, AW-, GT- or DC-")
+        if kind == "sgtmgaaw":
+            yield from _shape(export, label, parameter(tag, "measurementId"), r"G-\w+", "G-")
         if kind == "gaawe":
             yield from _shape(export, label, parameter(tag, "measurementIdOverride"), r"G-\w+", "G-")
         if kind in {"awct", "sp", "awud", "sgtmadsct"}:

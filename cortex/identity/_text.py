@@ -52,11 +52,15 @@ def lower(text: str) -> str:
 
 def words(text: str) -> str:
     """Lower-case words without punctuation or symbols, one space between them: `D'Ávila  Filho` is `dávila filho`."""
+    if text.isascii() and text.replace(" ", "").isalpha():  # most names
+        return " ".join(text.lower().split())
     return " ".join(lower(text).translate(_WORDS).split())
 
 
 def letters(text: str) -> str:
     """The same without spaces: `São Paulo` is `sãopaulo`."""
+    if text.isascii() and text.isalpha():
+        return text.lower()
     return lower(text).translate(_LETTERS)
 
 
@@ -69,4 +73,4 @@ def folded(text: str) -> str:
 
 def unique(*readings: str) -> tuple[str, ...]:
     """The readings that say something, each once, in their order."""
-    return tuple(dict.fromkeys(reading for reading in readings if reading))
+    return tuple(dict.fromkeys(filter(None, readings)))

@@ -26,18 +26,25 @@ JUNK = frozenset({"null", "none", "nan", "undefined", "n/a", "nil", "unknown", "
                   "nao informado", "não consta", "nao consta", "no informado", "sem nome"})  # fmt: skip
 JUNK_MAILBOXES = frozenset({"naotem", "naotenho", "semail", "sememail", "naoinformado", "noemail", "noreply",
                             "no-reply", "teste", "test"})  # fmt: skip
+LONGEST_JUNK = max(map(len, JUNK))
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """SHA-256 of nothing: what a careless sender makes of an empty field."""
 
+BRAZIL = frozenset({"BR", ""})
+"""Countries whose postcodes and states are read as Brazil's: no country is the home country."""
 GMAIL = frozenset({"gmail.com", "googlemail.com"})
 SUFFIXES = frozenset({"junior", "júnior", "jr", "filho", "filha", "neto", "neta", "sobrinho", "segundo"})
 """Follow the family name and are not one."""
 
+SHORTEST_DIGEST = 32
 _SHA256 = re.compile(r"([0-9a-f]{64})(?:\.[0-9a-z]{8})?")  # Meta's Parameter Builder appends .xxxxxxxx
 _OTHER_DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+")
 _UF_AFTER_CITY = re.compile(r"^(.{2,}?)\s*[-/,(]\s*([A-Za-z]{2})\)?$")
 _NUMBERS = re.compile(r"\d+")
+_CEP = re.compile(r"([0-9]{5})-?([0-9]{3})")
+_ZIP_PLUS_4 = re.compile(r"\d{5}-\d{4}")
+_CUT_CEP = re.compile(r"\W*(?:\d{7}|\d{4}-\d{3})\W*")
 
 
 def prehashed(text: str) -> str:
@@ -54,11 +61,13 @@ def _rule(*, hashed: bool = True) -> Callable[[Rule], Rule]:
     def register(read: Rule) -> Rule:
         @wraps(read)
         def guarded(value: str, country: str = "") -> tuple[str, ...]:
-            text = clean(value) if value else ""
-            if len(text) >= 32 and (found := _digest_like(text)) is not None:
+            text = value.strip() if value.isascii() and value.isprintable() else clean(value)
+            length = len(text)
+            if length <= LONGEST_JUNK:
+                if not text or lower(text) in JUNK:
+                    return ()
+            elif length >= SHORTEST_DIGEST and (found := _digest_like(text)) is not None:
                 return (found,) if found and hashed else ()
-            if not text or lower(text) in JUNK:
-                return ()
             return read(text, country)
 
         RULES[read.__name__] = guarded
@@ -81,8 +90,8 @@ def _mailbox(text: str) -> tuple[str, str] | None:
     address = lower(text)
     if not _EMAIL.fullmatch(address):
         return None
-    local, domain = address.rsplit("@", 1)
-    if local in JUNK_MAILBOXES or not any(map(str.isalnum, local)):
+    local, _, domain = address.rpartition("@")
+    if local in JUNK_MAILBOXES or not (local.isalnum() or any(map(str.isalnum, local))):
         return None
     return local, domain
 
@@ -122,29 +131,35 @@ def phone_e164(value: str, country: str) -> tuple[str, ...]:
 def name_plain(value: str, country: str) -> tuple[str, ...]:  # noqa: ARG001
     """Lower case without punctuation, UTF-8 kept; then without accents. Google takes the first reading."""
     name = _name(value)
-    return unique(name, folded(name))
+    return _readings(name)
 
 
 @_rule()
 def name_given(value: str, country: str) -> tuple[str, ...]:  # noqa: ARG001
     """As name_plain, then the first of compound given names: a profile `Maria` belongs to `Maria Clara`."""
     name = _name(value)
-    first = name.partition(" ")[0]
-    return unique(name, folded(name), first, folded(first))
+    return _readings(name, name.partition(" ")[0])
 
 
 @_rule()
 def name_family(value: str, country: str) -> tuple[str, ...]:  # noqa: ARG001
     """As name_plain, then the last family name: `da Silva Santos Júnior` is also `santos`."""
     name = _name(value)
-    last = next((word for word in reversed(name.split()) if word not in SUFFIXES), "")
-    return unique(name, folded(name), last, folded(last))
+    last = name if " " not in name else next((word for word in reversed(name.split()) if word not in SUFFIXES), "")
+    return _readings(name, "" if last in SUFFIXES else last)
+
+
+def _readings(name: str, part: str = "") -> tuple[str, ...]:
+    """A name and a part of it, each also without accents."""
+    if name.isascii():
+        return ((name, part) if part and part != name else (name,)) if name else ()
+    return unique(name, folded(name), part, folded(part))
 
 
 def _name(value: str) -> str:
     """Words of a name; nothing for an e-mail, a number or punctuation typed where a name was asked."""
     name = "" if "@" in value else words(value)
-    return name if any(map(str.isalpha, name)) else ""
+    return name if name.isalpha() or any(map(str.isalpha, name)) else ""
 
 
 @_rule()
@@ -154,7 +169,7 @@ def city_plain(value: str, country: str) -> tuple[str, ...]:
     Meta's page forbids "special characters" and does not say whether ã is one: its own browser library drops the
     letter. A list of readings is legal, so all three are sent.
     """
-    if country in {"BR", ""} and (found := _UF_AFTER_CITY.match(value)) and found[2].lower() in UF_CODES:
+    if country in BRAZIL and (found := _UF_AFTER_CITY.match(value)) and found[2].lower() in UF_CODES:
         value = found[1]
     city = letters(value)
     if not any(map(str.isalpha, city)):
@@ -172,34 +187,38 @@ def state_code(value: str, country: str) -> tuple[str, ...]:
 @_rule()
 def postcode_meta(value: str, country: str) -> tuple[str, ...]:
     """Lower case, no spaces, no dash; of a US ZIP+4 the first five; of a CEP also its first five (the district)."""
+    if country in BRAZIL and (cep := _CEP.fullmatch(value)):
+        district, street = cep.groups()
+        code = district + street
+        return unique(code, district if _plausible_postcode(district) else "") if _plausible_postcode(code) else ()
     text = "".join(lower(value).split())
     code = "".join(filter(str.isalnum, text))
-    if country == "US" or (country != "SA" and re.fullmatch(r"\d{5}-\d{4}", text)):
+    if country == "US" or (country != "SA" and _ZIP_PLUS_4.fullmatch(text)):
         code = code[:5]
-    elif country in {"BR", ""}:
+    elif country in BRAZIL:
         code = _whole_cep(text, code)
     if not _plausible_postcode(code):
         return ()
-    brazilian = country in {"BR", ""} and len(code) == 8 and code.isdigit()
+    brazilian = country in BRAZIL and len(code) == 8 and code.isdigit()
     return unique(code, code[:5] if brazilian and _plausible_postcode(code[:5]) else "")
 
 
 @_rule(hashed=False)
 def postcode_plain(value: str, country: str) -> tuple[str, ...]:
     """Trimmed and sent in the clear, as Google asks. A CEP that lost its leading zero in a spreadsheet gets it back."""
-    code = "".join(filter(str.isalnum, value))
+    code = value if value.isalnum() else "".join(filter(str.isalnum, value))
     if not _plausible_postcode(code):
         return ()
-    return (_whole_cep(value, value) if country in {"BR", ""} else value,)
+    return (_whole_cep(value, value) if country in BRAZIL else value,)
 
 
 def _plausible_postcode(code: str) -> bool:
-    return len(code) >= 3 and any(map(str.isdigit, code)) and len(set(code)) > 1
+    return len(code) >= 3 and (code.isdigit() or any(map(str.isdigit, code))) and code != code[0] * len(code)
 
 
 def _whole_cep(typed: str, code: str) -> str:
     """01310100 for the 1310100 a spreadsheet made of it (São Paulo's codes begin with zero)."""
-    return "0" + code if re.fullmatch(r"\W*(?:\d{7}|\d{4}-\d{3})\W*", typed) else code
+    return "0" + code if _CUT_CEP.fullmatch(typed) else code
 
 
 @_rule()

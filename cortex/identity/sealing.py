@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from hashlib import sha256
 
 from cortex.identity._places import country_iso
-from cortex.identity.normalise import RULES, Rule, document_digits, email_google, phone_digits, prehashed
-from cortex.records import IdentifierRules, Person
+from cortex.identity.normalise import RULES, SHORTEST_DIGEST, document_digits, email_google, phone_digits, prehashed
+from cortex.records import IdentifierField, IdentifierRules, Person
 
 
 def digest(reading: str) -> str:
@@ -18,7 +18,9 @@ def digest(reading: str) -> str:
     >>> digest("test@example.com")
     '973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b'
     """
-    return prehashed(reading) or hashlib.sha256(reading.encode()).hexdigest()
+    if len(reading) >= SHORTEST_DIGEST and (already := prehashed(reading)):
+        return already
+    return sha256(reading.encode()).hexdigest()
 
 
 def pseudonym(key: bytes, kind: str, value: str) -> str:
@@ -62,9 +64,9 @@ def identify(person: Person, rules: IdentifierRules, country: str = "BR") -> dic
     """
     at = country_iso(person.country) or country
     found: dict[str, list[str]] = {}
-    for key, fact, read, rule in _compiled(rules):
+    for key, fact, write in _compiled(rules):
         value = getattr(person, fact)
-        if value and (written := read(rule, value, at)):
+        if value and (written := write(value, at)):
             found[key] = list(written)
     return found
 
@@ -86,35 +88,35 @@ def _first(readings: tuple[str, ...]) -> str:
     return readings[0] if readings else ""
 
 
-_Reading = tuple[Rule, bool, bool]
-"""A rule, whether its readings are hashed, and whether all of them are taken."""
+Write = Callable[[str, str], tuple[str, ...]]
+"""A value and a country to what a destination is told of it."""
 
-
-def _write(reading: _Reading, value: str, country: str) -> tuple[str, ...]:
-    rule, hashed, variants = reading
-    readings = rule(value, country)
-    if not variants:
-        readings = readings[:1]
-    return tuple(map(digest, readings)) if hashed else readings
-
-
-_write_place = lru_cache(maxsize=8192)(_write)
+PLACES = frozenset({"city", "state", "country"})
 """Cities, states and countries are few and nobody's in particular: their digests are worth remembering. Names, e-mails
 and phones are forgotten with the order."""
-PLACES = frozenset({"city", "state", "country"})
+
+
+def _writer(field: IdentifierField) -> Write:
+    """A field's rule, with what becomes of its readings: hashed or not, all of them or the best."""
+    rule = RULES[field.rule]
+
+    def best(value: str, country: str) -> tuple[str, ...]:
+        return rule(value, country)[:1]
+
+    def best_hashed(value: str, country: str) -> tuple[str, ...]:
+        readings = rule(value, country)
+        return (digest(readings[0]),) if readings else ()
+
+    def all_hashed(value: str, country: str) -> tuple[str, ...]:
+        return tuple(map(digest, rule(value, country)))
+
+    write: Write = (
+        (all_hashed if field.variants else best_hashed) if field.hashed else (rule if field.variants else best)
+    )
+    return lru_cache(maxsize=8192)(write) if field.fact in PLACES else write
 
 
 @lru_cache(maxsize=64)
-def _compiled(
-    rules: IdentifierRules,
-) -> tuple[tuple[str, str, Callable[[_Reading, str, str], tuple[str, ...]], _Reading], ...]:
+def _compiled(rules: IdentifierRules) -> tuple[tuple[str, str, Write], ...]:
     """Rules with their functions looked up once. Raises KeyError for a rule this room does not know."""
-    return tuple(
-        (
-            field.key,
-            field.fact,
-            _write_place if field.fact in PLACES else _write,
-            (RULES[field.rule], field.hashed, field.variants),
-        )
-        for field in rules.fields
-    )
+    return tuple((field.key, field.fact, _writer(field)) for field in rules.fields)

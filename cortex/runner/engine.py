@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from cortex.logs import logger
 from cortex.run import Outcome, Recipe, Run
 from cortex.runner.lease import Lease, here
 from cortex.runner.plan import Planned
+from cortex.runner.sharing import Sharing
 from cortex.runner.stopping import Stop, Stopped
 from cortex.secrets import REDACTOR, Vault
 from cortex.warehouse import Control, Warehouse
@@ -54,6 +55,12 @@ class RunResult:
         return [step for step in self.steps if step.status == "failed"]
 
     @property
+    def errors(self) -> list[CortexError]:
+        """What went wrong, each thing once: every piece of a backfill fails for the same missing credential."""
+        told = {(step.error.code, step.error.message): step.error for step in self.failed if step.error is not None}
+        return list(told.values())
+
+    @property
     def exit_code(self) -> int:
         """That of the first failed step; 0 when none failed, 130 when it was cancelled."""
         if self.cancelled:
@@ -83,11 +90,42 @@ def new_run_id() -> str:
     return f"{wall():%Y%m%d%H%M%S}{secrets.token_hex(4)}"
 
 
-def enqueue(tenant: Tenant, recipe: Recipe, window: Window, plan: Sequence[Planned], control: Control) -> str:
-    """Write a run into the ledger for a worker to do. Returns its id."""
+def enqueue(
+    tenant: Tenant, recipe: Recipe, window: Window, plan: Sequence[Planned], control: Control, *, resume: bool = False
+) -> str:
+    """Write a run into the ledger for a worker to do. Returns its id.
+
+    resume: instead of a new one that of the newest of the same recipe and window, when it is not over or did not end
+    well: what it has done stays done.
+    """
     run_id = new_run_id()
+    past = _latest(control, tenant, recipe, window) if resume else None
+    if past is not None and past["status"] in {"queued", "running"} and past["queued_at"] is not None:
+        return str(past["run_id"])  # it waits for a worker already, or one has it
+    if past is not None and past["status"] in {"failed", "partial", "interrupted", "cancelled"}:
+        run_id = past["run_id"]
     _write_plan(control, tenant, recipe, window, plan, run_id, queued=True)
     return run_id
+
+
+def _latest(control: Control, tenant: Tenant, recipe: Recipe, window: Window) -> dict[str, Any] | None:
+    """The newest run of the same recipe over the same days."""
+    asked = (recipe.name, window.since, window.until)
+    past = control.runs(tenant.code, limit=20)
+    return next((row for row in past if (row["pipeline"], row["since"], row["until"]) == asked), None)
+
+
+def window_of(row: Mapping[str, Any]) -> Window:
+    """The days of a run of the ledger."""
+    return Window(row["since"], row["until"])
+
+
+def recorded(row: Mapping[str, Any]) -> StepResult:
+    """A step as the ledger tells it."""
+    outcome = Outcome(row["row_count"], row["summary"], row["facts"])
+    error = CortexError(row["error_code"], row["error_message"]) if row["error_code"] else None
+    seconds = (row["ended_at"] - row["started_at"]).total_seconds() if row["started_at"] and row["ended_at"] else 0.0
+    return StepResult(row["step"], row["status"], outcome, error, seconds)
 
 
 def execute(
@@ -126,14 +164,15 @@ def execute(
                 warehouse.fence(lease.epoch)
             _bury(ledger, tenant.code, run_id)
             crash.point("run")
-            if taken and not ledger.take(run_id, at=wall()):
+            if taken and not ledger.take(run_id, at=wall(), host=here()):
                 raise Busy("CTX-5030", f"Run {run_id} was cancelled, or another worker has done it.")
             _write_plan(ledger, tenant, recipe, window, plan, run_id, taken=taken)
             crash.point("planned")
             result = RunResult(tenant.code, recipe.name, run_id, window)
             run = Run(tenant, window, workspace, warehouse, vault, clock, run_id, recipe.reread)
+            run.limits = sharing = Sharing(ledger, run_id, (stop.check, lease.check))
             with logs.kept(workspace.state, tenant.code, run_id), _ending(ledger, result):
-                _steps(run, plan, done, ledger, lease, stop, result, listen)
+                _steps(run, plan, done, ledger, lease, stop, sharing, result, listen)
             crash.point("ended")
             return result
 
@@ -179,13 +218,9 @@ def _write_plan(
 
 def _identity(control: Control, tenant: Tenant, recipe: Recipe, window: Window, resume: bool) -> tuple[str, set[str]]:
     """A new run id, or that of the unfinished run to continue with the steps it has done."""
-    if resume:
-        for past in control.runs(tenant.code, limit=20):
-            same = (past["pipeline"], past["since"], past["until"]) == (recipe.name, window.since, window.until)
-            if same and past["status"] not in {"ok", "queued"}:
-                return past["run_id"], _done(control, past["run_id"])
-            if same:
-                break
+    past = _latest(control, tenant, recipe, window) if resume else None
+    if past is not None and past["status"] not in {"ok", "queued"}:
+        return past["run_id"], _done(control, past["run_id"])
     return new_run_id(), set()
 
 
@@ -213,6 +248,7 @@ def _steps(
     control: Control,
     lease: Lease,
     stop: Stop,
+    sharing: Sharing,
     result: RunResult,
     listen: Listener,
 ) -> None:
@@ -231,12 +267,13 @@ def _steps(
         else:
             stop.check()
             lease.check()
-            if _cancelled(control, lease, run.run_id):
+            crash.point("step")
+            if lease.cancelled.is_set() or not control.step_started(
+                run.run_id, planned.name, position=position, at=wall()
+            ):
                 result.cancelled = True
                 return
             fresh = True
-            crash.point("step")
-            control.step_started(run.run_id, planned.name, position=position, at=wall())
             step = _one(run, planned, listen, (stop.check, lease.check))
             if step.status == "failed":
                 broken.add(planned.step.name)
@@ -247,17 +284,11 @@ def _steps(
             run.run_id, planned.name, position=position, status=step.status, at=wall(), row_count=step.outcome.rows,
             summary=step.outcome.summary, facts=step.outcome.facts,
             error_code=step.error.code if step.error else "", error_message=REDACTOR.clean(step.error.message) if step.error else "",
+            leaving=sharing.left(),
         )  # fmt: skip
         crash.point("stepped")
         result.steps.append(step)
         listen(planned.name, step)
-
-
-def _cancelled(control: Control, lease: Lease, run_id: str) -> bool:
-    if not lease.cancelled.is_set():
-        row = control.run(run_id)
-        return row is not None and row["status"] == "cancelling"
-    return True
 
 
 def _one(run: Run, planned: Planned, listen: Listener, checks: Sequence[Callable[[], None]]) -> StepResult:

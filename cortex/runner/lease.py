@@ -43,7 +43,17 @@ def is_dead(host: str) -> bool:
         return True
     except OSError:
         return False
-    return False
+    return _is_zombie(pid)
+
+
+def _is_zombie(pid: str) -> bool:
+    """Ended, but not yet asked for its exit code by the process that started it: it will write nothing any more."""
+    try:
+        # The name, in brackets, may hold anything: the state is the first word after the last bracket (proc_pid_stat(5)).
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in {"Z", "X"}
 
 
 class Lease:

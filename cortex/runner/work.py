@@ -74,6 +74,17 @@ class Desk:
         _ = self.control
         return result
 
+    def fulfil(self, item: Item, listen: Listener = lambda _name, _news: None) -> RunResult:
+        """Do a run of the queue. One that cannot begin (broken file, no schema) is noted as failed, so that it does
+        not come back for ever. Raises as `perform`; Busy when somebody else has it or it is over."""
+        try:
+            return self.perform(item, listen)
+        except Busy:
+            raise
+        except CortexError as failure:
+            self.control.finish_run(item.run_id, status="failed", ended_at=engine.wall(), exit_code=failure.exit_code)
+            raise
+
 
 def queued(control: Control) -> Iterator[Item]:
     """Runs of the queue nobody is doing, the one that waits longest first: new ones, and those whose worker died."""
@@ -91,8 +102,7 @@ def queued(control: Control) -> Iterator[Item]:
 def serve(desk: Desk, say: Callable[[str], None], *, drain: bool, pause: float) -> None:
     """Do what is queued until told to stop; `drain`: until nothing is queued any more.
 
-    say: hears a line when a run ends. pause: seconds between two looks at an empty queue. A run that
-    cannot begin (broken file, no schema) is noted as failed, so that it does not come back for ever.
+    say: hears a line when a run ends. pause: seconds between two looks at an empty queue.
     """
     with Stop() as stop:
         while True:
@@ -108,12 +118,13 @@ def _next(desk: Desk, say: Callable[[str], None]) -> bool:
     """Do the first item of the queue nobody else takes. False when there is none."""
     for item in queued(desk.control):
         try:
-            result = desk.perform(item)
+            result = desk.fulfil(item)
             say(f"{item.code} · {item.pipeline} · {result.status} in {result.seconds:.1f} s · run {item.run_id}")
+            for error in result.errors:
+                say(f"{item.code} · {error}")
         except Busy:
             continue
         except CortexError as failure:
-            desk.control.finish_run(item.run_id, status="failed", ended_at=engine.wall(), exit_code=failure.exit_code)
             say(f"{item.code} · {item.pipeline} · {failure} · run {item.run_id}")
         return True
     return False

@@ -14,11 +14,13 @@ from cortex.sandbox.data_manager import DataManagerStandIn
 from cortex.sandbox.faults import Faults
 from cortex.sandbox.ga4 import Ga4StandIn
 from cortex.sandbox.market import Market
+from cortex.sandbox.measurement import MeasurementStandIn
 from cortex.sandbox.meta import MetaStandIn
 from cortex.sandbox.nuvemshop import NuvemshopStandIn
 from cortex.sandbox.oauth import OAuth
 from cortex.sandbox.received import Call, Delivery, Received, Refusal
 from cortex.sandbox.server import Front, HttpServer, Route
+from cortex.sandbox.tiktok import TikTokStandIn
 from cortex.sandbox.wire import standing
 
 if TYPE_CHECKING:
@@ -94,12 +96,16 @@ def serve(
     meta = MetaStandIn(market, clock=present, received=received, rate_scale=rate_scale)
     ga4 = Ga4StandIn(market, oauth, clock=present, rate_scale=rate_scale)
     data_manager = DataManagerStandIn(market, oauth, clock=present, received=received, rate_scale=rate_scale)
+    tiktok = TikTokStandIn(market, clock=present, received=received, rate_scale=rate_scale)
+    measurement = MeasurementStandIn(market, clock=present, received=received)
     nuvemshop = NuvemshopStandIn(market, clock=present, rate_scale=rate_scale)
     routes: list[Route] = [
         (re.compile(r"/(?:20\d\d-\d\d|v1/\d+)/"), "nuvemshop", nuvemshop),
         (re.compile(r"/v\d+\.\d+/"), "meta", meta),
         (re.compile(r"/v1beta/properties/"), "ga4", ga4),
         (re.compile(r"/v1/(?:events:ingest|requestStatus:retrieve)$"), "data_manager", data_manager),
+        (re.compile(r"/open_api/v1\.3/event/track/?$"), "tiktok", tiktok),
+        (re.compile(r"/(?:debug/)?mp/collect$"), "ga4_mp", measurement),
         (re.compile(r"/token$"), "oauth", oauth),
     ]
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from cortex.clock import Clock, local_day
+from cortex.sandbox.click_index import ClickIndex
 from cortex.sandbox.google_rest import Refused, error_info, exhausted, faulty
 from cortex.sandbox.ingestion import Destination, Event, Reader, Violation, by_reason
-from cortex.sandbox.market import GoogleAccount, GoogleClick, Market
+from cortex.sandbox.market import GoogleAccount, Market
 from cortex.sandbox.oauth import DATA_MANAGER, Grant, OAuth
 from cortex.sandbox.quota import Quota
 from cortex.sandbox.received import Delivery, Outcome, Received, Refusal
@@ -54,25 +51,6 @@ class _Batch:
     polls: int = 0
 
 
-class _ClickIndex:
-    """Finds a click by its id. Hashes in order, since a dict of a year's clicks would outweigh the rest of the market."""
-
-    def __init__(self, clicks: Sequence[GoogleClick]) -> None:
-        self._clicks = clicks
-
-    def find(self, gclid: str) -> GoogleClick | None:
-        hashes, positions = self._index
-        first, last = np.searchsorted(hashes, hash(gclid), "left"), np.searchsorted(hashes, hash(gclid), "right")
-        found = (self._clicks[position] for position in positions[first:last].tolist())
-        return next((click for click in found if click.gclid == gclid), None)
-
-    @cached_property
-    def _index(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-        hashes = np.fromiter((hash(click.gclid) for click in self._clicks), np.int64, len(self._clicks))
-        order = np.argsort(hashes)
-        return hashes[order], order.astype(np.uint32)
-
-
 class DataManagerStandIn:
     """Takes conversions for every shop's Google Ads account. Limits count real time.
 
@@ -101,7 +79,7 @@ class DataManagerStandIn:
         self._batches: dict[str, _Batch] = {}
         self._ledger: dict[tuple[str, str], _Conversion] = {}
         self._clicks = {
-            shop.google.customer_id: _ClickIndex(shop.google.clicks) for shop in market.shops if shop.google is not None
+            shop.google.customer_id: ClickIndex(shop.google.clicks) for shop in market.shops if shop.google is not None
         }
 
     def handle(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Google Ads over gRPC: GoogleAdsService.SearchStream, and the ways it fails."""
+"""Google Ads over gRPC: queries by SearchStream, uploads of conversions and adjustments, and the ways they fail."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cortex.clock import Clock, local_day
 from cortex.sandbox import gaql, google_ads_rows
 from cortex.sandbox.faults import Faults
 from cortex.sandbox.google_ads_messages import assign, message
+from cortex.sandbox.google_ads_uploads import RequestRefused, Uploads
 from cortex.sandbox.google_rest import Refused
 from cortex.sandbox.market import GoogleAccount, Market
 from cortex.sandbox.oauth import ADWORDS, Grant, OAuth
@@ -28,7 +29,13 @@ DAILY_OPERATIONS = 15_000
 
 RETRY_SECONDS = 30
 WORKERS = 16
-METHOD = "/google.ads.googleads.v{version}.services.GoogleAdsService/SearchStream"
+SERVICE = "/google.ads.googleads.v{version}.services."
+METHOD = SERVICE + "GoogleAdsService/SearchStream"
+UPLOADS = {
+    "ConversionUploadService/UploadClickConversions": "UploadClickConversionsRequest",
+    "ConversionAdjustmentUploadService/UploadConversionAdjustments": "UploadConversionAdjustmentsRequest",
+}
+"""Unary methods and their requests."""
 
 
 class AdsRefused(Exception):
@@ -63,6 +70,7 @@ class GoogleAdsStandIn:
         self._received = received
         self._faults = faults
         self._batch_rows = batch_rows
+        self._uploads = Uploads(market, clock=clock, received=received)
         self._operations = Quota(DAILY_OPERATIONS * rate_scale, 86_400)
         self._stopping = threading.Event()
         self._requests = 0
@@ -80,6 +88,11 @@ class GoogleAdsStandIn:
             )
             for version in VERSIONS
         ]
+        for version in VERSIONS:
+            for name in UPLOADS:
+                service, _, method = (SERVICE.format(version=version) + name).strip("/").partition("/")
+                unary = grpc.unary_unary_rpc_method_handler(self._upload(version, name))
+                handlers.append(grpc.method_handlers_generic_handler(service, {method: unary}))
         self._server = grpc.server(
             ThreadPoolExecutor(WORKERS, thread_name_prefix="cortex-sandbox-grpc"),
             # Another process on the same port would be answered in turn, without anybody noticing.
@@ -122,6 +135,60 @@ class GoogleAdsStandIn:
             context.set_trailing_metadata((("request-id", request_id),))
 
         return search_stream
+
+    def _upload(self, version: int, name: str) -> Callable[[bytes, Any], bytes]:
+        def upload(body: bytes, context: Any) -> bytes:
+            import grpc
+
+            path = SERVICE.format(version=version) + name
+            fault = self._faults.draw(path)
+            self._requests += 1
+            request_id = f"sandbox-{self._requests}"
+            request = message(UPLOADS[name]).FromString(body)
+            status, answer = "OK", b""
+            try:
+                if fault != "lost_after_commit":
+                    self._before(fault)
+                answer = self._take(name, request, context, version, request_id)
+                self._between("truncate" if fault == "lost_after_commit" else fault, 0)
+            except AdsRefused as refusal:
+                status = refusal.status
+                self._called(name, request, _number(grpc, status), fault)
+                if status != "UNAVAILABLE":
+                    context.set_trailing_metadata(_failure(refusal, request_id, version))
+                context.abort(getattr(grpc.StatusCode, status), refusal.message)
+            self._called(name, request, _number(grpc, status), fault)
+            context.set_trailing_metadata((("request-id", request_id),))
+            return answer
+
+        return upload
+
+    def _take(self, name: str, request: Any, context: Any, version: int, request_id: str) -> bytes:
+        account = self._admitted(request, context)
+        take = self._uploads.click_conversions if name.startswith("ConversionUpload") else self._uploads.adjustments
+        try:
+            answer = take(request, account, version, request_id)
+        except RequestRefused as refusal:
+            raise AdsRefused(refusal.status, refusal.family, refusal.reason, refusal.message) from None
+        serialized: bytes = answer.SerializeToString()
+        return serialized
+
+    def _admitted(self, request: Any, context: Any) -> GoogleAccount:
+        metadata = {str(key): value for key, value in context.invocation_metadata()}
+        grant = self._authenticate(metadata)
+        wait = self._operations.spend()
+        if wait:
+            raise _exhausted("The project has used up its operations of the day.", int(wait) + 1, "DEVELOPER")
+        account, managed = self._account(request.customer_id, metadata, grant)
+        if managed:
+            raise AdsRefused(
+                "PERMISSION_DENIED", "authorization_error", "USER_PERMISSION_DENIED", "The account has no such action."
+            )
+        return account
+
+    def _called(self, name: str, request: Any, status: int, fault: str) -> None:
+        method = name.partition("/")[2]
+        self._received.called(Call("google_ads", method, f"/customers/{request.customer_id}", status, fault))
 
     def _before(self, fault: str) -> None:
         """The faults that strike before an answer exists."""

@@ -30,7 +30,7 @@ message Customer {
 }
 message ConversionTrackingSetting {
   bool accepted_customer_data_terms = 5; bool enhanced_conversions_for_leads_enabled = 7;
-  string google_ads_conversion_customer = 8;
+  string google_ads_conversion_customer = 8; optional EnhancedConversionsConfig effective_enablement_setting = 10;
 }
 message CustomerClient {
   string resource_name = 1; optional string client_customer = 12; optional bool hidden = 13; optional int64 level = 14;
@@ -54,6 +54,7 @@ message Metrics {
   optional int64 interactions = 223; optional double conversions_value_by_conversion_date = 242;
   optional double conversions_by_conversion_date = 243;
 }
+enum EnhancedConversionsConfig { OFF = 2; ON = 3; }
 enum CustomerStatus { ENABLED = 2; }
 enum CampaignStatus { ENABLED = 2; }
 enum AdGroupStatus { ENABLED = 2; }
@@ -63,18 +64,92 @@ enum AdvertisingChannelType {
   PERFORMANCE_MAX = 10; LOCAL_SERVICES = 11; TRAVEL = 13; DEMAND_GEN = 14;
 }
 
+message UploadClickConversionsRequest {
+  string customer_id = 1; repeated ClickConversion conversions = 2; bool partial_failure = 3; bool validate_only = 4;
+  optional int32 job_id = 6;
+}
+message ClickConversion {
+  optional string gclid = 9; optional string conversion_action = 10; optional string conversion_date_time = 11;
+  optional double conversion_value = 12; optional string currency_code = 13; optional string order_id = 14;
+  repeated UserIdentifier user_identifiers = 17; string gbraid = 18; string wbraid = 19;
+  ConversionEnvironment conversion_environment = 20; Consent consent = 23; ConversionCustomerType customer_type = 26;
+}
+message UserIdentifier {
+  OfflineUserAddressInfo address_info = 5; UserIdentifierSource user_identifier_source = 6; string hashed_email = 7;
+  string hashed_phone_number = 8; string mobile_id = 9; string third_party_user_id = 10;
+}
+message OfflineUserAddressInfo { optional string hashed_first_name = 7; }
+message Consent { ConsentStatus ad_user_data = 1; ConsentStatus ad_personalization = 2; }
+message UploadClickConversionsResponse {
+  Status partial_failure_error = 1; repeated ClickConversionResult results = 2; int64 job_id = 3;
+}
+message ClickConversionResult {
+  optional string gclid = 4; optional string conversion_action = 5; optional string conversion_date_time = 6;
+  repeated UserIdentifier user_identifiers = 7; string gbraid = 8; string wbraid = 9;
+}
+message UploadConversionAdjustmentsRequest {
+  string customer_id = 1; repeated ConversionAdjustment conversion_adjustments = 2; bool partial_failure = 3;
+  bool validate_only = 4; optional int32 job_id = 5;
+}
+message ConversionAdjustment {
+  ConversionAdjustmentType adjustment_type = 5; RestatementValue restatement_value = 6;
+  optional string conversion_action = 8; optional string adjustment_date_time = 9;
+  repeated UserIdentifier user_identifiers = 10; optional string user_agent = 11;
+  GclidDateTimePair gclid_date_time_pair = 12; optional string order_id = 13;
+}
+message RestatementValue { optional double adjusted_value = 3; optional string currency_code = 4; }
+message GclidDateTimePair { optional string gclid = 3; optional string conversion_date_time = 4; }
+message UploadConversionAdjustmentsResponse {
+  Status partial_failure_error = 1; repeated ConversionAdjustmentResult results = 2; int64 job_id = 3;
+}
+message ConversionAdjustmentResult {
+  ConversionAdjustmentType adjustment_type = 5; optional string conversion_action = 7;
+  optional string adjustment_date_time = 8; GclidDateTimePair gclid_date_time_pair = 9; string order_id = 10;
+}
+message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+message Any { string type_url = 1; bytes value = 2; }
+enum ConversionEnvironment { APP = 2; WEB = 3; }
+enum ConversionCustomerType { NEW = 2; RETURNING = 3; }
+enum UserIdentifierSource { FIRST_PARTY = 2; THIRD_PARTY = 3; }
+enum ConsentStatus { GRANTED = 2; DENIED = 3; }
+enum ConversionAdjustmentType { RETRACTION = 2; RESTATEMENT = 3; ENHANCEMENT = 4; }
+
 message GoogleAdsFailure { repeated GoogleAdsError errors = 1; string request_id = 2; }
-message GoogleAdsError { ErrorCode error_code = 1; string message = 2; ErrorDetails details = 5; }
+message GoogleAdsError { ErrorCode error_code = 1; string message = 2; ErrorLocation location = 4; ErrorDetails details = 5; }
+message ErrorLocation { repeated FieldPathElement field_path_elements = 2; }
+message FieldPathElement { string field_name = 1; optional int32 index = 3; }
 message ErrorDetails { QuotaErrorDetails quota_error_details = 4; }
 message QuotaErrorDetails { QuotaRateScope rate_scope = 1; string rate_name = 2; Duration retry_delay = 3; }
 message Duration { int64 seconds = 1; }
 message ErrorCode {
   RequestError request_error = 1; QueryError query_error = 5; AuthorizationError authorization_error = 9;
   InternalError internal_error = 10; QuotaError quota_error = 11; AuthenticationError authentication_error = 17;
-  DateRangeError date_range_error = 34; HeaderError header_error = 66;
+  DateError date_error = 33; DateRangeError date_range_error = 34; FieldError field_error = 61; HeaderError header_error = 66;
+  ConversionUploadError conversion_upload_error = 111; PartialFailureError partial_failure_error = 112;
+  ConversionAdjustmentUploadError conversion_adjustment_upload_error = 115; CurrencyCodeError currency_code_error = 122;
+  NotAllowlistedError not_allowlisted_error = 137;
+}
+enum DateError { INVALID_STRING_DATE_TIME_SECONDS_WITH_OFFSET = 12; LATER_THAN_MAXIMUM_DATE = 8; }
+enum FieldError { REQUIRED = 2; INVALID_VALUE = 4; VALUE_MUST_BE_UNSET = 5; }
+enum CurrencyCodeError { UNSUPPORTED = 2; }
+enum PartialFailureError { PARTIAL_FAILURE_MODE_REQUIRED = 2; }
+enum NotAllowlistedError { CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE = 2; }
+enum ConversionUploadError {
+  TOO_MANY_CONVERSIONS_IN_REQUEST = 2; UNPARSEABLE_GCLID = 3; ORDER_ID_ALREADY_IN_USE = 15; DUPLICATE_ORDER_ID = 16;
+  CLICK_CONVERSION_ALREADY_EXISTS = 23; DUPLICATE_CLICK_CONVERSION_IN_REQUEST = 25; INVALID_CUSTOMER_FOR_CLICK = 30;
+  CLICK_NOT_FOUND = 33; INVALID_USER_IDENTIFIER = 34; UNSUPPORTED_USER_IDENTIFIER = 36; GBRAID_WBRAID_BOTH_SET = 38;
+  UNPARSEABLE_WBRAID = 39; UNPARSEABLE_GBRAID = 40; CONVERSION_PRECEDES_EVENT = 42; EXPIRED_EVENT = 43;
+  TOO_RECENT_EVENT = 44; CUSTOMER_NOT_ACCEPTED_CUSTOMER_DATA_TERMS = 48; ORDER_ID_CONTAINS_PII = 49;
+  NO_CONVERSION_ACTION_FOUND = 53;
+}
+enum ConversionAdjustmentUploadError {
+  CONVERSION_ALREADY_RETRACTED = 4; CONVERSION_NOT_FOUND = 5; CONVERSION_EXPIRED = 6; ADJUSTMENT_PRECEDES_CONVERSION = 7;
+  MORE_RECENT_RESTATEMENT_FOUND = 8; TOO_MANY_ADJUSTMENTS_IN_REQUEST = 11; RESTATEMENT_ALREADY_EXISTS = 13;
+  DUPLICATE_ADJUSTMENT_IN_REQUEST = 14; CONVERSION_ACTION_NOT_ELIGIBLE_FOR_ENHANCEMENT = 16;
+  GCLID_DATE_TIME_PAIR_AND_ORDER_ID_BOTH_SET = 20; NO_CONVERSION_ACTION_FOUND = 27;
 }
 enum QuotaRateScope { ACCOUNT = 2; DEVELOPER = 3; }
-enum RequestError { INVALID_CUSTOMER_ID = 16; }
+enum RequestError { REQUIRED_FIELD_MISSING = 9; INVALID_CUSTOMER_ID = 16; }
 enum HeaderError { INVALID_LOGIN_CUSTOMER_ID = 3; }
 enum AuthenticationError { OAUTH_TOKEN_INVALID = 15; }
 enum AuthorizationError { USER_PERMISSION_DENIED = 2; AUTHORIZATION_ERROR = 6; }

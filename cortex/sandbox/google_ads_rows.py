@@ -17,6 +17,7 @@ CLICK_HISTORY = timedelta(days=90)
 DAILY_HISTORY_MONTHS = 37
 """Since 2026-06-01 day rows older than this are gone: asking gives no rows, and no error."""
 
+NEW_IN_V26 = "customer.conversion_tracking_setting.effective_enablement_setting"
 GONE_IN_V26 = "customer.conversion_tracking_setting.enhanced_conversions_for_leads_enabled"
 
 
@@ -45,9 +46,12 @@ CUSTOMER: dict[str, Read] = {
     "customer.test_account": lambda _: False,
     "customer.auto_tagging_enabled": lambda _: True,
     "customer.status": lambda _: "ENABLED",
-    "customer.conversion_tracking_setting.accepted_customer_data_terms": lambda _: True,
-    "customer.conversion_tracking_setting.google_ads_conversion_customer": lambda p: p.customer,
-    GONE_IN_V26: lambda _: True,
+    "customer.conversion_tracking_setting.accepted_customer_data_terms": lambda p: p.account.data_terms,
+    "customer.conversion_tracking_setting.google_ads_conversion_customer": lambda p: (
+        f"customers/{p.account.conversion_customer or p.account.customer_id}"
+    ),
+    GONE_IN_V26: lambda p: p.account.leads,
+    NEW_IN_V26: lambda p: "ON" if p.account.leads else "OFF",
 }
 CAMPAIGN: dict[str, Read] = {
     "campaign.resource_name": lambda p: f"{p.customer}/campaigns/{p.item.campaign_id}",
@@ -140,7 +144,7 @@ def check(query: Query, version: int) -> None:
                 raise QueryRefused(
                     "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE", f"{name} does not go with {query.resource}."
                 )
-        elif name not in known or (name == GONE_IN_V26 and version >= 26):
+        elif name not in known or name == (GONE_IN_V26 if version >= 26 else NEW_IN_V26):
             if name not in known and any(name in fields for fields in RESOURCES.values()):
                 raise QueryRefused("PROHIBITED_FIELD_IN_SELECT_CLAUSE", f"{name} cannot be used with {query.resource}.")
             raise QueryRefused("UNRECOGNIZED_FIELD", f"Unrecognized field in the query: '{name}'.")

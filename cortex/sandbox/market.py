@@ -109,6 +109,21 @@ class GoogleAccount:
     days: list[AdDay] = field(default_factory=list)
     clicks: Sequence[GoogleClick] = ()
     """Oldest day first."""
+    may_upload: bool = True
+    """Uploaded conversions through the Ads API between December 2025 and May 2026, and so may go on."""
+    data_terms: bool = True
+    """Accepted the customer data terms."""
+    leads: bool = True
+    """Switched enhanced conversions for leads on."""
+    conversion_customer: str = ""
+    """The account that owns the conversion actions, where it is another one (a manager)."""
+
+
+@dataclass
+class TikTokPixel:
+    code: str
+    token: str
+    """Of the Events API, generated for this pixel."""
 
 
 @dataclass
@@ -117,6 +132,9 @@ class Property:
     name: str
     currency: str
     timezone: str
+    measurement_id: str = ""
+    """Of its web stream; with `api_secret` what Measurement Protocol counts hits by."""
+    api_secret: str = ""
     orders: Sequence[GaOrder] = ()
     """Oldest day first, as are the sessions."""
     sessions: Sequence[GaSessions] = ()
@@ -153,6 +171,7 @@ class Shop:
     meta: MetaAccount | None = None
     google: GoogleAccount | None = None
     ga4: Property | None = None
+    tiktok: TikTokPixel | None = None
     truth: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     """By channel: orders and value that would not have happened without it, and those it was present in."""
     paths: list[PathCount] = field(default_factory=list)

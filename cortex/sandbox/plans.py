@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from cortex.sandbox.catalog import Sector
-from cortex.sandbox.market import GoogleAccount, MetaAccount, Property, Shop
+from cortex.sandbox.market import GoogleAccount, MetaAccount, Property, Shop, TikTokPixel
 
 ZONE_NAME = "America/Sao_Paulo"
 ZONE = ZoneInfo(ZONE_NAME)
@@ -88,5 +88,13 @@ def open_shop(plan: ShopPlan, seed: int) -> Shop:
             "BRL",
             ZONE_NAME,
         ),
-        ga4=Property(plan.property_id or plan.digits("property", 9), name, "BRL", ZONE_NAME),
+        ga4=Property(
+            plan.property_id or plan.digits("property", 9),
+            name,
+            "BRL",
+            ZONE_NAME,
+            measurement_id=f"G-{plan.digits('stream', 10)}",
+            api_secret=secret("ga4"),
+        ),
+        tiktok=TikTokPixel(f"C{plan.digits('tiktok', 19)}", secret("tiktok", 40)),
     )

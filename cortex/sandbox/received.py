@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
-Outcome = Literal["counted", "duplicate", "restated", "failed"]
-"""counted: a new conversion. duplicate: ignored, they had it. restated: changed one they had. failed: taken, then dropped."""
+Outcome = Literal["counted", "duplicate", "restated", "retracted", "failed"]
+"""counted: a new conversion. duplicate: ignored, they had it. restated: changed the value of one they had. retracted: took
+one back, value and count. failed: taken, then dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +107,21 @@ class Received:
             ]
 
     def counted(self, platform: str = "", destination: str = "") -> list[Delivery]:
-        """What the platform counts: duplicates gone, restatements applied, failed events gone."""
-        kept: list[Delivery] = []
+        """What the platform counts: duplicates gone, restatements applied, retracted and failed events gone."""
+        kept: list[Delivery | None] = []
         latest: dict[tuple[str, str, str, str], int] = {}
         for delivery in self.deliveries(platform, destination):
             key = (delivery.platform, delivery.destination, delivery.event_name, delivery.event_id)
             if delivery.outcome == "counted":
                 latest[key] = len(kept)
                 kept.append(delivery)
+            elif delivery.outcome == "retracted" and key in latest:
+                kept[latest.pop(key)] = None
             elif delivery.outcome == "restated" and key in latest:
                 original = kept[latest[key]]
-                kept[latest[key]] = replace(original, value=delivery.value, currency=delivery.currency)
-        return kept
+                if original is not None:
+                    kept[latest[key]] = replace(original, value=delivery.value, currency=delivery.currency)
+        return [delivery for delivery in kept if delivery is not None]
 
     def orders(self, platform: str, destination: str = "") -> dict[str, Decimal]:
         """Value per order id as the platform counts it: an order counted twice shows twice its value."""

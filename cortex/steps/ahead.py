@@ -13,9 +13,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BUSY = (100_000, 50, 100)
+BUSY = (5_000, 20, 10)
 """Thresholds of the search for cycles while batches pass. Rows come and go by the thousand with no cycle among them, and
-a search at every 700th, as usual, is a tenth of the whole work."""
+a search at every 700th, as usual, is a tenth of the work. Much rarer, and what the driver leaves behind piles up."""
 GRACE = 5.0
 """Seconds given to the reader to hang up when nobody wants its records any more; then it is left to end by itself."""
 

@@ -1,24 +1,22 @@
-"""Handover: the tracking kit of a client, and how far its onboarding has come."""
+"""Handover: the tracking kit of a client, from its file."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cortex.handoff import checklist, kit
+from cortex.handoff import kit
 from cortex.workspace import Workspace
 
 if TYPE_CHECKING:
-    from cortex.steps.provision import Checked
+    from cortex.handoff.elements import Json
     from cortex.tenant import Tenant
 
-STREAK = 7
-"""Days of monitoring after delivery (four-week plan)."""
 
-
-def kit_spec(tenant: Tenant) -> kit.KitSpec:
+def kit_spec(tenant: Tenant, *, server: bool = False) -> kit.KitSpec:
     """What the kit needs to know, from the client file; what the file lacks stays empty and is said in the kit."""
 
     def told(blocks: Mapping[str, Any], kind: str, key: str) -> str:
@@ -29,11 +27,12 @@ def kit_spec(tenant: Tenant) -> kit.KitSpec:
         tenant.destinations.get("meta_capi"),
         tenant.destinations.get("google_ec"),
     )
+    site = tenant.tracking
     parts = (
         ("ga4", ga4),
         ("google_ads", google or tenant.ads.get("google")),
         ("meta", meta),
-        ("tiktok", tenant.ads.get("tiktok")),
+        ("tiktok", tenant.ads.get("tiktok") or site.tiktok_pixel_id),
     )
     consent = tenant.privacy.consent if tenant.privacy else None
     return kit.KitSpec(
@@ -42,66 +41,43 @@ def kit_spec(tenant: Tenant) -> kit.KitSpec:
         currency=tenant.currency,
         language=tenant.lang,
         platform=tenant.ecommerce.kind,
-        domain=str(getattr(tenant.ecommerce.config, "domain", None) or ""),
-        ga4_measurement_id=told(tenant.traffic, "ga4", "measurement_id"),
+        domain=site.domain or "",
+        ga4_measurement_id=site.ga4_measurement_id or "",
         ga4_property_id=told(tenant.traffic, "ga4", "property_id"),
-        google_ads_conversion_id=told(tenant.destinations, "google_ec", "tag_id"),
-        google_ads_conversion_label=told(tenant.destinations, "google_ec", "conversion_label"),
+        google_ads_conversion_id=site.google_tag_id or "",
+        google_ads_conversion_label=site.google_conversion_label or "",
         conversion_action_id=told(tenant.destinations, "google_ec", "conversion_action_id"),
         meta_pixel_id=told(tenant.destinations, "meta_capi", "pixel_id"),
-        tiktok_pixel_id=told(tenant.ads, "tiktok", "pixel_id"),
+        tiktok_pixel_id=site.tiktok_pixel_id or "",
+        server=server or bool(site.server_url),
+        server_url=site.server_url or "",
         consent_policy_version=(consent.min_version if consent else "") or "1",
         parts=tuple(name for name, enabled in parts if enabled is not None),
     )
 
 
-def write_kit(tenant: Tenant, workspace: Workspace, out: Path | None = None) -> tuple[Path, kit.Kit, bool]:
+def make_kit(tenant: Tenant, language: str = "", *, server: bool = False) -> kit.Kit:
+    """The kit of a client; language as `kit.build` takes it."""
+    return kit.build(kit_spec(tenant, server=server), language)
+
+
+def make_containers(tenant: Tenant, *, server: bool = False) -> dict[str, Json]:
+    """The containers the kit would bring today, by context: WEB, and SERVER where the client has one."""
+    built = make_kit(tenant, server=server)
+    files = {"WEB": "container.json", "SERVER": "server_container.json"}
+    return {context: json.loads(built[name]) for context, name in files.items() if name in built}
+
+
+def write_kit(
+    tenant: Tenant, workspace: Workspace, out: Path | None = None, language: str = "", *, server: bool = False
+) -> tuple[Path, kit.Kit, bool]:
     """Write the kit's zip. Returns its path, the kit, and whether the file changed."""
-    built = kit.build(kit_spec(tenant))
+    built = make_kit(tenant, language, server=server)
     path = out or workspace.dist / f"{tenant.code}-tracking.zip"
     before = _digest(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     kit.write_zip(built, path)
     return path, built, before != _digest(path)
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-def standing(
-    checked: Iterable[Checked], runs: Iterable[Mapping[str, Any]], *, provisioned: bool
-) -> list[checklist.ItemState]:
-    """The checklist as evidence shows it. runs: rows of the run ledger for this client, newest first."""
-    answers = {check.name: check.error is None for check in checked}
-    good = [run for run in runs if run["status"] == "ok"]
-    found: dict[str, str] = {}
-    if answers and all(answers.values()):
-        found["credentials.ok"] = "doctor"
-    for name, platform in (("capi.ok", "offline_conversions.meta_capi"), ("ec.ok", "offline_conversions.google_ec")):
-        if answers.get(platform):
-            found[name] = "doctor"
-    if provisioned:
-        found |= {"db.provisioned": "schema", "views.ok": "schema"}
-    loaded = next((run for run in good if run["pipeline"] in {"daily", "backfill"}), None)
-    if loaded:
-        found["extract.ok"] = f"run {loaded['run_id']}"
-    filled = next(
-        (run for run in good if run["pipeline"] == "backfill" and (run["until"] - run["since"]).days >= 90), None
-    )
-    if filled:
-        found["backfill.90"] = f"run {filled['run_id']}"
-    if _streak(good) >= STREAK:
-        found["streak.7"] = f"{STREAK} daily runs"
-    return checklist.state(found, {})
-
-
-def _streak(good: Iterable[Mapping[str, Any]]) -> int:
-    """Days in a row, up to the newest, whose daily run succeeded."""
-    days = sorted({run["until"] for run in good if run["pipeline"] == "daily"}, reverse=True)
-    length = 0
-    for at, day in enumerate(days):
-        if (days[0] - day).days != at:
-            break
-        length += 1
-    return length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -67,8 +68,7 @@ def orders(run: Run) -> Outcome:
     key = run.vault.identity_key()
     stream = "store.orders"
     zone = run.tenant.timezone
-    new = changed = total = 0
-    value = Decimal(0)
+    done, total, value = Loaded(), 0, Decimal(0)
     newest: datetime | None = None
     changes = _changes(run, stream)
     exchanged, erased = currencies.Exchanged(currencies.rates(run)), erasing.known(run.warehouse, key)
@@ -79,29 +79,39 @@ def orders(run: Run) -> Outcome:
             )
             gone = {row["order_key"] for row in landed.erased}
             identifiers = [row for row in sealing.seal(run, batch) if row["order_key"] not in gone]
-            loaded = run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
-            new, changed, total = new + loaded.inserted, changed + loaded.updated, total + len(landed.orders)
+            done += run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
+            total += len(landed.orders)
             value += sum((row["paid"] for row in landed.orders), Decimal(0))
             newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
             run.progress(total)
     _move(run, stream, Window(changes.since, run.window.until), newest)
     run.notices += exchanged.notices(stream)
+    _tell_texts(run, stream, done)
     bad = _quarantine(run)
     _gate(run, bad, total)
     unusual = f" · {bad} quarantined" if bad else ""
     return Outcome(
         total,
-        f"{total} orders, {new} new, {changed} updated{unusual}",
+        f"{total} orders, {done.inserted} new, {done.updated} updated{unusual}",
         {
             "orders": total,
-            "new": new,
-            "updated": changed,
+            "new": done.inserted,
+            "updated": done.updated,
             "quarantined": bad,
             "paid": value,
             "currency": run.tenant.currency,
             "window": str(changes),
         },
     )
+
+
+def _tell_texts(run: Run, stream: str, done: Loaded) -> None:
+    for code, count, what in (
+        ("texts_cut", done.clipped, "were longer than their column and were cut"),
+        ("texts_mended", done.mended, "held NUL or half a character, which was left out"),
+    ):
+        if count:
+            run.notices.append(Notice(code=code, stream=stream, message=f"Texts {what}.", count=count))
 
 
 def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Row]) -> Loaded:
@@ -124,7 +134,7 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Ro
     if changed:
         loaded += _write_orders(tx, landed, changed, unknown=False)
     tx.upsert(tables.conversion_identifiers, _only(identifiers, fresh))
-    return loaded
+    return replace(loaded, clipped=tx.texts.count, mended=tx.texts.mended)
 
 
 def _write_orders(tx: Transaction, landed: landing.Landed, chosen: set[str], *, unknown: bool) -> Loaded:

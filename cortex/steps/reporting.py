@@ -99,7 +99,8 @@ def headline(warehouse: Warehouse) -> dict[str, Any]:
     )[0]
     customers = warehouse.rows("SELECT SUM(customers) AS customers FROM rpt_customer_segments")[0]["customers"] or 0
     delivered = warehouse.rows(
-        "SELECT destination, SUM(conversions) AS conversions FROM rpt_conversion_delivery WHERE state IN :states GROUP BY destination",
+        "SELECT destination, SUM(conversions) AS conversions FROM rpt_conversion_delivery"
+        " WHERE state IN :states AND action = 'purchase' GROUP BY destination",
         states=list(ARRIVED),
     )
     spend, gross = got["spend"] or ZERO, got["gross_revenue"] or ZERO

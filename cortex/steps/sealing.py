@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from cortex import conversions, identity
 from cortex.destinations import Destination
 from cortex.records import Order
 from cortex.run import Run
-from cortex.steps import landing
+from cortex.steps import landing, ledger
 
-DELIVERED = """
-    SELECT order_key FROM conversion_outbox
+SETTLED = """
+    SELECT order_key, value_basis FROM conversion_outbox
     WHERE destination = :destination AND action = 'purchase' AND order_key IN :keys
       AND (settled_at IS NOT NULL OR state IN ('processed', 'duplicate', 'expired', 'rejected', 'dead'))
 """
@@ -21,8 +22,8 @@ DELIVERED = """
 def seal(run: Run, orders: Sequence[Order]) -> list[dict[str, Any]]:
     """Rows of conversion_identifiers for the orders of a batch that may still be told to a destination.
 
-    Nobody's identity is hashed who did not consent, whose order is not paid, or whose conversion is settled already:
-    what is not needed is not made.
+    Nobody's identity is hashed who did not consent, whose order is not paid, or whose conversion is settled already
+    (unless money went back since and the platform can be told): what is not needed is not made.
     """
     privacy = run.tenant.privacy
     if privacy is None:
@@ -41,13 +42,29 @@ def seal(run: Run, orders: Sequence[Order]) -> list[dict[str, Any]]:
     return rows
 
 
+def _settled(run: Run, kind: str, destination: Destination, due: dict[str, Order]) -> set[str]:
+    """Orders nothing more will be told of: their purchase is settled, and no refund is to follow that can be told."""
+    rows = {row["order_key"]: row for row in run.warehouse.rows(SETTLED, destination=kind, keys=sorted(due))}
+    if not destination.restates:
+        return set(rows)
+    youngest = run.now() - conversions.WITHIN
+    told = ledger.told_before(run.warehouse, kind, sorted(rows))
+
+    def may_follow(key: str) -> bool:
+        order = due[key]
+        changed = told.get(key) != max(order.paid - order.refunded, Decimal(0)) or rows[key]["value_basis"] == "margin"
+        return key in told and changed and order.created_at >= youngest
+
+    return {key for key in rows if not may_follow(key)}
+
+
 def _for(run: Run, kind: str, destination: Destination, tellable: dict[str, Order]) -> list[dict[str, Any]]:
     assert run.tenant.privacy is not None
     oldest = run.now() - max(destination.window.click, destination.window.identifiers)
     due = {key: order for key, order in tellable.items() if order.created_at >= oldest}
     if not due:
         return []
-    settled = {row["order_key"] for row in run.warehouse.rows(DELIVERED, destination=kind, keys=sorted(due))}
+    settled = _settled(run, kind, destination, due)
     country, internal = run.tenant.privacy.country, run.tenant.privacy.internal_emails
     return [
         {

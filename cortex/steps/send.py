@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,26 +14,32 @@ from typing import TYPE_CHECKING, Any
 from cortex import conversions as rules
 from cortex import crash
 from cortex.destinations import Destination
-from cortex.errors import CredentialError, PolicyRefusal, Transient
-from cortex.records import Conversion, Receipt
+from cortex.errors import CredentialError, Transient
+from cortex.records import Notice, Receipt
 from cortex.run import Outcome, Run, Step
+from cortex.steps import ledger
 from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
+    from cortex.warehouse import Transaction
 
-ORDERS = "SELECT * FROM fct_orders WHERE order_key IN :keys"
-ITEMS = "SELECT order_key, line, product_id, quantity, unit_price FROM fct_order_items WHERE order_key IN :keys"
 HELD = """
     SELECT b.state, b.reason, COUNT(*) AS n, SUM(b.value) AS value
     FROM conversion_outbox b JOIN fct_orders o ON o.order_key = b.order_key
-    WHERE b.destination = :destination AND b.state IN ('gated', 'expired')
+    WHERE b.destination = :destination AND b.state IN ('gated', 'expired') AND b.action = 'purchase'
       AND o.paid_date >= :since AND o.paid_date < :until
     GROUP BY b.state, b.reason ORDER BY b.state, b.reason
 """
 WAITING = """
-    SELECT outbox_key, claim_id, claimed_at, sent_at FROM conversion_outbox
-    WHERE destination = :destination AND state = 'unknown' AND next_attempt_at IS NOT NULL
+    SELECT b.outbox_key AS outbox_key, b.claim_id AS claim_id, b.claimed_at AS claimed_at, b.sent_at AS sent_at,
+           b.action AS action, o.paid AS paid, o.refunded AS refunded, o.currency AS currency
+    FROM conversion_outbox b JOIN fct_orders o ON o.order_key = b.order_key
+    WHERE b.destination = :destination AND b.state = 'unknown' AND b.next_attempt_at IS NOT NULL
+"""
+WAITS = """
+    SELECT COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox
+    WHERE destination = :destination AND state IN ('planned', 'claimed', 'sent')
 """
 POLLED = """
     SELECT outbox_key, event_id, order_ref, request_id, claim_id, attempts, sent_at FROM conversion_outbox
@@ -52,101 +59,125 @@ def deliver(run: Run, kind: str) -> Outcome:
     Raises PolicyRefusal when the client file states no consent policy, CredentialError when the platform refuses us
     (what was claimed is given back), Transient when it cannot be reached before anything was sent.
     """
-    if run.tenant.privacy is None or run.tenant.privacy.consent is None:
-        raise PolicyRefusal(
-            "CTX-6001",
-            f"Client {run.tenant.code} states no consent policy: no conversion leaves for {kind}.",
-            fix=f"Add privacy.consent.mode (opt_in or opt_out) to tenants/{run.tenant.code}.yaml, as the client instructs.",
-        )
-    destination = run.adapter("destinations", kind, Destination, run.tenant.destinations[kind])
+    ledger.refuse_without_policy(run, kind)
+    destination = ledger.destination_of(run, kind)
     lost = _resolve_abandoned(run, kind, destination)
     _hold_late(run, kind, destination)
-    fates: Counter[str] = Counter()
-    value = Decimal(0)
-    while claimed := outbox.claim(run.warehouse, kind, destination.batch, _claim_id(run, fates), run.now()):
-        sent, worth = _batch(run, kind, destination, claimed)
-        fates += sent
-        value += worth
-        run.progress(sum(fates.values()))
-    polled = _settle(run, kind, destination)
-    run.warehouse.atomically(lambda tx: outbox.purge_identifiers(tx, run.now()))
-    return _outcome(run, kind, fates, polled, value, lost)
-
-
-def _claim_id(run: Run, fates: Counter[str]) -> str:
-    """Different for every claim of a run: each one moves at least one row on."""
-    return f"{run.run_id}-{sum(fates.values())}"
-
-
-def _batch(
-    run: Run, kind: str, destination: Destination, claimed: Sequence[dict[str, Any]]
-) -> tuple[Counter[str], Decimal]:
-    batch = _conversions(run, kind, claimed)
-    digest = hashlib.sha256(destination.body(batch)).hexdigest()
-    sent_at = run.now()
-    crash.point("send")
+    sending = Sending(run, kind, destination)
     try:
-        receipts = destination.send(batch)
-    except (CredentialError, Transient) as failure:
-        # What may have arrived stays claimed: the next run resolves it as unknown, never as untried.
-        if not getattr(failure, "sent", False):
-            _give_back(run, claimed, failure)
+        while not sending.stopped and (claimed := sending.claim()):
+            sending.batch(claimed)
+            run.progress(sum(sending.fates.values()))
+        polled = settle(run, kind, destination)
+    except CredentialError as refused:
+        _leave_word(run, kind, "auth", refused.message)
         raise
-    crash.point("sent")
-    outcomes = []
-    value = Decimal(0)
-    for row, made, receipt in zip(claimed, batch, receipts, strict=True):
-        # Of a delivery nobody answered the first call's time counts: the platform's deduplication began with it.
-        first = row["sent_at"] if row["was"] == "unknown" and row["sent_at"] else sent_at
-        outcome = rules.after(
-            receipt, attempts=row["attempts"], now=sent_at, was=row["was"], sent_at=first, dedup=destination.dedup
+    run.warehouse.atomically(lambda tx: outbox.purge_identifiers(tx, run.now()))
+    if sending.stopped == "auth":
+        raise CredentialError(sending.code, sending.words, fix=f"cortex doctor {run.tenant.code}")
+    return _outcome(run, kind, sending, polled, lost)
+
+
+@dataclass
+class Sending:
+    """What one run sends to one destination, batch by batch, until nothing is due or the platform wants no more."""
+
+    run: Run
+    kind: str
+    destination: Destination
+    fates: Counter[str] = field(default_factory=Counter)
+    value: Decimal = Decimal(0)
+    stopped: str = ""
+    """The class of failure after which the rest waits for another run."""
+    code: str = ""
+    words: str = ""
+    batches: int = 0
+
+    def __post_init__(self) -> None:
+        self.composer = ledger.Composer(self.run, self.kind)
+
+    def claim(self) -> list[dict[str, Any]]:
+        """The next batch. Every claim of a run has an id of its own."""
+        self.batches += 1
+        claim_id = f"{self.run.run_id}-{self.batches}"
+        return outbox.claim(self.run.warehouse, self.kind, self.destination.batch, claim_id, self.run.now())
+
+    def batch(self, claimed: Sequence[dict[str, Any]]) -> None:
+        """Call the platform with one claimed batch and write down what it said of each row."""
+        run = self.run
+        made = self.composer.conversions(claimed)
+        digest = hashlib.sha256(self.destination.body(made)).hexdigest()
+        sent_at = run.now()
+        crash.point("claimed")
+        run.warehouse.atomically(lambda tx: _mark(tx, claimed, sent_at, digest))
+        crash.point("send")
+        try:
+            receipts = self.destination.send(made)
+        except (CredentialError, Transient) as failure:
+            # What may have arrived stays sent: the next run resolves it as unknown, never as untried.
+            if not getattr(failure, "sent", False):
+                _give_back(run, claimed, failure)
+            raise
+        crash.point("sent")
+        outcomes = []
+        for row, one, receipt in zip(claimed, made, receipts, strict=True):
+            # Of a delivery nobody answered the first call's time counts: the platform's deduplication began with it.
+            first = row["sent_at"] if row["was"] == "unknown" and row["sent_at"] else sent_at
+            outcome = rules.after(
+                receipt,
+                attempts=row["attempts"],
+                now=sent_at,
+                was=row["was"],
+                sent_at=first,
+                dedup=self.destination.dedup,
+            )
+            outcomes.append(_row(run, row, outcome, receipt, sent_at=first))
+            if outcome.state in rules.DELIVERED:
+                self.value += one.value
+            self._note(receipt)
+        run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
+        self.fates.update(row["state"] for row in outcomes)
+
+    def _note(self, receipt: Receipt) -> None:
+        """Stop after this batch when its class says the next one would hear the same."""
+        if self.stopped or receipt.state != "retry" or not rules.handling(receipt.error_class).stops:
+            return
+        self.stopped, self.code, self.words = receipt.error_class, receipt.error_code, receipt.message
+        _leave_word(self.run, self.kind, receipt.error_class, receipt.message)
+
+
+def _mark(tx: Transaction, claimed: Sequence[dict[str, Any]], at: datetime, digest: str) -> int:
+    return outbox.sending(tx, [row["outbox_key"] for row in claimed], claimed[0]["claim_id"], at, digest)
+
+
+def _leave_word(run: Run, kind: str, error_class: str, words: str) -> None:
+    """The notice people get when a destination is left alone until somebody mends it."""
+    if code := rules.handling(error_class).notice:
+        waiting = run.warehouse.rows(WAITS, destination=kind)[0]
+        run.notices.append(
+            Notice(
+                code=code,
+                stream=f"conversions.{kind}",
+                message=f"{kind} takes nothing until this is mended, {waiting['n']} conversions wait: {words}",
+                count=waiting["n"],
+                value=waiting["value"] or Decimal(0),
+            )
         )
-        outcomes.append(_row(run, row, outcome, receipt, sent_at=first, digest=digest))
-        if outcome.state in rules.DELIVERED:
-            value += made.value
-    run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
-    return Counter(row["state"] for row in outcomes), value
 
 
-def _conversions(run: Run, kind: str, claimed: Sequence[dict[str, Any]]) -> list[Conversion]:
-    keys = sorted({row["order_key"] for row in claimed})
-    orders = {row["order_key"]: row for row in _in_parts(run, ORDERS, keys)}
-    items: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
-    for line in _in_parts(run, ITEMS, keys):
-        items[line["order_key"]].append(line)
-    return [
-        rules.conversion(
-            orders[row["order_key"]],
-            tenant=run.tenant.code,
-            destination=kind,
-            sealed=rules.read_sealed(row["identifiers"]),
-            items=items[row["order_key"]],
-            action=row["action"],
-            revision=row["revision"],
-        )
-        for row in claimed
-    ]
-
-
-def _in_parts(run: Run, sql: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(keys), 1000):
-        yield from run.warehouse.rows(sql, keys=list(keys[start : start + 1000]))
-
-
-def _row(
-    run: Run, row: dict[str, Any], outcome: rules.Outcome, receipt: Receipt, *, sent_at: Any, digest: str | None = None
-) -> dict[str, Any]:
-    settled = {
+def _row(run: Run, row: dict[str, Any], outcome: rules.Outcome, receipt: Receipt, *, sent_at: Any) -> dict[str, Any]:
+    return {
         "outbox_key": row["outbox_key"],
         "claim_id": row["claim_id"],
         "state": outcome.state,
-        "sent_at": sent_at,
+        "reason": "",
+        # Of what was not taken there is no sending to remember: the next one is the first.
+        "sent_at": None if outcome.state == "planned" else sent_at,
         "settled_at": run.now() if outcome.settled else None,
         "next_attempt_at": outcome.next_attempt_at,
         "run_id": run.run_id,
         **rules.told(receipt),
     }
-    return settled if digest is None else {**settled, "payload_sha256": digest}
 
 
 def _give_back(run: Run, claimed: Sequence[dict[str, Any]], failure: CredentialError | Transient) -> None:
@@ -156,6 +187,7 @@ def _give_back(run: Run, claimed: Sequence[dict[str, Any]], failure: CredentialE
             "outbox_key": row["outbox_key"],
             "claim_id": row["claim_id"],
             "state": row["was"],
+            "sent_at": row["sent_at"],
             "attempts": row["attempts"] - 1,
             "next_attempt_at": run.now(),
             "error_class": "auth" if isinstance(failure, CredentialError) else "transient",
@@ -168,7 +200,7 @@ def _give_back(run: Run, claimed: Sequence[dict[str, Any]], failure: CredentialE
 
 
 def _resolve_abandoned(run: Run, kind: str, destination: Destination) -> int:
-    """Claims without a receipt are unknown: this run holds the client's lease, so whoever claimed them is gone.
+    """Calls without a receipt are unknown: this run holds the client's lease, so whoever made them is gone.
 
     They are due at once while the platform still deduplicates; after that they are held for a person.
     """
@@ -179,7 +211,7 @@ def _resolve_abandoned(run: Run, kind: str, destination: Destination) -> int:
             rules.LOST,
             attempts=row["attempts"],
             now=now,
-            was="claimed",
+            was="sent",
             sent_at=row["sent_at"],
             dedup=destination.dedup,
         )
@@ -197,18 +229,29 @@ def _resolve_abandoned(run: Run, kind: str, destination: Destination) -> int:
 
 
 def _hold_late(run: Run, kind: str, destination: Destination) -> None:
-    """Deliveries nobody answered that waited too long for their repeat: a run came late, the platform's memory ended."""
+    """Deliveries nobody answered that must not be repeated: hold them for a person.
+
+    Either the platform's memory ended (a run came late), or all the money went back meanwhile and the platform takes
+    no refunds: a repeat might be the first it hears of a sale that is none.
+    """
     now = run.now()
-    rows = [
-        {"outbox_key": row["outbox_key"], "claim_id": row["claim_id"], "state": "unknown", "next_attempt_at": None}
-        for row in run.warehouse.rows(WAITING, destination=kind)
-        if not rules.repeatable(row["sent_at"] or row["claimed_at"], now, destination.dedup)
-    ]
+    rows = []
+    for row in run.warehouse.rows(WAITING, destination=kind):
+        held = {
+            "outbox_key": row["outbox_key"],
+            "claim_id": row["claim_id"],
+            "state": "unknown",
+            "next_attempt_at": None,
+        }
+        if not rules.repeatable(row["sent_at"] or row["claimed_at"], now, destination.dedup):
+            rows.append(held | {"reason": "no_receipt"})
+        elif row["action"] == "purchase" and not destination.restates and not rules.net_value(row):
+            rows.append(held | {"reason": "refunded"})
     run.warehouse.atomically(partial(outbox.record, outcomes=rows))
 
 
-def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
-    """What became of requests the platform processes asynchronously."""
+def settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
+    """Ask what became of requests the platform processes asynchronously, as far as it is time to. Fates by state."""
     now = run.now()
     waiting: dict[str, list[dict[str, Any]]] = {}
     for row in run.warehouse.rows(POLLED, destination=kind, now=now):
@@ -232,10 +275,20 @@ def _settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
             outcomes.append(_row(run, row, outcome, receipt, sent_at=row["sent_at"]))
             fates[outcome.state] += 1
         run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
+        _compare(run, kind, request_id, len(rows), list(told.values()))
     return fates
 
 
-def _outcome(run: Run, kind: str, fates: Counter[str], polled: Counter[str], value: Decimal, lost: int) -> Outcome:
+def _compare(run: Run, kind: str, request_id: str, ours: int, receipts: Sequence[Receipt]) -> None:
+    """Say where the platform counts fewer than the ledger says it took: it names reasons, not orders."""
+    for receipt in receipts:
+        if receipt.state == "accepted" and receipt.error_class and not receipt.processing:
+            message = f"{kind} did not use all {ours} conversions of request {request_id}. {receipt.message}"
+            run.notices.append(Notice(code="CTX-6111", stream=f"conversions.{kind}", message=message, count=ours))
+
+
+def _outcome(run: Run, kind: str, sending: Sending, polled: Counter[str], lost: int) -> Outcome:
+    fates = sending.fates
     done = sum(count for state, count in fates.items() if state in rules.DELIVERED)
     parts = [f"{done} accepted"]
     held = run.warehouse.rows(HELD, destination=kind, since=run.window.since, until=run.window.until)
@@ -253,7 +306,8 @@ def _outcome(run: Run, kind: str, fates: Counter[str], polled: Counter[str], val
         " · ".join(parts),
         {
             "accepted": done,
-            "value": value,
+            "value": sending.value,
+            "stopped": sending.stopped,
             "skipped": [
                 {"state": row["state"], "reason": row["reason"], "count": row["n"], "value": row["value"]}
                 for row in held

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cortex.run import Outcome, Run, Step
@@ -14,15 +15,43 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cortex.tenant import Tenant
-    from cortex.warehouse import Transaction
+    from cortex.warehouse import Transaction, Warehouse
 
+PART = 20_000
+"""Rows handed to the database at once: as dictionaries they are many times their size."""
 PAID_ORDERS = """
-    SELECT o.order_key, o.customer_key, o.paid_at, o.paid_date, o.paid - o.refunded AS net, o.state, o.is_new_customer,
+    SELECT o.order_key, o.customer_key, o.paid_date, o.paid - o.refunded AS net, o.state,
            COALESCE(a.channel, 'unattributed') AS channel
     FROM fct_orders o
     LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'
-    WHERE o.is_paid = 1
+    WHERE o.is_paid = 1 AND o.customer_key >= :low AND o.customer_key < :high
 """
+SCORED = """
+    SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers
+    WHERE customer_key >= :low AND customer_key < :high
+"""
+BOUNDS = ("", *"123456789abcdef", "~")
+"""Keys of buyers are hexadecimal digests: sixteen parts of about the same size."""
+MANY = 100_000
+
+
+def in_parts(frame: pl.DataFrame) -> Iterator[list[dict[str, object]]]:
+    """The rows of a frame, some thousands at a time."""
+    return (part.to_dicts() for part in frame.iter_slices(PART))
+
+
+def of_all_buyers(warehouse: Warehouse, sql: str, **given: object) -> pl.DataFrame:
+    """The frame of a query whose buyers lie between `:low` and `:high`: of a large shop read part by part.
+
+    A row of Python values, which is what a driver hands out, is many times its size in a frame.
+    """
+    import polars as pl
+
+    orders = warehouse.rows("SELECT COUNT(*) AS paid_orders FROM fct_orders WHERE is_paid = 1")[0]["paid_orders"]
+    bounds = BOUNDS if orders > MANY else (BOUNDS[0], BOUNDS[-1])
+    parts = [warehouse.frame(sql, low=low, high=high, **given) for low, high in pairwise(bounds)]
+    # A column nobody has a value for is of no type at all in its part.
+    return pl.concat([part for part in parts if part.height] or parts[:1], how="vertical_relaxed")
 
 
 def people(_tenant: Tenant) -> Iterator[Step]:
@@ -93,24 +122,33 @@ def customer_value(run: Run) -> Outcome:
     from cortex.warehouse.read import from_cents, to_cents
 
     as_of = run.window.last
-    orders = to_cents(run.warehouse.frame(PAID_ORDERS), "net")
+    orders = to_cents(of_all_buyers(run.warehouse, PAID_ORDERS), "net")
     frame = value.realised(
         orders,
         as_of=as_of,
         window_days=run.tenant.analytics.ltv_window_days,
         churn_days=run.tenant.analytics.churn_threshold_days,
     )
-    rows = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window").to_dicts()
+    frame = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window")
     scores = ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_segment")
     empty = dict.fromkeys(scores)
-    keys = [row["customer_key"] for row in rows]
 
     def write(tx: Transaction) -> None:
-        tx.upsert(tables.dim_customers, [empty | row for row in rows], keep=scores)
-        tx.keep_only(tables.dim_customers, "customer_key", keys)
+        for rows in in_parts(frame):
+            tx.upsert(tables.dim_customers, [empty | row for row in rows], keep=scores)
+        tx.run(STRANGERS, as_of=as_of)
 
     run.warehouse.atomically(write)
-    return Outcome(len(rows), f"{len(rows)} customers", _figures(orders, as_of))
+    return Outcome(frame.height, f"{frame.height} customers", _figures(orders, as_of))
+
+
+STRANGERS = """
+    DELETE FROM dim_customers WHERE NOT EXISTS (
+        SELECT 1 FROM fct_orders o
+        WHERE o.customer_key = dim_customers.customer_key AND o.is_paid = 1 AND o.paid_date <= :as_of
+    )
+"""
+"""Whoever was merged into another buyer, or whose orders turned out not to be paid."""
 
 
 def _figures(orders: pl.DataFrame, as_of: date) -> dict[str, object]:
@@ -128,12 +166,17 @@ def rfm(run: Run) -> Outcome:
     from cortex.warehouse.read import to_cents
 
     frame = to_cents(
-        run.warehouse.frame("SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers"),
+        of_all_buyers(run.warehouse, SCORED),
         "total_revenue",
     )
-    rows = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles).to_dicts()
-    run.warehouse.atomically(lambda tx: tx.assign(tables.dim_customers, "customer_key", rows))
-    return Outcome(len(rows), f"{len({row['rfm_segment'] for row in rows})} segments")
+    told = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles)
+
+    def write(tx: Transaction) -> None:
+        for rows in in_parts(told):
+            tx.assign(tables.dim_customers, "customer_key", rows)
+
+    run.warehouse.atomically(write)
+    return Outcome(told.height, f"{told['rfm_segment'].n_unique()} segments")
 
 
 def abc(run: Run) -> Outcome:

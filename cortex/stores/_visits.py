@@ -1,7 +1,8 @@
 """How a buyer came to the shop: landing URLs, and the attributes the tracking kit writes into an order.
 
 Of a query string only UTM tags and click ids are taken, in their original case; the rest never travels, because a
-query may hold anything. The kit's attributes are `ctx_<click id>`, `ctx_first`, `ctx_last` and `ctx_consent`.
+query may hold anything. The kit's attributes are `ctx_<click id>`, `ctx_ga_client_id`, `ctx_first`, `ctx_last` and
+`ctx_consent`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TAGS = {
 }
 _KIT_TAGS = {name: name for name in ("source", "medium", "campaign", "content", "term")}
 _PARAMETERS = frozenset(TAGS) | frozenset(CLICK_IDS)
-_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp"})
+_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp", "ctx_ga_client_id"})
 _BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
 """No part of a URL (WHATWG, "URL parsing")."""
 NO_CLICKS = Clicks()
@@ -169,7 +170,7 @@ def order_clicks(arrived: Landing, attributes: Mapping[str, str], touches: Seque
         seen = (touch.occurred_at for touch in touches if touch.clicks.fbclid == ids["fbclid"])
         first = min((at for at in seen if at is not None), default=placed)
         fbc = f"fb.1.{int(first.timestamp() * 1000)}.{ids['fbclid']}"
-    return Clicks(fbc=fbc, fbp=fbp, **ids)
+    return Clicks(fbc=fbc, fbp=fbp, ga_client_id=attributes.get("ctx_ga_client_id", "")[:32], **ids)
 
 
 def consent(text: str) -> Consent:

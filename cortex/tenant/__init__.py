@@ -6,7 +6,7 @@ from cortex.tenant.client import Ecommerce, Tenant
 from cortex.tenant.codes import check as check_code
 from cortex.tenant.codes import suggestion
 from cortex.tenant.conflicts import conflicts
-from cortex.tenant.loading import load, load_all, load_each, load_file
+from cortex.tenant.loading import load, load_all, load_each, load_file, load_version
 from cortex.tenant.schema import schema
 from cortex.tenant.showing import credentials, describe, env_example, example_text, warnings
 
@@ -23,6 +23,7 @@ __all__ = [
     "load_all",
     "load_each",
     "load_file",
+    "load_version",
     "schema",
     "suggestion",
     "warnings",

@@ -11,7 +11,7 @@ from cortex.conversions.policy import Privacy
 from cortex.errors import Problem
 from cortex.settings import PlatformSection
 from cortex.tenant.platforms import STORE
-from cortex.tenant.sections import Alerts, Analytics, Etl, FunnelStages, Quality
+from cortex.tenant.sections import Alerts, Analytics, Etl, FunnelStages, Kpis, Quality, Tracking
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Tenant:
     privacy: Privacy | None
     quality: Quality
     funnel: FunnelStages
+    tracking: Tracking
+    kpis: Kpis
     path: Path
     file: str
     """The path as messages show it: tenants/xyz.yaml."""

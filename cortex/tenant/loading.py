@@ -18,7 +18,18 @@ from cortex.tenant.client import Ecommerce, Tenant
 from cortex.tenant.document import Block, Entry, Node, Scalar, parse, read_bytes
 from cortex.tenant.hunting import Hunt
 from cortex.tenant.platforms import ANNOUNCED, INSTALLED, ROOMS, STORE, Platforms
-from cortex.tenant.sections import SECTIONS, Alerts, Analytics, Client, Etl, FunnelStages, Quality, homes
+from cortex.tenant.sections import (
+    SECTIONS,
+    Alerts,
+    Analytics,
+    Client,
+    Etl,
+    FunnelStages,
+    Kpis,
+    Quality,
+    Tracking,
+    homes,
+)
 from cortex.workspace import Workspace
 
 S = TypeVar("S", bound=Section)
@@ -35,6 +46,11 @@ def load(workspace: Workspace, code: str, *, platforms: Platforms = INSTALLED) -
     if not path.is_symlink() and not path.exists():
         raise codes.unknown(workspace, code)
     return _Reader(path, f"tenants/{code}.yaml", code, platforms).tenant()
+
+
+def load_version(path: Path, code: str, *, platforms: Platforms = INSTALLED) -> Tenant:
+    """Another version of a client's file, wherever it lies, to compare with. Raises ConfigError as `load`."""
+    return _Reader(path, path.name, codes.check(code), platforms).tenant()
 
 
 def load_each(workspace: Workspace, *, platforms: Platforms = INSTALLED) -> Iterator[Tenant | ConfigError]:
@@ -110,9 +126,10 @@ class _Reader:
         etl, analytics = self._own(Etl, "etl"), self._own(Analytics, "analytics_config")
         alerts, quality = self._own(Alerts, "alerts"), self._own(Quality, "quality")
         funnel = self._own(FunnelStages, "funnel_stages")
+        tracking, kpis = self._own(Tracking, "tracking"), self._own(Kpis, "kpis")
         privacy = self._own(Privacy, "privacy") if "privacy" in document.root.entries else None
         wrong = self.report.problems or hunt.found
-        if wrong or not (client and shop and etl and analytics and alerts and quality and funnel):
+        if wrong or not (client and shop and etl and analytics and alerts and quality and funnel and tracking and kpis):
             raise self._error(hunt, self.report.problems)
         return Tenant(
             code=client.code,
@@ -132,6 +149,8 @@ class _Reader:
             privacy=privacy,
             quality=quality,
             funnel=funnel,
+            tracking=tracking,
+            kpis=kpis,
             path=self.path,
             file=self.file,
             sha256=hashlib.sha256(content).hexdigest(),

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from cortex import plugins
 from cortex.conversions.policy import Privacy
+from cortex.handoff.spec import SHAPES
 from cortex.settings import Section
 from cortex.tenant.codes import CODE
 
@@ -186,6 +187,62 @@ class Quality(Section):
     )
 
 
+def _shaped(name: str) -> AfterValidator:
+    """The shape the tracking kit wants a value in, so that one place says it."""
+    shape, meaning = SHAPES[name]
+
+    def check(value: str) -> str:
+        if not re.fullmatch(shape, value):
+            raise ValueError(f"must be {meaning}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Tracking(Section):
+    """What the shop's pages need to know: ids that only the browser uses, and where its server container lives."""
+
+    domain: Annotated[str, _shaped("domain")] | None = Field(
+        None, description="The shop's domain without https:// and www: cookies are shared below it."
+    )
+    ga4_measurement_id: Annotated[str, _shaped("ga4_measurement_id")] | None = Field(
+        None, description="GA4 › Data streams: G-…, not the property number."
+    )
+    google_tag_id: Annotated[str, _shaped("google_ads_conversion_id")] | None = Field(
+        None, description="Google Ads › purchase action › Tag setup: AW-…"
+    )
+    google_conversion_label: Annotated[str, _shaped("google_ads_conversion_label")] | None = Field(
+        None, description="Label of the purchase conversion, on the same page as AW-…"
+    )
+    tiktok_pixel_id: Annotated[str, _shaped("tiktok_pixel_id")] | None = Field(
+        None, description="TikTok Events Manager: code of the pixel."
+    )
+    server_url: Annotated[str, _shaped("server_url")] | None = Field(
+        None, description="Address of the tagging server; with it the kit brings a server container."
+    )
+
+
+Target = Annotated[float, Field(ge=0, le=1_000_000_000)]
+
+
+class Kpis(Section):
+    """What the client is measured by, agreed at the start: a KPI is chosen by giving it a monthly target."""
+
+    revenue: Target | None = Field(None, description="Paid revenue of a month, in the client's currency.")
+    orders: Target | None = Field(None, description="Paid orders of a month.")
+    average_order_value: Target | None = Field(None, description="Revenue by order, in the client's currency.")
+    new_customers: Target | None = Field(None, description="Buyers won in a month.")
+    roas: Target | None = Field(None, description="Revenue by unit of ad spend.")
+    cac: Target | None = Field(None, description="Ad spend by new customer, in the client's currency.")
+    ltv_cac: Target | None = Field(None, description="LTV by CAC.")
+    repeat_rate_pct: Percent | None = Field(None, description="Share of buyers who come back, in percent.")
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        """The KPIs with a target, by name."""
+        return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+
+
 Words = Annotated[tuple[Annotated[Line, Field(min_length=2, max_length=60)], ...], AfterValidator(_once)]
 
 
@@ -224,6 +281,8 @@ SECTIONS: dict[str, type[Section]] = {
     "privacy": Privacy,
     "quality": Quality,
     "funnel_stages": FunnelStages,
+    "tracking": Tracking,
+    "kpis": Kpis,
 }
 """Blocks of Cortex's own. The other blocks of a client file are platforms'."""
 

@@ -76,6 +76,8 @@ def _settings(tenant: Tenant) -> Iterator[Setting]:
         "alerts": tenant.alerts,
         "quality": tenant.quality,
         "funnel_stages": tenant.funnel,
+        "tracking": tenant.tracking,
+        "kpis": tenant.kpis,
         "privacy": tenant.privacy,
     }
     for name, section in own.items():

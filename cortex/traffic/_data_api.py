@@ -10,6 +10,7 @@ from typing import Any
 from cortex import google
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Limits, guard, persist
+from cortex.limits import UNSHARED, Pace
 from cortex.secrets import REDACTOR, Secret
 
 HOST = "https://analyticsdata.googleapis.com"
@@ -43,7 +44,12 @@ class DataApi:
     """Reports of one property on behalf of one tenant."""
 
     def __init__(
-        self, credential: Secret, property_id: str, api_url: str | None, sleep: Callable[[float], None]
+        self,
+        credential: Secret,
+        property_id: str,
+        api_url: str | None,
+        sleep: Callable[[float], None],
+        pace: Pace = UNSHARED,
     ) -> None:
         from google.analytics.data_v1beta import BetaAnalyticsDataClient
         from google.analytics.data_v1beta.services.beta_analytics_data.transports.rest import (
@@ -58,6 +64,7 @@ class DataApi:
         self._client = BetaAnalyticsDataClient(transport=transport)
         self._name = f"properties/{property_id}"
         self._sleep = sleep
+        self._pace = pace
         self._rest = 0.0
 
     def reports(self, layout: Layout, days: Sequence[date], *, offset: int = 0, rows: int = ROWS) -> list[Any]:
@@ -69,7 +76,7 @@ class DataApi:
 
         asked = [_request(layout, day, offset, rows) for day in days]
         request = BatchRunReportsRequest(property=self._name, requests=asked)
-        answers = persist(lambda: self._ask(request), LIMITS, sleep=self._sleep)
+        answers = persist(lambda: self._ask(request), LIMITS, pace=self._pace, sleep=self._sleep)
         if len(answers) != len(days):
             raise Transient("CTX-4305", "GA4 answered another number of reports than asked.")
         for answer in answers:

@@ -17,6 +17,7 @@ from cortex.clock import Window, local_day
 from cortex.errors import PlatformError
 from cortex.google import CREDENTIALS
 from cortex.http import Shifted, persist
+from cortex.limits import Limit
 from cortex.money import amount
 from cortex.records import Account, History, Notice, Restatement, Sessions, Touch
 from cortex.settings import PlatformSection
@@ -43,6 +44,9 @@ SESSIONS = Layout(
     ("sessions", "engagedSessions", "totalUsers", "newUsers", "purchaseRevenue"),
 )
 CHECK = Layout("check", ("date",), ("sessions",))
+
+AT_ONCE = 4
+"""Runs at a time on one property, which answers ten requests at once to everybody who asks."""
 
 NO_ORDER = {"", "(not set)", "(data not available)", "(other)"}
 NOT_SET = "(not set)"
@@ -149,9 +153,18 @@ class Ga4(Traffic):
     restates = Restatement(daily=4, weekly=14)
     """GA4 processes for up to 48 hours, and its attribution moves for about 12 days."""
 
+    def shared(self) -> tuple[Limit, ...]:
+        return (Limit(f"ga4:property:{self.config.property_id}", "account", at_once=AT_ONCE),)
+
     @cached_property
     def _api(self) -> DataApi:
-        return DataApi(self.access.secret(CREDENTIALS), self.config.property_id, self.config.api_url, self.access.sleep)
+        return DataApi(
+            self.access.secret(CREDENTIALS),
+            self.config.property_id,
+            self.config.api_url,
+            self.access.sleep,
+            self.pace,
+        )
 
     def check(self) -> Account:
         today = local_day(self.access.clock(), self.access.timezone)

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from cortex.errors import DatabaseError
 from cortex.warehouse import engine as engines
-from cortex.warehouse import migrate
+from cortex.warehouse import limits, migrate
 from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
 from cortex.warehouse.load import Transaction, atomically
@@ -75,8 +75,14 @@ class Control:
         if self._place.server is None:
             return datetime.now(UTC)
         with engines.reading(self._engine, self._place) as connection:
-            found: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
-            return found.replace(tzinfo=UTC)
+            return self._now(Transaction(connection))
+
+    def _now(self, tx: Transaction) -> datetime:
+        """The same inside a transaction."""
+        if self._place.server is None:
+            return datetime.now(UTC)
+        found: datetime = tx.rows("SELECT UTC_TIMESTAMP(6) AS at")[0]["at"]
+        return found.replace(tzinfo=UTC)
 
     def start_run(
         self,
@@ -120,7 +126,8 @@ class Control:
         ]
 
         def write(tx: Transaction) -> None:
-            tx.upsert(runs, [row], keep=("queued_at", "started_at", *(("status",) if taken else ())))
+            keep = ["started_at", *([] if queued else ["queued_at"]), *(["status"] if taken else [])]
+            tx.upsert(runs, [row], keep=keep)
             if ready:
                 tx.insert_missing(run_steps, ready)
                 tx.update(run_steps, {"run_id": run_id, "status": list(_AGAIN)}, {"status": "ready"})
@@ -139,11 +146,13 @@ class Control:
 
         self._write(write)
 
-    def take(self, run_id: str, *, at: datetime) -> bool:
+    def take(self, run_id: str, *, at: datetime, host: str) -> bool:
         """Begin a run of the queue, or go on with one whose worker died. False when it was cancelled or is over."""
 
         def write(tx: Transaction) -> bool:
-            fresh = tx.update(runs, {"run_id": run_id, "status": "queued"}, {"status": "running", "started_at": at})
+            fresh = tx.update(
+                runs, {"run_id": run_id, "status": "queued"}, {"status": "running", "started_at": at, "host": host}
+            )
             found = tx.rows("SELECT status FROM runs WHERE run_id = :run_id", run_id=run_id)
             return bool(fresh) or bool(found and found[0]["status"] == "running")
 
@@ -187,8 +196,9 @@ class Control:
         return [row | {"held": f"tenant:{row['tenant']}" in held} for row in found]
 
     def step_started(self, run_id: str, step: str, *, position: int, at: datetime) -> int:
-        """Note a step as running. Returns which attempt this is, from 1."""
-        return atomically(self._engine, self._place, lambda tx: _start(tx, run_id, step, position, at))
+        """Note a step as running. Returns which attempt this is, from 1; 0, and notes nothing, when the run is being
+        cancelled."""
+        return self._write(lambda tx: _start(tx, run_id, step, position, at))
 
     def step_finished(
         self,
@@ -203,8 +213,10 @@ class Control:
         facts: Mapping[str, Any] | None = None,
         error_code: str = "",
         error_message: str = "",
+        leaving: bool = False,
     ) -> None:
-        """Note how a step ended; one that was skipped need not have been started. `facts` must be JSON-like."""
+        """Note how a step ended, and give back the places it had; one that was skipped need not have been started.
+        `facts` must be JSON-like."""
         ended = {
             "run_id": run_id,
             "step": step,
@@ -221,6 +233,8 @@ class Control:
         def write(tx: Transaction) -> None:
             if not tx.update(run_steps, {"run_id": run_id, "step": step}, ended):
                 tx.insert_missing(run_steps, [_BEFORE_START | ended])
+            if leaving:
+                limits.leave(tx, run_id)
 
         self._write(write)
 
@@ -245,9 +259,14 @@ class Control:
             return None
 
     def renew(self, name: str, *, owner: str, epoch: int, ttl: timedelta, now: datetime) -> bool:
-        """Hold a lease longer. False when it is another's by now. `now` as `Control.now()` says it."""
+        """Hold a lease longer, and the places its run has taken. False when it is another's by now. `now` as `Control.now()` says it."""
         mine = {"name": name, "owner": owner, "epoch": epoch}
-        return self._write(lambda tx: tx.update(leases, mine, {"expires_at": now + ttl})) == 1
+
+        def write(tx: Transaction) -> int:
+            limits.prolong(tx, owner, now + ttl)
+            return tx.update(leases, mine, {"expires_at": now + ttl})
+
+        return self._write(write) == 1
 
     def raise_epoch(self, name: str, *, owner: str, epoch: int, to: int) -> bool:
         """Count a lease's epoch up, for a control schema younger than its clients'. False when it is another's by now."""
@@ -257,13 +276,54 @@ class Control:
     def release(self, name: str, *, owner: str, epoch: int) -> bool:
         """Give a lease back. False when it was another's already."""
         mine = {"name": name, "owner": owner, "epoch": epoch}
-        # The row stays: its epoch must go on counting.
-        return self._write(lambda tx: tx.update(leases, mine, {"owner": ""})) == 1
+
+        def write(tx: Transaction) -> int:
+            limits.leave(tx, owner)
+            return tx.update(leases, mine, {"owner": ""})  # the row stays: its epoch must go on counting
+
+        return self._write(write) == 1
 
     def holder(self, name: str) -> dict[str, Any] | None:
         """Who holds a lease: owner, host, acquired_at, expires_at, epoch. None when it was given back or never taken."""
         found = self._read("SELECT * FROM leases WHERE name = :name AND owner <> ''", name=name)
         return found[0] if found else None
+
+    def enter(
+        self, places: Mapping[str, int], *, owner: str, host: str, ttl: timedelta, is_dead: Callable[[str], bool]
+    ) -> str:
+        """Take a place in each of the named budgets (name -> how many places there are), or none of them.
+
+        They are the run's until `leave`, its lease's end, or `ttl` after its last renewal. Returns the name of a
+        budget that is full, empty when the places are taken.
+        """
+
+        def write(tx: Transaction) -> None:
+            now = self._now(tx)
+            limits.enter(tx, places, owner=owner, host=host, now=now, until=now + ttl, is_dead=is_dead)
+
+        try:
+            self._write(write)
+        except limits.Full as full:
+            return full.name
+        return ""
+
+    def leave(self, owner: str) -> None:
+        """Give back the places of a run."""
+        self._write(lambda tx: limits.leave(tx, owner))
+
+    def pause(self, names: Sequence[str], seconds: float) -> None:
+        """A platform asked for this pause: nobody calls on these budgets before it is over."""
+        self._write(lambda tx: limits.pause(tx, names, self._now(tx) + timedelta(seconds=seconds)))
+
+    def paused(self, names: Sequence[str]) -> float:
+        """Seconds until calls on these budgets may go on."""
+        with engines.reading(self._engine, self._place) as connection:
+            tx = Transaction(connection)
+            return limits.paused(tx, names, self._now(tx))
+
+    def spend(self, name: str, per_second: float, burst: float) -> float:
+        """Count a call; seconds to hold it back so that all callers of this budget keep to its rate."""
+        return self._write(lambda tx: limits.spend(tx, name, per_second, burst, self._now(tx)))
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
         return atomically(self._engine, self._place, work)
@@ -286,7 +346,14 @@ def _migrated(place: Place) -> Engine:
 
 
 def _start(tx: Transaction, run_id: str, step: str, position: int, at: datetime) -> int:
-    known = tx.rows("SELECT attempt FROM run_steps WHERE run_id = :run_id AND step = :step", run_id=run_id, step=step)
+    known = tx.rows(
+        "SELECT s.attempt, r.status AS run_status FROM run_steps s LEFT JOIN runs r ON r.run_id = s.run_id"
+        " WHERE s.run_id = :run_id AND s.step = :step",
+        run_id=run_id,
+        step=step,
+    )
+    if known and known[0]["run_status"] == "cancelling":
+        return 0
     attempt = int(known[0]["attempt"] if known else 0) + 1
     begun = {"run_id": run_id, "step": step, "position": position, "status": "running", "attempt": attempt}
     row = {**_BEFORE_START, **begun, "started_at": at}

@@ -24,7 +24,7 @@ from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
 from cortex.warehouse.staging import Bound, Row, Stage, bind
 from cortex.warehouse.streaming import StreamingConnection
-from cortex.warehouse.values import Form
+from cortex.warehouse.values import Clipped, Form
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,12 +42,14 @@ STREAMED = 10_000
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: rows new, rows changed, rows that were so already (or were newer here), and texts cut to fit."""
+    """What a load did: rows new, rows changed, rows that were so already (or were newer here), texts cut to fit, and
+    texts freed of what no text holds (NUL, half a character)."""
 
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     clipped: int = 0
+    mended: int = 0
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(
@@ -55,6 +57,7 @@ class Loaded:
             self.updated + other.updated,
             self.unchanged + other.unchanged,
             self.clipped + other.clipped,
+            self.mended + other.mended,
         )
 
 
@@ -66,6 +69,8 @@ class Transaction:
         self._dialect = connection.dialect.name
         self._batch = batch
         driver = connection.connection.dbapi_connection
+        self.texts = Clipped()
+        """What happened to texts in all of this transaction."""
         self._stream = driver if isinstance(driver, StreamingConnection) and driver.streams else None
 
     def upsert(
@@ -90,9 +95,9 @@ class Transaction:
         key = [column.name for column in table.primary_key]
         if not rows:
             return Loaded()
-        bound = bind(self._form(rows), table, rows, key, newer=newer)
+        bound = self._bind(self._form(rows), table, rows, key, newer=newer)
         if unknown and bound.form == "stream" and self._all_new(table, bound):
-            return Loaded(len(bound.rows), clipped=bound.clipped)
+            return Loaded(len(bound.rows), clipped=bound.clipped.count, mended=bound.clipped.mended)
         settable = [name for name in bound.columns if name not in key and name not in keep]
         telling = [name for name in settable if name not in quiet]
         inserted = updated = 0
@@ -104,7 +109,9 @@ class Transaction:
                 if telling and fresh < len(chunk):
                     guard = table.c[newer] <= stage.c[newer] if newer else None
                     updated += self._update_from(table, stage, key, settable, telling, guard)
-        return Loaded(inserted, updated, len(bound.rows) - inserted - updated, bound.clipped)
+        return Loaded(
+            inserted, updated, len(bound.rows) - inserted - updated, bound.clipped.count, bound.clipped.mended
+        )
 
     def insert_missing(self, table: Table | str, rows: Sequence[Row]) -> int:
         """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
@@ -112,7 +119,7 @@ class Transaction:
         if not rows:
             return 0
         key = [column.name for column in table.primary_key]
-        bound = bind(self._form(rows), table, rows, key)
+        bound = self._bind(self._form(rows), table, rows, key)
         inserted = 0
         with Stage(self._connection, table, key) as stage:
             for chunk in self._chunks(bound):
@@ -129,7 +136,7 @@ class Transaction:
         """
         table = _table(table)
         names = _names(key)
-        bound = bind(self._form(rows), table, rows, names, whole=False)
+        bound = self._bind(self._form(rows), table, rows, names, whole=False)
         settable = [name for name in bound.columns if name not in names]
         guard = conditions.where(table, only or {})
         changed = 0
@@ -153,7 +160,7 @@ class Transaction:
                 raise DatabaseError(
                     "CTX-5014", f"A row for {table.name} lies outside the {outside} that is being replaced."
                 )
-        bound = bind(self._form(rows), table, rows, key, strict=True)
+        bound = self._bind(self._form(rows), table, rows, key, strict=True)
         self.delete(table, where)
         self._insert(table, bound)
         return len(bound.rows)
@@ -175,7 +182,7 @@ class Transaction:
         known = set(keys)
         if any(row[parent] not in known for row in rows):
             raise DatabaseError("CTX-5014", f"A row for {table.name} belongs to none of the rewritten {parent}.")
-        bound = bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
+        bound = self._bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
         self.delete(table, {parent: sorted(known if stored is None else known.intersection(stored))})
         self._insert(table, bound)
         return len(bound.rows)
@@ -192,7 +199,7 @@ class Transaction:
         """Delete every row whose `key` is not among `keys`. Returns the number deleted."""
         table = _table(table)
         rows = [{key: value} for value in keys]
-        bound = bind(self._form(rows), table, rows, [key], whole=False)
+        bound = self._bind(self._form(rows), table, rows, [key], whole=False)
         with Stage(self._connection, table, [key]) as stage:
             for chunk in self._chunks(bound):
                 self._write(stage, bound, chunk)
@@ -205,7 +212,7 @@ class Transaction:
         The condition is tested when the row is written, so a state may be moved on by one of several rivals only.
         """
         table = _table(table)
-        bound = bind(self._plain, table, [values], [], whole=False)
+        bound = self._bind(self._plain, table, [values], [], whole=False)
         named = dict(zip(bound.columns, bound.rows[0], strict=True))
         return sum(
             self._connection.execute(
@@ -276,6 +283,12 @@ class Transaction:
 
     def _form(self, rows: Sequence[Row]) -> Form:
         return "stream" if self._stream is not None and len(rows) >= WORTH_STREAMING else self._plain
+
+    def _bind(self, form: Form, table: Table, rows: Sequence[Row], key: Sequence[str], **how: Any) -> Bound:
+        bound = bind(form, table, rows, key, **how)
+        self.texts.count += bound.clipped.count
+        self.texts.mended += bound.clipped.mended
+        return bound
 
     def _chunks(self, bound: Bound) -> Iterator[list[tuple[Any, ...]]]:
         size = STREAMED if bound.form == "stream" else self._batch

@@ -1,33 +1,34 @@
 """The ledger of conversions: planned, claimed before the platform is called, recorded after, never sent blindly again.
 
 planned ⇄ gated ─► expired
-planned ─► claimed ─► accepted ─► processed        planned again: the platform asked to try later
-                   └► duplicate · rejected · dead · expired
-           claimed ─► unknown ─► what the platform or a person says
+planned ─► claimed ─► sent ─► accepted ─► processed        planned again: the platform asked to try later
+                        └► duplicate · rejected · dead · expired
+           a process that dies before `sent` leaves what was: planned. After it: unknown, until the platform or a
+           person says
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cortex.warehouse import conditions
 from cortex.warehouse.load import Loaded, Transaction
 from cortex.warehouse.staging import Row
-from cortex.warehouse.tables import conversion_outbox
+from cortex.warehouse.tables import conversion_identifiers, conversion_outbox
 
 if TYPE_CHECKING:
     from cortex.warehouse import Warehouse
 
-PLANNED, GATED, CLAIMED, ACCEPTED = "planned", "gated", "claimed", "accepted"
+PLANNED, GATED, CLAIMED, SENT, ACCEPTED = "planned", "gated", "claimed", "sent", "accepted"
 PROCESSED, DUPLICATE, EXPIRED = "processed", "duplicate", "expired"
 REJECTED, UNKNOWN, DEAD = "rejected", "unknown", "dead"
 
 OPEN = (PLANNED, GATED)
 """Nothing was ever sent, or nothing was taken: the row may still be decided anew."""
-UNDERWAY = (CLAIMED, ACCEPTED, UNKNOWN)
-"""The platform was called: only its own word, or a person's, moves the row."""
+UNDERWAY = (CLAIMED, SENT, ACCEPTED, UNKNOWN)
+"""The platform is being called, or was: only its own word, or a person's, moves the row."""
 SETTLED = (PROCESSED, DUPLICATE, EXPIRED, REJECTED, DEAD)
 """Final. ACCEPTED is final too once `settled_at` is set: a platform that answers at once has nothing to add."""
 
@@ -44,19 +45,49 @@ _FRESH = {
     "error_code": "",
     "error_message": "",
 }
-_DECIDED = ("event_id", "order_ref", "occurred_at", "value", "currency", "state", "reason", "settled_at")
+_DECIDED = (
+    "event_id",
+    "order_ref",
+    "occurred_at",
+    "value",
+    "value_basis",
+    "predicted_value",
+    "currency",
+    "state",
+    "reason",
+    "match_keys",
+    "consent_state",
+    "consent_source",
+    "consent_version",
+    "consent_at",
+    "next_attempt_at",
+    "settled_at",
+)
 """What planning decides, and may decide again while the row is open."""
+_UNSAID = {
+    "value_basis": "revenue",
+    "match_keys": "",
+    "consent_state": "unknown",
+    "consent_source": "",
+    "consent_version": "",
+    "predicted_value": None,
+    "consent_at": None,
+}
+"""Of what planning decides, what a caller may leave out."""
 
 
 def plan(tx: Transaction, rows: Sequence[Row]) -> Loaded:
     """Write down what should be sent, or why not. A key seen before is decided anew only while it is OPEN.
 
     rows: outbox_key, order_key, destination, action, revision, event_id, order_ref, occurred_at, value, currency,
-    state (planned, gated or expired), reason, created_at, run_id. The rest begins empty.
+    state (planned, gated or expired), reason, created_at, run_id. The rest begins empty, or as given.
     """
-    inserted = tx.insert_missing(conversion_outbox, [_FRESH | dict(row) for row in rows])
-    again = [{name: row.get(name) for name in ("outbox_key", *_DECIDED)} for row in rows]
-    updated = tx.assign(conversion_outbox, "outbox_key", again, only={"state": list(OPEN)})
+    whole = [_FRESH | _UNSAID | dict(row) for row in rows]
+    inserted = tx.insert_missing(conversion_outbox, whole)
+    updated = 0
+    if inserted < len(whole):
+        again = [{name: row[name] for name in ("outbox_key", *_DECIDED)} for row in whole]
+        updated = tx.assign(conversion_outbox, "outbox_key", again, only={"state": list(OPEN)})
     return Loaded(inserted, updated, len({row["outbox_key"] for row in rows}) - inserted - updated)
 
 
@@ -64,25 +95,38 @@ def claim(warehouse: Warehouse, destination: str, limit: int, claim_id: str, now
     """Take up to `limit` due conversions, oldest first, for this claim alone; committed before it returns.
 
     Due is what is planned, and what is unknown with a time at which it may be repeated, when its `next_attempt_at` has
-    come. Returns outbox rows in that order with `was` (planned or unknown) and `identifiers` (the JSON text stored for
-    the buyer, empty when it is gone). Rivals never get the same row: each is taken by an UPDATE that holds only while
+    come. Returns what sending needs of the rows, in that order, with `was` (planned or unknown) and `identifiers` (the
+    JSON text stored for the buyer, empty when it is gone). Rivals never get the same row: each is taken by an UPDATE that holds only while
     the row is still as it was. Give every call its own `claim_id`.
     """
     taken: dict[str, str] = {}
     while len(taken) < limit:
-        due = warehouse.rows(_DUE, destination=destination, now=now, limit=limit - len(taken))
-        if not due:
+        found = _due(warehouse, destination, limit - len(taken), now)
+        if not found:
             break
-        found = {row["outbox_key"]: row["state"] for row in due}
         taken |= warehouse.atomically(lambda tx, found=found: _take(tx, found, claim_id, now))  # type: ignore[misc]
     return _held(warehouse, taken)
 
 
-_DUE = """
-    SELECT outbox_key, state FROM conversion_outbox
-    WHERE destination = :destination
-      AND ((state = 'planned' AND (next_attempt_at IS NULL OR next_attempt_at <= :now))
-        OR (state = 'unknown' AND next_attempt_at <= :now))
+def _due(warehouse: Warehouse, destination: str, limit: int, now: datetime) -> dict[str, str]:
+    """Key to state of the oldest due rows. One question per state: each is a walk along the index, nothing is sorted."""
+    due = [
+        (row["occurred_at"], row["outbox_key"], state)
+        for state, sql in ((PLANNED, _DUE_PLANNED), (UNKNOWN, _DUE_UNKNOWN))
+        for row in warehouse.rows(sql, destination=destination, now=now, limit=limit)
+    ]
+    return {key: state for _, key, state in sorted(due)[:limit]}
+
+
+_DUE_PLANNED = """
+    SELECT outbox_key, occurred_at FROM conversion_outbox
+    WHERE destination = :destination AND state = 'planned' AND (next_attempt_at IS NULL OR next_attempt_at <= :now)
+    ORDER BY occurred_at, outbox_key
+    LIMIT :limit
+"""
+_DUE_UNKNOWN = """
+    SELECT outbox_key, occurred_at FROM conversion_outbox
+    WHERE destination = :destination AND state = 'unknown' AND next_attempt_at <= :now
     ORDER BY occurred_at, outbox_key
     LIMIT :limit
 """
@@ -95,7 +139,10 @@ _TAKEN = """
     SELECT outbox_key FROM conversion_outbox WHERE outbox_key IN :keys AND state = 'claimed' AND claim_id = :claim_id
 """
 _HELD = """
-    SELECT o.*, COALESCE(i.identifiers, '') AS identifiers FROM conversion_outbox o
+    SELECT o.outbox_key, o.order_key, o.order_ref, o.action, o.revision, o.occurred_at, o.value, o.value_basis,
+           o.predicted_value, o.state, o.attempts, o.claim_id, o.claimed_at, o.sent_at,
+           COALESCE(i.identifiers, '') AS identifiers
+    FROM conversion_outbox o
     LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
     WHERE o.outbox_key IN :keys
 """
@@ -106,8 +153,10 @@ def _take(tx: Transaction, found: Mapping[str, str], claim_id: str, now: datetim
     taken: dict[str, str] = {}
     for was in (PLANNED, UNKNOWN):
         for part in conditions.parts({"keys": [key for key, state in found.items() if state == was]}):
-            tx.run(_TAKE, claim_id=claim_id, now=now, keys=part["keys"], was=was)
-            taken |= {row["outbox_key"]: was for row in tx.rows(_TAKEN, claim_id=claim_id, keys=part["keys"])}
+            got: Iterable[str] = part["keys"]
+            if tx.run(_TAKE, claim_id=claim_id, now=now, keys=part["keys"], was=was) != len(part["keys"]):
+                got = [row["outbox_key"] for row in tx.rows(_TAKEN, claim_id=claim_id, keys=part["keys"])]
+            taken |= dict.fromkeys(got, was)
     return taken
 
 
@@ -115,6 +164,23 @@ def _held(warehouse: Warehouse, taken: Mapping[str, str]) -> list[dict[str, Any]
     held = [row for part in conditions.parts({"keys": list(taken)}) for row in warehouse.rows(_HELD, keys=part["keys"])]
     held.sort(key=lambda row: (row["occurred_at"], row["outbox_key"]))
     return [row | {"was": taken[row["outbox_key"]]} for row in held]
+
+
+def sending(tx: Transaction, keys: Sequence[str], claim_id: str, at: datetime, payload_sha256: str) -> int:
+    """Write down that the platform is being called now, with these bytes, before it is. Returns how many rows it concerns.
+
+    From here on the rows count as sent: of a process that dies, what it had not come to call is planned again.
+    """
+    return sum(
+        tx.run(_SENDING, keys=part["keys"], claim_id=claim_id, at=at, digest=payload_sha256)
+        for part in conditions.parts({"keys": list(keys)})
+    )
+
+
+_SENDING = """
+    UPDATE conversion_outbox SET state = 'sent', sent_at = COALESCE(sent_at, :at), payload_sha256 = :digest
+    WHERE outbox_key IN :keys AND claim_id = :claim_id AND state = 'claimed'
+"""
 
 
 def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
@@ -125,72 +191,95 @@ def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
     while it is UNDERWAY under the same claim; recording the same outcome twice is no loss.
     """
     lost: list[str] = []
-    for alike in _alike(outcomes):
-        tx.assign(conversion_outbox, ("outbox_key", "claim_id"), alike, only={"state": list(UNDERWAY)})
+    for said, group in _alike(outcomes):
+        claims = {row["outbox_key"]: row["claim_id"] for row in group}
+        written = 0
+        for claim_id in sorted(set(claims.values())):
+            keys = [key for key, held in claims.items() if held == claim_id]
+            written += tx.update(
+                conversion_outbox, {"outbox_key": keys, "claim_id": claim_id, "state": list(UNDERWAY)}, said
+            )
+        if written == len(claims):
+            continue
         # Read after the write: rows this transaction changed are its own until it ends.
-        now = tx.lookup(conversion_outbox, "outbox_key", [row["outbox_key"] for row in alike], ["claim_id", "state"])
+        now = tx.lookup(conversion_outbox, "outbox_key", claims, ["claim_id", "state"])
         lost += [
-            row["outbox_key"]
-            for row in alike
-            if now.get(row["outbox_key"], {}).get("claim_id") != row["claim_id"]
-            or now[row["outbox_key"]]["state"] != row["state"]
+            key
+            for key, claim_id in claims.items()
+            if now.get(key, {}).get("claim_id") != claim_id or now[key]["state"] != said["state"]
         ]
     return lost
 
 
-def _alike(outcomes: Sequence[Row]) -> list[list[Row]]:
-    """Outcomes that set the same columns, together."""
-    groups: dict[frozenset[str], list[Row]] = {}
+def _alike(outcomes: Sequence[Row]) -> list[tuple[Row, list[Row]]]:
+    """Outcomes that say the same, together: of a batch nearly always all, so that they are one statement."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
     for outcome in outcomes:
-        groups.setdefault(frozenset(outcome), []).append(outcome)
-    return list(groups.values())
+        said = {name: value for name, value in outcome.items() if name not in {"outbox_key", "claim_id"}}
+        groups.setdefault(tuple(sorted(said.items(), key=lambda item: item[0])), []).append(outcome)
+    return [(dict(said), group) for said, group in groups.items()]
 
 
 def stale(warehouse: Warehouse, destination: str, older_than: datetime) -> list[dict[str, Any]]:
-    """Turn claims without a result into `unknown`: the sender died between the call and its receipt.
+    """Take back claims whose process died: rows it had sent are `unknown`, the others are what they were.
 
-    Such a row counts as sent when it was claimed, and is due never again until `record` or a person says when. Returns
-    the rows turned, so that the caller can decide that.
+    A sent row is due never again until `record` or a person says when. Returns the rows turned unknown by a call
+    without a receipt, so that the caller can decide that.
     """
     return warehouse.atomically(lambda tx: _turn(tx, destination, older_than))
 
 
 def _turn(tx: Transaction, destination: str, older_than: datetime) -> list[dict[str, Any]]:
-    forgotten = tx.rows(
-        "SELECT outbox_key, claim_id FROM conversion_outbox"
-        " WHERE destination = :destination AND state = 'claimed' AND claimed_at < :older_than",
-        destination=destination,
-        older_than=older_than,
-    )
-    turned: list[dict[str, Any]] = []
-    for row in forgotten:
-        if tx.run(_TURN, outbox_key=row["outbox_key"], claim_id=row["claim_id"]):
-            turned += tx.rows("SELECT * FROM conversion_outbox WHERE outbox_key = :key", key=row["outbox_key"])
-    return turned
+    forgotten = tx.rows(_FORGOTTEN, destination=destination, older_than=older_than)
+    for part in conditions.parts({"keys": [row["outbox_key"] for row in forgotten]}):
+        for sql in (_NEVER_SENT, _IN_DOUBT_STILL, _NO_RECEIPT):
+            tx.run(sql, keys=part["keys"], older_than=older_than)
+    return [row | {"state": UNKNOWN} for row in forgotten if row["state"] == SENT]
 
 
-_TURN = """
+_FORGOTTEN = """
+    SELECT * FROM conversion_outbox
+    WHERE destination = :destination AND state IN ('claimed', 'sent') AND claimed_at < :older_than
+"""
+_NEVER_SENT = """
+    UPDATE conversion_outbox SET state = 'planned', next_attempt_at = NULL, attempts = attempts - 1
+    WHERE outbox_key IN :keys AND claimed_at < :older_than AND state = 'claimed' AND sent_at IS NULL
+"""
+_IN_DOUBT_STILL = """
+    UPDATE conversion_outbox SET state = 'unknown', next_attempt_at = :older_than, attempts = attempts - 1
+    WHERE outbox_key IN :keys AND claimed_at < :older_than AND state = 'claimed'
+"""
+_NO_RECEIPT = """
     UPDATE conversion_outbox
-    SET state = 'unknown', reason = 'no_receipt', error_class = 'ambiguous', next_attempt_at = NULL,
-        sent_at = COALESCE(sent_at, claimed_at)
-    WHERE outbox_key = :outbox_key AND claim_id = :claim_id AND state = 'claimed'
+    SET state = 'unknown', reason = 'no_receipt', error_class = 'ambiguous', next_attempt_at = NULL
+    WHERE outbox_key IN :keys AND claimed_at < :older_than AND state = 'sent'
 """
 
 
 def purge_identifiers(tx: Transaction, now: datetime) -> int:
     """Delete identifiers that expired, and those whose every conversion is settled. Number of rows deleted."""
-    expired = tx.run("DELETE FROM conversion_identifiers WHERE expires_at <= :now", now=now)
-    return expired + tx.run(_PURGE, settled=list(SETTLED))
+    deleted = tx.run("DELETE FROM conversion_identifiers WHERE expires_at <= :now", now=now)
+    beyond = ""
+    while finished := tx.rows(_FINISHED, settled=list(SETTLED), beyond=beyond, page=PAGE):
+        beyond = finished[-1]["order_key"]
+        by_destination: dict[str, list[str]] = {}
+        for row in finished:
+            by_destination.setdefault(row["destination"], []).append(row["order_key"])
+        deleted += sum(
+            tx.delete(conversion_identifiers, {"destination": destination, "order_key": keys})
+            for destination, keys in by_destination.items()
+        )
+    return deleted
 
 
-_PURGE = """
-    DELETE FROM conversion_identifiers
-    WHERE EXISTS (
-        SELECT 1 FROM conversion_outbox o
-        WHERE o.order_key = conversion_identifiers.order_key AND o.destination = conversion_identifiers.destination
-    ) AND NOT EXISTS (
-        SELECT 1 FROM conversion_outbox o
-        WHERE o.order_key = conversion_identifiers.order_key AND o.destination = conversion_identifiers.destination
-          AND o.settled_at IS NULL AND o.state NOT IN :settled
-    )
+PAGE = 5000
+_FINISHED = """
+    SELECT i.order_key AS order_key, i.destination AS destination FROM conversion_identifiers i
+    LEFT JOIN conversion_outbox o ON o.order_key = i.order_key AND o.destination = i.destination
+    WHERE i.order_key >= :beyond
+    GROUP BY i.order_key, i.destination
+    HAVING COUNT(o.outbox_key) > 0
+       AND SUM(CASE WHEN o.settled_at IS NULL AND o.state NOT IN :settled THEN 1 ELSE 0 END) = 0
+    ORDER BY i.order_key, i.destination LIMIT :page
 """
+"""Walks along the identifiers, which are few: as one DELETE with subqueries MariaDB compares every row with every other."""

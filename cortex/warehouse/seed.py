@@ -1,4 +1,4 @@
-"""Rows every schema starts with: channels and names of categories (sql/seeds/), and the calendar (computed)."""
+"""Rows every schema starts with: channels, customer segments and names of categories (sql/seeds/), and the calendar (computed)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,12 @@ class Seed:
 @cache
 def seeds() -> tuple[Seed, ...]:
     """Every seed, with all its rows: what is not in them does not belong in their tables."""
-    return Seed("dim_channels", channels()), Seed("dim_dates", calendar()), Seed(CATEGORIES.name, categories())
+    return (
+        Seed("dim_channels", channels()),
+        Seed("dim_dates", calendar()),
+        Seed(CATEGORIES.name, categories()),
+        Seed("dim_segments", segments()),
+    )
 
 
 def channels() -> list[dict[str, Any]]:
@@ -57,6 +62,11 @@ def channels() -> list[dict[str, Any]]:
 def categories() -> list[dict[str, Any]]:
     """Rows of dim_product_category_translation: the categories Olist's files use, named in three languages."""
     return _from_file(CATEGORIES)
+
+
+def segments() -> list[dict[str, Any]]:
+    """Rows of dim_segments, from sql/seeds/dim_segments.csv."""
+    return _from_file(tables.dim_segments)
 
 
 def _from_file(table: Table) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ class Bound:
     form: Form
     columns: list[str]
     rows: list[tuple[Any, ...]]
-    clipped: int
+    clipped: Clipped
 
 
 def bind(
@@ -39,7 +39,7 @@ def bind(
 ) -> Bound:
     """Rows as converted tuples, one per key, sorted by key: writers that meet take their locks in one order."""
     if not rows:
-        return Bound(form, [], [], 0)
+        return Bound(form, [], [], Clipped())
     columns = columns_of(table, rows[0], whole=whole)
     clipped = Clipped()
     pick: Callable[[Row], tuple[Any, ...]] = (
@@ -55,7 +55,7 @@ def bind(
     by_key = dict(zip(keys, tuples, strict=True))
     if len(by_key) < len(tuples):
         by_key = _one_each(table, keys, tuples, columns.index(newer) if newer else None, strict=strict)
-    return Bound(form, columns, [by_key[at] for at in sorted(by_key)], clipped.count)
+    return Bound(form, columns, [by_key[at] for at in sorted(by_key)], clipped)
 
 
 def _one_each(

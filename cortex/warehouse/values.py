@@ -33,9 +33,10 @@ ConvertAll = Callable[[list[Any]], list[Any]]
 
 @dataclass
 class Clipped:
-    """How many values were too long for their column and were cut."""
+    """How many values were too long for their column and were cut, and how many held what no text holds."""
 
     count: int = 0
+    mended: int = 0
 
 
 def unfit(column: Column[Any], why: str) -> DatabaseError:
@@ -57,9 +58,10 @@ def converter(column: Column[Any], form: Form, clipped: Clipped) -> ConvertAll:
     def present(values: list[Any], kinds: set[type]) -> list[Any]:
         if len(kinds) == 1 and len(values) > 1 and values.count(values[0]) == len(values):
             # As so many columns are: empty, zero, one currency, one run.
-            cut = clipped.count
+            cut, mended = clipped.count, clipped.mended
             only = one(values[0])
             clipped.count += (clipped.count - cut) * (len(values) - 1)
+            clipped.mended += (clipped.mended - mended) * (len(values) - 1)
             return [only] * len(values)
         swift = many(values, kinds)
         return [one(value) for value in values] if swift is None else swift
@@ -122,6 +124,8 @@ def _text(column: Column[Any], length: int | None, clipped: Clipped, form: Form)
 
     def one(value: Any) -> str:
         words = clean(value)
+        if words != value and type(value) is str:
+            clipped.mended += 1
         if length is None:
             return written(words)
         words = words.rstrip(" ")

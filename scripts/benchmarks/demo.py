@@ -53,7 +53,10 @@ def _cpu() -> float:
 
 
 class Peaks:
-    """Samples the resident memory of a process and everything it started, ten times a second."""
+    """Samples the memory of a process and everything it started, five times a second.
+
+    `largest` is one process's resident memory; `together` counts pages that several share once (proportional set size).
+    """
 
     def __init__(self, root: int) -> None:
         self.root, self.largest, self.together = root, 0.0, 0.0
@@ -66,11 +69,10 @@ class Peaks:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.1):
-            sizes = [_resident(pid) for pid in _family(self.root)]
-            if sizes:
-                self.largest = max(self.largest, *sizes)
-                self.together = max(self.together, sum(sizes))
+        while not self._done.wait(0.2):
+            sizes = [_memory(pid) for pid in _family(self.root)]
+            self.largest = max([self.largest, *(resident for resident, _ in sizes)])
+            self.together = max(self.together, sum(shared for _, shared in sizes))
 
 
 def _family(root: int) -> list[int]:
@@ -88,12 +90,14 @@ def _family(root: int) -> list[int]:
     return family
 
 
-def _resident(pid: int) -> float:
+def _memory(pid: int) -> tuple[float, float]:
+    """Megabytes resident, and megabytes with what is shared divided among those who share it."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
-        return 0.0
-    return pages * resource.getpagesize() / 1e6
+        return 0.0, 0.0
+    kilobytes = {line.split(":")[0]: float(line.split()[1]) for line in lines[1:] if line.startswith(("Rss", "Pss:"))}
+    return kilobytes.get("Rss", 0.0) * 1024 / 1e6, kilobytes.get("Pss", 0.0) * 1024 / 1e6
 
 
 if __name__ == "__main__":

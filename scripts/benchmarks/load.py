@@ -54,7 +54,13 @@ def main() -> None:
     parser.add_argument("--dlt-orders", type=int, default=20_000, help="of those for dlt; 0 leaves it out")
     parser.add_argument("--orm-orders", type=int, default=2_000, help="of those for the ORM; 0 leaves it out")
     parser.add_argument("--memory", action="store_true", help="instead: peak memory at 100,000 and 1,000,000 orders")
+    parser.add_argument(
+        "--stages", action="store_true", help="instead: CPU of each stage of Cortex, without a database"
+    )
     asked = parser.parse_args()
+    if asked.stages:
+        subprocess.run([sys.executable, PARTS / "stages.py"], check=True)
+        return
     if not os.environ.get("CORTEX_TEST_MYSQL_URL"):
         # Durable commits, as in production; the database script starts a server of its own and calls us again.
         os.environ |= {"CORTEX_TEST_DURABLE": "1", "CORTEX_PYTHON": sys.executable}

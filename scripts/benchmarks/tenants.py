@@ -1,4 +1,4 @@
-"""Small clients in one `cortex run daily --all`: seconds per client, and whether they grow in a line."""
+"""Small clients in one `cortex run daily --all`: seconds per client, and whether they grow in a line (ascending counts)."""
 
 from __future__ import annotations
 
@@ -39,14 +39,19 @@ def main() -> None:
     place = "MySQL family" if asked.database else "SQLite"
     print(f"{place}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     print(
-        f"{'clients':>7}  {'wall s':>7}  {'s a client':>10}  {'CPU s a client':>14}  {'of ' + str(GOAL) + ' s':>8}  {'orders':>7}"
+        f"{'clients':>7}  {'wall s':>7}  {'s a client':>10}  {'CPU s a client':>14}  {'CPU s a further one':>19}"
+        f"  {'of ' + str(GOAL) + ' s':>8}  {'orders':>7}"
     )
+    before = (0, 0.0)
     for count in asked.counts:
         wall, cpu, orders = once(count, asked.jobs, asked.database)
+        further = f"{(cpu - before[1]) / (count - before[0]):.3f}" if before[0] else "-"
         print(
-            f"{count:>7}  {wall:>7.1f}  {wall / count:>10.3f}  {cpu / count:>14.3f}  {wall / count / GOAL:>8.2f}  {orders:>7}",
+            f"{count:>7}  {wall:>7.1f}  {wall / count:>10.3f}  {cpu / count:>14.3f}  {further:>19}"
+            f"  {wall / count / GOAL:>8.2f}  {orders:>7}",
             flush=True,
         )
+        before = (count, cpu)
 
 
 def play(folder: Path, count: int) -> None:

@@ -85,6 +85,19 @@ CREATE TABLE IF NOT EXISTS dim_channels (
   PRIMARY KEY (channel)
 );
 
+CREATE TABLE IF NOT EXISTS dim_segments (
+  segment VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  behaviour VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  sort_order SMALLINT NOT NULL,
+  name_pt VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_en VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  name_es VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  action_pt VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  action_en VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  action_es VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (segment)
+);
+
 CREATE TABLE IF NOT EXISTS dim_customers (
   customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   first_order_date DATE NOT NULL,
@@ -189,6 +202,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -416,9 +430,16 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   occurred_at DATETIME(6) NOT NULL,
   value NUMERIC(18, 2) NOT NULL,
+  value_basis VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  predicted_value NUMERIC(18, 2),
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  match_keys VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  consent_source VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  consent_version VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  consent_at DATETIME(6),
   attempts SMALLINT NOT NULL,
   claim_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   claimed_at DATETIME(6),
@@ -435,7 +456,7 @@ CREATE TABLE IF NOT EXISTS conversion_outbox (
   PRIMARY KEY (outbox_key)
 );
 CREATE INDEX ix_conversion_outbox_order ON conversion_outbox (order_key, destination, action);
-CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, next_attempt_at);
+CREATE INDEX ix_conversion_outbox_work ON conversion_outbox (destination, state, occurred_at);
 
 CREATE TABLE IF NOT EXISTS raw_meta_ads (
   account_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -618,6 +639,132 @@ CREATE TABLE IF NOT EXISTS customer_cohorts (
   PRIMARY KEY (cohort_month)
 );
 
+CREATE TABLE IF NOT EXISTS customer_predictions (
+  customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  repeat_days INTEGER NOT NULL,
+  p_alive NUMERIC(18, 6) NOT NULL,
+  is_probably_gone SMALLINT NOT NULL,
+  margin NUMERIC(18, 2),
+  order_value NUMERIC(18, 2) NOT NULL,
+  orders_30 NUMERIC(18, 6) NOT NULL,
+  orders_90 NUMERIC(18, 6) NOT NULL,
+  orders_180 NUMERIC(18, 6) NOT NULL,
+  orders_365 NUMERIC(18, 6) NOT NULL,
+  value_30 NUMERIC(18, 2) NOT NULL,
+  value_90 NUMERIC(18, 2) NOT NULL,
+  value_180 NUMERIC(18, 2) NOT NULL,
+  value_365 NUMERIC(18, 2) NOT NULL,
+  clv NUMERIC(18, 2) NOT NULL,
+  clv_tier VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  at_stake NUMERIC(18, 2) NOT NULL,
+  PRIMARY KEY (customer_key)
+);
+
+CREATE TABLE IF NOT EXISTS customer_models (
+  model VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  `role` VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  is_used SMALLINT NOT NULL,
+  is_converged SMALLINT NOT NULL,
+  reason VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  log_likelihood NUMERIC(18, 6),
+  buyers INTEGER NOT NULL,
+  repeat_buyers INTEGER NOT NULL,
+  correlation NUMERIC(18, 6),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (model, `role`)
+);
+
+CREATE TABLE IF NOT EXISTS customer_model_parameters (
+  model VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  parameter VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  value NUMERIC(18, 6) NOT NULL,
+  error NUMERIC(18, 6),
+  PRIMARY KEY (model, parameter)
+);
+
+CREATE TABLE IF NOT EXISTS cohort_cells (
+  grain VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  cohort DATE NOT NULL,
+  period SMALLINT NOT NULL,
+  customers INTEGER NOT NULL,
+  active INTEGER,
+  orders INTEGER,
+  revenue NUMERIC(18, 2),
+  retention NUMERIC(18, 6),
+  ltv NUMERIC(18, 2),
+  ltv_margin NUMERIC(18, 2),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (grain, channel, cohort, period)
+);
+
+CREATE TABLE IF NOT EXISTS cohort_payback (
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  cohort DATE NOT NULL,
+  customers INTEGER NOT NULL,
+  spend NUMERIC(18, 2),
+  cac NUMERIC(18, 2),
+  ltv NUMERIC(18, 2),
+  ltv_to_cac NUMERIC(18, 6),
+  payback_month SMALLINT,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (channel, cohort)
+);
+
+CREATE TABLE IF NOT EXISTS customer_value (
+  dimension VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  entry VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  label VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  customers INTEGER NOT NULL,
+  repeat_customers INTEGER NOT NULL,
+  orders INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  ltv NUMERIC(18, 2) NOT NULL,
+  window_customers INTEGER NOT NULL,
+  ltv_window NUMERIC(18, 2),
+  margin NUMERIC(18, 2),
+  ltv_margin NUMERIC(18, 2),
+  uncosted_customers INTEGER NOT NULL,
+  value_365 NUMERIC(18, 2),
+  clv NUMERIC(18, 2),
+  spend NUMERIC(18, 2),
+  cac NUMERIC(18, 2),
+  ltv_to_cac NUMERIC(18, 6),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (dimension, entry)
+);
+
+CREATE TABLE IF NOT EXISTS insight_figures (
+  area VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  figure VARCHAR(48) COLLATE utf8mb4_bin NOT NULL,
+  value NUMERIC(18, 6),
+  as_of DATE NOT NULL,
+  PRIMARY KEY (area, figure)
+);
+
+CREATE TABLE IF NOT EXISTS purchase_patterns (
+  weekday SMALLINT NOT NULL,
+  hour SMALLINT NOT NULL,
+  orders INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  PRIMARY KEY (weekday, hour)
+);
+
+CREATE TABLE IF NOT EXISTS product_classes (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  units INTEGER NOT NULL,
+  revenue NUMERIC(18, 2) NOT NULL,
+  margin NUMERIC(18, 2),
+  revenue_before NUMERIC(18, 2) NOT NULL,
+  share NUMERIC(18, 6) NOT NULL,
+  growth NUMERIC(18, 6),
+  bcg_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
 CREATE TABLE IF NOT EXISTS dq_results (
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   rule VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -629,4 +776,21 @@ CREATE TABLE IF NOT EXISTS dq_results (
   message VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   checked_at DATETIME(6) NOT NULL,
   PRIMARY KEY (run_id, rule, part)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_items (
+  item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  due_on DATE,
+  done_by VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  done_on DATE,
+  changed_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (item)
+);
+
+CREATE TABLE IF NOT EXISTS checklist_evidence (
+  name VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  seen VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  seen_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
 );

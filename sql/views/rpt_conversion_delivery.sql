@@ -4,7 +4,7 @@
 --   destination  text   Where it is sent.
 --   day          date   Local day the order was paid, else placed; empty when the order is unknown here.
 --   action       text   purchase, restate, retract.
---   state        text   planned, gated, claimed, accepted, processed, duplicate, expired, rejected, unknown, dead.
+--   state        text   planned, gated, claimed, sent, accepted, processed, duplicate, expired, rejected, unknown, dead.
 --   reason       text   Why gated, expired or rejected.
 --   currency     text   ISO 4217.
 --   conversions  count  Rows of the ledger.

@@ -135,3 +135,15 @@ def test_without_names_every_active_client_is_read(agency: Agency) -> None:
         assert agency.one(code, "SELECT COUNT(*) AS n FROM fct_orders") == len(
             truth.sales(agency.shop(code), NOW, since=since)
         )
+
+
+def test_a_missing_credential_is_told_once_however_many_pieces_fail_for_it(small: Agency) -> None:
+    small.onboarded(small.first)
+    lines = (small.root / ".env").read_text(encoding="utf-8").splitlines()
+    (small.root / ".env").write_text("\n".join(line for line in lines if "META" not in line), encoding="utf-8")
+    process = small.process("backfill", small.first, "--days", "21")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 4, err
+    sentence = f"No credential for client {small.first}: none of CORTEX_{small.first.upper()}_META_TOKEN"
+    assert err.count(f"CTX-4001 {sentence}") == 1
+    assert err.count(sentence) == 1, "neither as a log line"

@@ -121,9 +121,9 @@ def assert_no_trace(agency: Agency) -> None:
         assert (
             agency.rows(
                 code,
-                "SELECT o.state FROM conversion_identifiers i JOIN conversion_outbox o"
+                "SELECT MIN(o.state) AS state FROM conversion_identifiers i JOIN conversion_outbox o"
                 " ON o.order_key = i.order_key AND o.destination = i.destination"
-                " WHERE o.settled_at IS NOT NULL",
+                " GROUP BY i.order_key, i.destination HAVING SUM(CASE WHEN o.settled_at IS NULL THEN 1 ELSE 0 END) = 0",
             )
             == []
         )
@@ -157,11 +157,35 @@ def test_the_main_job_leaves_nobody_behind(found: Founder, engine_url: str) -> N
         agency.ok("run", "hourly", code, "--verbose")
         agency.ok("doctor", code, as_json=True)
         agency.ok("tenants", "show", code)
+        about_conversions(agency, code)
         agency.ok("config", "show", code, "--resolved", as_json=True)
     agency.ok("status")
     agency.ok("runs", "list", as_json=True)
     assert_nobody(agency)
     assert_no_trace(agency)
+
+
+def about_conversions(agency: Agency, code: str) -> None:
+    """Everything the commands about conversions can say, rows of errors and requests written to files included."""
+    shop = agency.shop(code)
+    order = agency.one(
+        code, "SELECT MIN(order_ref) AS ref FROM conversion_outbox WHERE state IN ('accepted', 'processed')"
+    )
+    with agency.warehouse(code) as opened:
+        opened.atomically(
+            lambda tx: tx.run(
+                "UPDATE conversion_outbox SET state = 'rejected', error_class = 'data', error_code = '100' WHERE order_ref = :ref",
+                ref=order,
+            )
+        )
+    file = str(agency.root / "tenants" / f"{code}.yaml")
+    for words in (
+        ("plan", code, "--out", str(agency.root / f"requests-{code}")), ("status", code), ("show", code, order), ("audit", code),
+        ("diff", code, "--against", file), ("test", code, "--test-code", "TEST1"), ("replay", code), ("replay", code, "--yes"),
+        ("send", code), ("show", code, shop.orders[3]["contact_email"]), ("show", code, shop.orders[3]["contact_phone"]),
+    ):  # fmt: skip
+        agency.cortex("conversions", *words, "-v")
+        agency.cortex("conversions", *words, as_json=True)
 
 
 def test_a_process_of_its_own_says_as_little(found: Founder) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -174,3 +178,237 @@ def test_what_went_back_before_it_was_told_is_not_told(
     assert victim not in agency.counted(code, "data_manager")
     lines = agency.rows(code, "SELECT state, reason FROM conversion_outbox WHERE order_ref = :ref", ref=victim)
     assert {(line["state"], line["reason"]) for line in lines} == {("gated", reason)}
+
+
+# The commands about conversions
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
+    """An agency whose history is queued, whose predicted requests are written to files, and which then sends them."""
+    with closing(agencies.found(tmp_path_factory.mktemp("told"), agencies.market(own=True))) as ready:
+        code = ready.first
+        ready.onboarded(code)
+        ready.ok("backfill", code, "--days", str(DAYS))
+        yield ready
+
+
+def test_a_plan_is_to_the_byte_what_is_then_sent(told: Agency) -> None:
+    code, out = told.first, told.root / "requests"
+    before = told.dump(code)
+    planned = told.ok("conversions", "plan", code, "--dry-run", "--out", str(out), as_json=True).data
+    assert told.dump(code) == before
+    assert told.running.received.deliveries() == []
+    assert {each["destination"]: each["to_send"] > 10 for each in planned} == {"meta_capi": True, "google_ec": True}
+    again = told.ok("conversions", "send", code, "--dry-run", as_json=True).data
+    assert [each["to_send"] for each in again] == [each["to_send"] for each in planned]
+    assert told.running.received.deliveries() == []
+    sent = told.ok("conversions", "send", code, as_json=True).data
+    steps = {step["name"]: step["facts"] for step in sent["steps"]}
+    for each in planned:
+        written = [Path(name).read_bytes() for name in each["files"]]
+        assert all(Path(name).stat().st_mode & 0o077 == 0 for name in each["files"])
+        digests = told.rows(
+            code, "SELECT DISTINCT payload_sha256 FROM conversion_outbox WHERE destination = :kind AND sent_at IS NOT NULL",
+            kind=each["destination"],
+        )  # fmt: skip
+        assert {row["payload_sha256"] for row in digests} == {hashlib.sha256(body).hexdigest() for body in written}
+        assert steps[f"conversions.{each['destination']}"]["accepted"] == each["to_send"]
+        assert steps[f"conversions.{each['destination']}"]["value"] == each["value"]
+    said = told.ok("conversions", "plan", code).out
+    assert max(map(len, said.splitlines())) <= 100
+
+
+def test_one_order_tells_its_whole_story(told: Agency) -> None:
+    code = told.first
+    told.ok("conversions", "send", code)
+    line = told.rows(
+        code, "SELECT order_ref FROM conversion_outbox WHERE state = 'accepted' AND destination = 'meta_capi' ORDER BY order_ref"
+    )[0]  # fmt: skip
+    story = told.ok("conversions", "show", code, line["order_ref"], as_json=True).data
+    kinds = {row["destination"]: row for row in story["lines"]}
+    assert set(kinds) == {"meta_capi", "google_ec"}
+    assert story["counts"]["meta_capi"] == kinds["meta_capi"]["value"]
+    assert kinds["meta_capi"]["consent_state"] == story["order"]["consent_state"] == "granted"
+    assert kinds["meta_capi"]["consent_source"] != "" != kinds["meta_capi"]["consent_version"]
+    assert "em" in kinds["meta_capi"]["match_keys"].split(",")
+    assert len(kinds["meta_capi"]["payload_sha256"]) == 64
+    shown = told.ok("conversions", "show", code, line["order_ref"]).out
+    assert "visit 1:" in shown
+    assert kinds["meta_capi"]["request_id"] in shown
+    assert told.cortex("conversions", "show", code, "nobody's").code == 2
+
+
+def test_the_audit_counts_keys_and_says_that_it_estimates(told: Agency) -> None:
+    code = told.first
+    told.ok("conversions", "send", code)
+    found = {each["kind"]: each for each in told.ok("conversions", "audit", code, as_json=True).data}
+    meta = found["meta_capi"]
+    events = told.running.received.deliveries("meta")
+    mine = [one for one in events if one.destination == told.shop(code).meta.pixel_id]  # type: ignore[union-attr]
+    assert meta["events"] == len(mine)
+    assert meta["coverage"]["em"] == sum("em" in one.identifiers for one in mine) / len(mine)
+    assert 0 < meta["estimate"] <= 10
+    assert "estimate" in meta["estimate_is"]
+    assert meta["bad_digests"] == {}
+    stale = sum(one.received_at - one.occurred_at > timedelta(days=1) for one in mine)
+    assert meta["stale"] == stale > 0
+    paid = told.one(code, "SELECT COUNT(*) AS n FROM fct_orders WHERE is_paid = 1")
+    held = told.one(
+        code, "SELECT COUNT(*) AS n FROM conversion_outbox WHERE destination = 'meta_capi' AND state IN ('gated', 'expired', 'accepted')"
+    )  # fmt: skip
+    assert meta["standing"]["accuracy"] == held / paid
+    text = told.ok("conversions", "audit", code).out + told.ok("conversions", "status", code).out
+    assert "our estimate" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_digest_of_nothing_is_found(told: Agency) -> None:
+    code = told.first
+    empty = hashlib.sha256(b"").hexdigest()
+    row = {
+        "order_key": "0" * 64, "destination": "meta_capi", "expires_at": NOW + timedelta(days=1),
+        "identifiers": '{"identifiers":{"em":["' + empty + '"]},"ip":"","user_agent":"","internal":false}',
+    }  # fmt: skip
+    with told.warehouse(code) as opened:
+        opened.atomically(lambda tx: tx.upsert("conversion_identifiers", [row]))
+    try:
+        found = told.ok("conversions", "audit", code, "--destination", "meta_capi", as_json=True).data[0]
+        assert found["bad_digests"] == {"em: the digest of an empty text": 1}
+    finally:
+        with told.warehouse(code) as opened:
+            opened.atomically(lambda tx: tx.delete("conversion_identifiers", {"order_key": "0" * 64}))
+
+
+def test_two_versions_of_a_file_are_compared_by_their_bytes(found: Founder) -> None:
+    agency = found()
+    code = agency.first
+    agency.onboarded(code)
+    agency.ok("backfill", code, "--days", str(DAYS))
+    path = agency.root / "tenants" / f"{code}.yaml"
+    old = agency.root / "old.yaml"
+    text = path.read_text(encoding="utf-8")
+    old.write_text(text.replace("mode: opt_in", "mode: opt_out"), encoding="utf-8")
+    changed = {
+        each["destination"]: each
+        for each in agency.ok("conversions", "diff", code, "--against", str(old), as_json=True).data
+    }
+    # Known by their click alone: of a buyer who did not agree no digest was made.
+    assert changed["google_ec"]["only_other"] > 0
+    assert changed["meta_capi"]["fields"] == {}
+    old.write_text(re.sub(r"(  meta_capi:\n)", r"\1    action_source: other\n", text), encoding="utf-8")
+    changed = {
+        each["destination"]: each
+        for each in agency.ok("conversions", "diff", code, "--against", str(old), as_json=True).data
+    }
+    assert (
+        set(changed["meta_capi"]["fields"]) == {"data[0].action_source"}
+        or "data[0].event_source_url" in changed["meta_capi"]["fields"]
+    )
+    assert changed["google_ec"]["fields"] == {}
+    assert agency.running.received.deliveries() == []
+
+
+def test_a_test_is_validated_or_carries_its_code_and_without_one_is_not_sent(found: Founder) -> None:
+    agency = found()
+    code = agency.first
+    agency.onboarded(code)
+    said = agency.cortex("conversions", "test", code, as_json=True)
+    assert said.code == 3
+    answers = {each["destination"]: each for each in said.data}
+    assert answers["google_ec"]["ok"]
+    assert answers["meta_capi"]["code"] == "CTX-6107"
+    assert agency.running.received.deliveries() == []
+    agency.ok("conversions", "test", code, "--test-code", "TEST123", as_json=True)
+    (one,) = agency.running.received.deliveries()
+    assert one.test
+    assert one.order_id.startswith("cortex-test-")
+
+
+def test_without_a_policy_nothing_is_planned_nor_sent(found: Founder) -> None:
+    agency = found()
+    code = agency.first
+    agency.onboarded(code)
+    agency.edit(code, r"  consent:\n(    .*\n)+", "  country: BR\n")
+    agency.ok("backfill", code, "--days", "8")
+    for words in (("plan",), ("send",), ("test",)):
+        assert agency.cortex("conversions", *words, code).code == 9
+    daily = agency.cortex("run", "daily", code, as_json=True)
+    assert daily.code == 9
+    steps = {step["name"]: step["status"] for step in daily.data["steps"]}
+    assert {name for name, status in steps.items() if status == "failed"} == {
+        "conversions.meta_capi",
+        "conversions.google_ec",
+    }
+    assert steps["store.orders"] == steps["quality"] == "ok"
+    assert agency.running.received.deliveries() == []
+
+
+def test_what_was_refused_waits_for_a_word_and_goes_out_with_it(found: Founder) -> None:
+    agency = found()
+    code = agency.first
+    agency.onboarded(code)
+    agency.ok("backfill", code, "--days", "8")
+    agency.ok("conversions", "send", code)
+    told = agency.counted(code, "meta")
+    victim = sorted(told)[0]
+    with agency.warehouse(code) as opened:
+        opened.atomically(
+            lambda tx: tx.run(
+                "UPDATE conversion_outbox SET state = 'rejected', error_class = 'data', error_code = '2804003' WHERE order_ref = :ref"
+                " AND destination = 'meta_capi'", ref=victim,
+            )
+        )  # fmt: skip
+    shown = agency.cortex("conversions", "replay", code, "--reason", "2804003", as_json=True)
+    assert (shown.code, shown.data["orders"], shown.data["moved"]) == (9, [victim], 0)
+    assert agency.cortex("conversions", "replay", code, "--reason", "throttle", as_json=True).data["found"] == 0
+    assert agency.ok("conversions", "replay", code, "--order", victim, "--yes", as_json=True).data["moved"] == 1
+    agency.ok("run", "daily", code)  # its identifiers were deleted: reading the shop again makes them
+    line = agency.rows(
+        code, "SELECT * FROM conversion_outbox WHERE order_ref = :ref AND destination = 'meta_capi'", ref=victim
+    )[0]
+    assert (line["state"], line["attempts"]) == ("accepted", 1)
+    agency.once_each(code, "meta")
+    assert agency.cortex("conversions", "replay", code, "--state", "processed").code == 2
+
+
+def test_a_refund_is_told_to_google_and_reported_for_meta(found: Founder, engine_url: str) -> None:
+    agency = found(market=agencies.market(own=True), database=engine_url)
+    code = agency.first
+    agency.main_job(code)
+    agency.forward(hours=2)
+    agency.ok("run", "daily", code)  # Google has settled
+    google, meta = agency.settled(code, "google_ec"), agency.settled(code, "meta_capi")
+    shop = agency.shop(code)
+    recent = {
+        sale.id: sale
+        for sale in truth.sales(shop, agency.hand.now)
+        if agency.hand.now - sale.created < timedelta(days=6)
+    }
+    victim = sorted(
+        order for order in google.keys() & meta.keys() & recent.keys() if google[order] == recent[order].net
+    )[0]
+    back = agency.hand.now + timedelta(hours=1)
+    shop.amend(victim, back, {"payment_status": "refunded", "status": "cancelled", "cancel_reason": "customer",
+                              "cancelled_at": back.strftime("%Y-%m-%dT%H:%M:%S+0000")})  # fmt: skip
+    agency.forward(hours=3)
+    ran = agency.ok("run", "daily", code, as_json=True).data
+    assert agency.counted(code, "data_manager")[victim] == 0
+    assert agency.counted(code, "meta")[victim] == meta[victim]
+    notices = [
+        each for each in ran["notices"] if each["code"] == "CTX-6102" and each["stream"] == "conversions.meta_capi"
+    ]
+    assert Decimal(notices[0]["value"]) >= meta[victim]
+    lost = agency.rows(
+        code, "SELECT * FROM rpt_conversion_corrections WHERE destination = 'meta_capi' AND reason = 'not_supported'"
+    )  # fmt: skip
+    assert sum(row["difference"] for row in lost) >= meta[victim]
+    agency.forward(hours=2)
+    again = agency.ok("run", "daily", code, as_json=True).data
+    assert not [each for each in again["notices"] if each["code"] == "CTX-6102"], "it is news once"
+    agency.once_each(code, "data_manager")
+    lines = agency.rows(code, "SELECT action, state, reason FROM conversion_outbox WHERE order_ref = :ref AND action <> 'purchase'"
+                              " ORDER BY destination", ref=victim)  # fmt: skip
+    assert [(line["action"], line["state"], line["reason"]) for line in lines] == [
+        ("retract", "processed", ""), ("retract", "gated", "not_supported"),
+    ]  # fmt: skip

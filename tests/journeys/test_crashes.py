@@ -45,6 +45,7 @@ class Laboratory:
     undisturbed: Dump = field(default_factory=dict)
     told: dict[str, dict[str, object]] = field(default_factory=dict)
     seconds: float = 0.0
+    killed: int = 0
 
     def words(self) -> list[str]:
         return [*RUN, self.code, "--days", "3", "--workspace", str(self.agency.root), "--quiet"]
@@ -77,19 +78,21 @@ class Laboratory:
         assert self.start(crash=str(trace)).wait() == 0
         self.points = trace.read_text(encoding="utf-8").split()
 
-    def die_at(self, point: int) -> None:
+    def die_at(self, *points: int) -> None:
+        """Die at the first, and the run that should mend it at the second, if there is one; then mend it."""
         self.begin_again()
-        child = self.start(crash=str(point))
-        assert child.wait() == DIED, f"point {point} was not reached:\n{child.said}"
-        self.mended(f"point {point}, {self.points[point - 1]}")
+        for point in points:
+            child = self.start(crash=str(point))
+            assert child.wait() == DIED, f"point {point} was not reached:\n{child.said}"
+            self.killed += 1
+        self.mended(" and ".join(f"point {point}, {self.points[point - 1]}" for point in points))
 
     def mended(self, where: str) -> None:
         """One plain run more, and everything is as it should be."""
         again = self.start()
         code = again.wait()
         assert code == 0, f"after dying at {where} the next run ended {code}:\n{again.said}"
-        found = self.agency.dump(self.code)
-        wrong = [name for name in found if _plain(name, found) != _plain(name, self.undisturbed)]
+        wrong = _wrong(self.agency.dump(self.code), self.undisturbed)
         assert wrong == [], f"after dying at {where} these tables differ: {wrong}"
         for platform, expected in self.told.items():
             assert self.agency.counted(self.code, platform) == expected, f"{platform} after dying at {where}"
@@ -99,6 +102,11 @@ class Laboratory:
 SEEDED = {name for name in tables.TENANT.tables if name.startswith("dim_")} - {
     "dim_customers", "dim_products", "dim_campaigns", "dim_sellers",
 }  # fmt: skip
+
+
+def _wrong(found: Dump, expected: Dump) -> list[str]:
+    """Tables that differ, in any row or column."""
+    return [name for name in found if _plain(name, found) != _plain(name, expected)]
 
 
 def _plain(name: str, dump: Dump) -> object:
@@ -123,16 +131,20 @@ def laboratory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def test_a_run_passes_every_kind_of_point(laboratory: Laboratory) -> None:
     kinds = {"run", "planned", "step", "stepped", "ended", "fetch", "fetched", "parsed", "staged", "merged", "commit", "committed",
-             "cursor", "progress", "send", "sent"}  # fmt: skip
+             "cursor", "progress", "claimed", "send", "sent"}  # fmt: skip
     assert set(laboratory.points) == kinds
 
 
 def test_killed_at_a_spread_of_points(laboratory: Laboratory) -> None:
     count = len(laboratory.points)
-    first_sent = laboratory.points.index("sent") + 1
-    spread = {1 + at * (count - 1) // (POINTS_SHORT - 1) for at in range(POINTS_SHORT)} | {first_sent}
-    for point in sorted(spread):
-        laboratory.die_at(point)
+    around_sending = {laboratory.points.index(name) + 1 for name in ("claimed", "send", "sent")}
+    spread = {1 + at * (count - 1) // (POINTS_SHORT - 1) for at in range(POINTS_SHORT)} | around_sending
+    # A late death first, then an early one of the run that follows: two deaths for one mending.
+    waiting = sorted(spread)
+    while waiting:
+        laboratory.die_at(waiting.pop(), *(waiting[:1]))
+        waiting = waiting[1:]
+    assert laboratory.killed == len(spread)
 
 
 @pytest.mark.slow
@@ -141,28 +153,38 @@ def test_killed_at_every_point(laboratory: Laboratory) -> None:
         laboratory.die_at(point)
 
 
-def kill_at_random(laboratory: Laboratory, count: int) -> int:
-    """Kill so many runs at instants nobody chose. Returns how many were still alive to be killed."""
+def test_long_mode_kills_at_least_three_hundred_times(laboratory: Laboratory) -> None:
+    """And the short one thirty, both counted over the engines of the matrix."""
+    assert 2 * (len(laboratory.points) + RANDOM_LONG) >= 300
+    assert 2 * (POINTS_SHORT + RANDOM_SHORT) >= 30
+
+
+def kill_at_random(laboratory: Laboratory, count: int, *, in_a_row: int) -> int:
+    """Kill so many runs at instants nobody chose, some in a row before one mends it all. Returns how many were still
+    alive to be killed."""
     dice = random.Random(20261120)
     killed = 0
-    for _ in range(count):
+    while count:
         laboratory.begin_again()
-        after = dice.uniform(0, laboratory.seconds)
-        child = laboratory.start()
-        time.sleep(after)
-        os.kill(child.pid, signal.SIGKILL)  # not reaped before its exit code is read: the pid is its own
-        killed += child.wait() == -signal.SIGKILL
-        laboratory.mended(f"{after:.3f} s")
+        moments = []
+        for _ in range(min(in_a_row, count)):
+            moments.append(dice.uniform(0, laboratory.seconds))
+            child = laboratory.start()
+            time.sleep(moments[-1])
+            os.kill(child.pid, signal.SIGKILL)  # not reaped before its exit code is read: the pid is its own
+            killed += child.wait() == -signal.SIGKILL
+            count -= 1
+        laboratory.mended(" and ".join(f"{moment:.3f} s" for moment in moments))
     return killed
 
 
 def test_killed_at_random(laboratory: Laboratory) -> None:
-    assert kill_at_random(laboratory, RANDOM_SHORT) > 0
+    assert kill_at_random(laboratory, RANDOM_SHORT, in_a_row=2) > 0
 
 
 @pytest.mark.slow
 def test_killed_at_random_many_times(laboratory: Laboratory) -> None:
-    assert kill_at_random(laboratory, RANDOM_LONG) > RANDOM_LONG // 2
+    assert kill_at_random(laboratory, RANDOM_LONG, in_a_row=1) > RANDOM_LONG // 2
 
 
 def test_a_full_disk_stops_the_run_in_plain_words_and_the_next_one_mends_it(laboratory: Laboratory) -> None:
@@ -174,6 +196,47 @@ def test_a_full_disk_stops_the_run_in_plain_words_and_the_next_one_mends_it(labo
     assert "CTX-5021" in child.said
     assert "disk is full" in child.said
     laboratory.mended("a full disk")
+
+
+def test_two_runs_of_one_client_at_once_leave_the_rows_of_one(laboratory: Laboratory) -> None:
+    """The second is refused at once; with --wait it waits, and changes nothing the first has done."""
+    laboratory.begin_again()
+    first = laboratory.start()
+    with Control.open(laboratory.agency.database, laboratory.agency.state) as control:
+        deadline = time.monotonic() + 60
+        while not _held(control, laboratory.code):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    refused = laboratory.agency.cortex(*laboratory.words())
+    assert (refused.code, "CTX-5011" in refused.err) == (7, True)
+    waited = laboratory.agency.cortex(*laboratory.words(), "--wait", "2m")
+    assert (first.wait(), waited.code) == (0, 0), first.said + waited.err
+    assert _wrong(laboratory.agency.dump(laboratory.code), laboratory.undisturbed) == []
+    for platform, expected in laboratory.told.items():
+        assert laboratory.agency.counted(laboratory.code, platform) == expected
+        laboratory.agency.once_each(laboratory.code, platform)
+
+
+def _held(control: Control, code: str) -> bool:
+    return control.holder(f"tenant:{code}") is not None
+
+
+def test_a_clock_that_steps_back_between_runs_loses_nothing(laboratory: Laboratory) -> None:
+    """A machine ten minutes fast reads, then one ten minutes slow: cursors and windows follow the shop's clock."""
+    agency, true = laboratory.agency, laboratory.agency.environment["CORTEX_NOW"]
+    laboratory.begin_again()
+    try:
+        for minutes in (10, -10):
+            agency.environment["CORTEX_NOW"] = (agency.hand.now + timedelta(minutes=minutes)).isoformat()
+            child = laboratory.start()
+            assert child.wait() == 0, child.said
+    finally:
+        agency.environment["CORTEX_NOW"] = true
+    # The outbox remembers when each delivery was made, on the clock that was; what was delivered is compared below.
+    assert set(_wrong(agency.dump(laboratory.code), laboratory.undisturbed)) <= {"conversion_outbox"}
+    for platform, expected in laboratory.told.items():
+        assert agency.counted(laboratory.code, platform) == expected
+        agency.once_each(laboratory.code, platform)
 
 
 def test_a_run_that_slept_through_its_lease_writes_nothing_any_more(laboratory: Laboratory) -> None:

@@ -192,6 +192,20 @@ def test_a_second_run_of_one_client_is_refused_with_seven(agency: Agency) -> Non
     assert seconds < 5, "a refusal takes no time of its own; how long a process takes to start is measured elsewhere"
 
 
+def test_an_app_that_is_spent_for_one_client_is_called_by_no_other(agency: Agency) -> None:
+    """Both clients call Meta through the agency's one app: what the first is told, the second keeps to."""
+    agency.onboarded()
+    agency.running.meta._app.limit = 0.5  # not one call of the hour is left
+    said = agency.cortex("run", "daily", agency.first, *DAYS, "--only", "ads.meta", as_json=True)
+    assert (said.code, said.envelope["error"]["code"]) == (1, "CTX-4103")
+    before = len(agency.running.received.calls("meta"))
+    said = agency.cortex("run", "daily", agency.second, *DAYS, "--only", "ads", "--only", "store.orders", as_json=True)
+    assert before == len(agency.running.received.calls("meta"))
+    fates = {step["name"]: step for step in said.data["steps"]}
+    assert fates["ads.meta"]["error"]["code"] == "CTX-5101"
+    assert {step["status"] for name, step in fates.items() if name != "ads.meta"} == {"ok"}
+
+
 def test_a_killed_run_is_called_dead_until_the_next_one_notes_it(small: Agency) -> None:
     code = small.first
     small.onboarded(code)

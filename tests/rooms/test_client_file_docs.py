@@ -62,7 +62,7 @@ def test_the_template_filled_in_is_a_client_without_a_warning(tmp_path: Path) ->
 
 
 def test_every_optional_line_of_the_template_is_valid(tmp_path: Path) -> None:
-    text = re.sub(r"(?m)^( *)#([A-Za-z_]+:|- )", r"\1\2", filled(tenant.example_text()))
+    text = re.sub(r"(?m)^( *)#([A-Za-z_0-9]+:|- )", r"\1\2", filled(tenant.example_text()))
     found = load(tmp_path, text)
     assert found.alerts.slack_channel == "#cortex-xyz"
     assert found.funnel_stage("Prospeccao SP") == "TOFU"

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from cortex import conversions as rules
 from cortex.conversions.adjustments import WITHIN
-from cortex.conversions.outbox import BACK_OFF, DEDUP_MARGIN, MAX_ATTEMPTS, POLL_AFTER
+from cortex.conversions.classes import BACK_OFF, MAX_ATTEMPTS
+from cortex.conversions.outcomes import DEDUP_MARGIN, POLL_AFTER
 from cortex.destinations.google_ec import GoogleEc
 from cortex.destinations.meta_capi import MetaCapi
 from cortex.records import Clicks, Conversion, Receipt, SendWindow
@@ -36,6 +37,7 @@ def order(**changed: Any) -> dict[str, Any]:
         "order_key": "0" * 64, "platform": "nuvemshop", "external_id": "1001", "status": "open", "payment_status": "paid",
         "is_paid": 1, "is_test": 0, "created_at": NOW - timedelta(days=2), "paid_at": NOW - timedelta(days=1),
         "currency": "BRL", "paid": Decimal("199.90"), "refunded": Decimal("0.00"), "marketplace": "",
+        "shipping": Decimal("20.00"), "tax": Decimal("0.00"), "customer_key": "c" * 64, "consent_source": "cart",
         "gclid": "Cj0KCQiA-AbC", "gbraid": "", "wbraid": "", "fbc": "fb.1.1763600000000.AbC", "fbp": "", "ttclid": "",
         "event_url": "https://loja.example/obrigado", "consent_state": "granted", "consent_version": "3",
         "is_new_customer": 1,
@@ -75,7 +77,8 @@ def decision(
     **named: Any,
 ) -> tuple[str, str]:
     one = made(row, sealed, **named)
-    found = rules.decide(rules.sale(row, one, sealed), target or Somewhere(), privacy, NOW)
+    basis = named["worth"].basis if "worth" in named else "revenue"
+    found = rules.decide(rules.sale(row, one, sealed, basis), target or Somewhere(), privacy, NOW)
     return found.state, found.stored
 
 
@@ -136,13 +139,13 @@ def test_a_ledger_row_has_every_column_and_no_identifier() -> None:
 
     one = made(order())
     row = rules.entry(
-        one, rules.Decision(state="planned"), order_key="o", destination="google_ec", revision=0, now=NOW, run_id="r"
+        one, rules.Decision(state="planned"), order=order(), destination="google_ec", revision=0, now=NOW, run_id="r"
     )
     assert set(row) == {column.name for column in conversion_outbox.columns}
     assert "a" * 64 not in repr(row)
     assert "203.0.113.7" not in repr(row)
     gone = rules.entry(
-        one, rules.Decision(state="expired", reason="window", detail="click 90 d"), order_key="o", destination="g",
+        one, rules.Decision(state="expired", reason="window", detail="click 90 d"), order=order(), destination="g",
         revision=0, now=NOW, run_id="r",
     )  # fmt: skip
     assert (gone["settled_at"], gone["next_attempt_at"], gone["reason"]) == (NOW, None, "window: click 90 d")
@@ -188,6 +191,7 @@ def test_every_reason_is_explained_and_reachable() -> None:
         *(decision(order(**changed))[1] for changed in ({"is_test": 1}, {"marketplace": "m"}, {"status": "cancelled"},
                                                       {"is_paid": 0}, {"paid": Decimal(0)}, {"consent_state": "denied"},
                                                       {"consent_state": "unknown"})),
+        decision(order(), worth=rules.Worth(value=Decimal(0), basis="margin"))[1],
     }  # fmt: skip
     assert reached == set(rules.REASONS)
 
@@ -269,7 +273,7 @@ def after(receipt: Receipt, **named: Any) -> rules.Outcome:
         (Receipt(state="rejected", error_class="expired"), "unknown", "unknown", False),
         (Receipt(state="retry", error_class="transient"), "planned", "planned", False),
         (Receipt(state="retry", error_class="transient"), "unknown", "unknown", False),
-        (Receipt(state="retry", error_class="transient"), "accepted", "planned", False),
+        (Receipt(state="retry", error_class="transient"), "accepted", "unknown", False),
         (Receipt(state="unknown", error_class="ambiguous"), "planned", "unknown", False),
         (rules.LOST, "planned", "unknown", False),
     ],
@@ -296,7 +300,7 @@ def test_every_outcome_is_an_allowed_move_and_never_a_blind_repeat(
     sent_at = NOW - timedelta(hours=hours)
     receipt = Receipt(state=state, error_class=error_class, processing=processing)
     outcome = rules.after(receipt, attempts=attempts, now=NOW, was=was, sent_at=sent_at, dedup=dedup)
-    here = "accepted" if was == "accepted" else "claimed"
+    here = "accepted" if was == "accepted" else "sent"
     assert outcome.state in rules.TRANSITIONS[here] | {here}
     assert not (outcome.settled and outcome.next_attempt_at)
     assert outcome.settled == (outcome.state in rules.FINAL or (outcome.state == "accepted" and not processing))
@@ -335,6 +339,144 @@ def test_an_unknown_delivery_is_repeated_inside_the_platforms_deduplication_only
     assert late.next_attempt_at is None
     for_good = after(lost, sent_at=NOW - timedelta(days=30), was="unknown", dedup=None)
     assert for_good.next_attempt_at == NOW + BACK_OFF[0]
+
+
+# Classes of failure: one test of each says what it does to the row and to the rest of the batch
+
+
+@pytest.mark.parametrize(
+    ("error_class", "state", "becomes", "attempts", "stops"),
+    [
+        ("data", "rejected", "rejected", 1, False),
+        ("expired", "rejected", "expired", 1, False),
+        ("consent", "rejected", "rejected", 1, False),
+        ("config", "retry", "planned", MAX_ATTEMPTS + 5, True),
+        ("auth", "retry", "planned", MAX_ATTEMPTS + 5, True),
+        ("throttle", "retry", "planned", MAX_ATTEMPTS + 5, True),
+        ("transient", "retry", "planned", 1, False),
+        ("transient", "retry", "dead", MAX_ATTEMPTS, False),
+        ("ambiguous", "unknown", "unknown", 1, False),
+        ("never heard of", "retry", "dead", MAX_ATTEMPTS, False),
+    ],
+)
+def test_each_class_is_handled_as_the_table_says(
+    error_class: str, state: Any, becomes: str, attempts: int, stops: bool
+) -> None:
+    outcome = after(Receipt(state=state, error_class=error_class), attempts=attempts)
+    assert outcome.state == becomes
+    assert rules.handling(error_class).stops is stops
+    assert (outcome.next_attempt_at is not None) == (becomes in {"planned", "unknown"})
+
+
+def test_every_class_is_tested_and_a_stop_for_a_person_leaves_word() -> None:
+    marks = test_each_class_is_handled_as_the_table_says.pytestmark  # type: ignore[attr-defined]
+    assert {case[0] for mark in marks for case in mark.args[1]} == {*rules.CLASSES, "never heard of"}
+    assert {name for name, one in rules.CLASSES.items() if one.notice} == {"config", "auth"}
+    assert all(one.stops for one in rules.CLASSES.values() if one.notice)
+
+
+def test_as_long_as_asked_beats_the_back_off_and_not_the_other_way() -> None:
+    assert rules.pause(1, 7200.0) == timedelta(hours=2)
+    assert rules.pause(1, 5.0) == BACK_OFF[0]
+    assert rules.pause(99, 0.0) == BACK_OFF[-1]
+
+
+# What a sale is worth
+
+
+def test_a_margin_is_what_is_left_of_the_sale_in_the_proportion_that_was_kept() -> None:
+    whole = rules.worth(order(), "margin", cost=Decimal("100.00"))
+    assert (whole.value, whole.basis) == (Decimal("79.90"), "margin")  # 199.90 less 20.00 of freight and the cost
+    half = rules.worth(order(paid=Decimal("200.00"), refunded=Decimal("100.00")), "margin", cost=Decimal("100.00"))
+    assert half.value == Decimal("40.00")
+    assert rules.worth(order(), "margin", cost=Decimal("500.00")).value == 0
+    assert rules.worth(order(refunded=Decimal("199.90")), "margin", cost=Decimal("1")).value == 0
+
+
+def test_without_a_cost_the_revenue_is_told_under_its_own_name() -> None:
+    found = rules.worth(order(), "margin", cost=None)
+    assert (found.value, found.basis) == (Decimal("199.90"), rules.NO_COST)
+
+
+def test_a_margin_goes_to_meta_under_both_its_names() -> None:
+    one = made(order(), worth=rules.Worth(value=Decimal("79.90"), basis="margin"))
+    assert (one.value, one.net_revenue) == (Decimal("79.90"), Decimal("79.90"))
+    assert made(order()).net_revenue is None
+
+
+def test_a_prediction_is_told_once_per_buyer() -> None:
+    first = rules.worth(order(), "predicted_ltv", predicted=Decimal("812.345"))
+    assert (first.value, first.predicted) == (Decimal("199.90"), Decimal("1012.24"))
+    assert rules.worth(order(is_new_customer=0), "predicted_ltv", predicted=Decimal(812)).predicted is None
+    assert rules.worth(order(), "revenue", predicted=Decimal(812)).predicted is None
+
+
+@pytest.mark.parametrize(
+    ("values", "weekly", "refused"),
+    [
+        ([100, 150, 200, 250, 300], 100, ""),
+        ([100, 150, 200, 250, 300], 99, "99 purchases in a week"),
+        ([100, 150, 200, 300, 300], 100, "4 different predicted values"),
+        ([0, 100, 150, 200, 300], 100, "4 different predicted values"),
+        ([101, 150, 200, 250, 300], 100, "less than 3 times"),
+        ([], 100, "0 different"),
+    ],
+)
+def test_predictions_are_told_only_as_meta_allows(values: list[int], weekly: int, refused: str) -> None:
+    found = rules.prediction_refusal([Decimal(value) for value in values], weekly)
+    assert refused in found
+    assert bool(found) == bool(refused)
+
+
+def test_buyers_fall_into_thirds() -> None:
+    floors = [Decimal(100), Decimal(300)]
+    assert [rules.bucket(Decimal(value), floors) for value in (99, 100, 299, 300)] == [
+        "low",
+        "medium",
+        "medium",
+        "high",
+    ]
+    assert rules.bucket(None, floors) == rules.bucket(Decimal(5), []) == ""
+
+
+def test_a_sale_is_held_back_as_long_as_asked_and_never_past_the_window() -> None:
+    one = made(order(created_at=NOW - 2 * DAYS))
+    window = SendWindow(click=7 * DAYS, identifiers=7 * DAYS)
+    assert rules.due_at(one, window, timedelta(0), NOW) == NOW
+    assert rules.due_at(one, window, 3 * DAYS, NOW) == NOW + 1 * DAYS
+    assert rules.due_at(one, window, 1 * DAYS, NOW) == NOW
+    assert rules.due_at(one, window, 30 * DAYS, NOW) == one.occurred_at + 6.5 * DAYS
+
+
+def test_a_ledger_row_names_the_consent_and_the_match_keys() -> None:
+    one = made(order())
+    row = rules.entry(
+        one,
+        rules.Decision(state="planned"),
+        order=order(consent_at=NOW),
+        destination="g",
+        revision=0,
+        now=NOW,
+        run_id="r",
+    )
+    assert row["match_keys"] == "em,fbc,gclid,ip,user_agent"
+    assert [row[f"consent_{part}"] for part in ("state", "source", "version", "at")] == ["granted", "cart", "3", NOW]
+
+
+# Rows that were overtaken
+
+
+def test_what_was_never_sent_gives_way_to_what_is_true_now() -> None:
+    rows = ledger(("purchase", 0, "100", "processed"), ("restate", 1, "50", "planned"))
+    found = rules.adjustment(rows, Decimal(0), restates=True, now=NOW)
+    assert [(row["action"], row["revision"]) for row in rules.overtaken(rows, found)] == [("restate", 1)]
+    back = rules.adjustment(rows, Decimal(100), restates=True, now=NOW)
+    assert back == rules.Nothing(reason="unchanged")
+    assert [(row["action"], row["revision"]) for row in rules.overtaken(rows, back)] == [("restate", 1)]
+    same = rules.adjustment(rows, Decimal(50), restates=True, now=NOW)
+    assert rules.overtaken(rows, same) == []
+    rows[1]["state"] = "sent"
+    assert rules.overtaken(rows, rules.adjustment(rows, Decimal(0), restates=True, now=NOW)) == []
 
 
 def test_an_asynchronous_request_is_asked_about_again() -> None:
@@ -423,7 +565,8 @@ def ledger(*rows: tuple[str, int, str, str]) -> list[dict[str, Any]]:
             "revision": revision,
             "value": Decimal(value),
             "state": state,
-            "settled_at": None if state in {"planned", "claimed", "unknown", "gated"} else NOW,
+            "reason": "",
+            "settled_at": None if state in {"planned", "claimed", "sent", "unknown", "gated"} else NOW,
             "occurred_at": NOW - 3 * DAYS,
         }
         for action, revision, value, state in rows
@@ -442,7 +585,16 @@ def ledger(*rows: tuple[str, int, str, str]) -> list[dict[str, Any]]:
         ([("purchase", 0, "100", "processed")], "50", ("restate", 1, "50")),
         ([("purchase", 0, "100", "duplicate")], "0", ("retract", 1, "0")),
         ([("purchase", 0, "100", "accepted")], "-5", ("retract", 1, "0")),
-        ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "planned")], "20", "in_flight"),
+        ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "sent")], "20", "in_flight"),
+        ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "unknown")], "20", "in_flight"),
+        ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "planned")], "20", ("restate", 1, "20")),
+        ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "planned")], "0", ("retract", 2, "0")),
+        (
+            [("purchase", 0, "100", "processed"), ("restate", 1, "50", "gated"), ("retract", 2, "0", "processed")],
+            "20",
+            ("restate", 3, "20"),
+        ),
+        ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "expired")], "50", "refused"),
         ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "processed")], "50", "unchanged"),
         ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "processed")], "100", ("restate", 2, "100")),
         ([("purchase", 0, "100", "processed"), ("restate", 1, "50", "rejected")], "50", "refused"),
@@ -455,7 +607,8 @@ def test_refunds_are_told_only_of_what_was_delivered(rows: Any, net: str, expect
         assert found == rules.Nothing(reason=expected)
     else:
         action, revision, value = expected
-        assert found == rules.Adjustment(action=action, revision=revision, value=Decimal(value))
+        assert isinstance(found, rules.Adjustment)
+        assert (found.action, found.revision, found.value) == (action, revision, Decimal(value))
 
 
 def test_an_accepted_purchase_still_being_processed_proves_nothing() -> None:
@@ -466,7 +619,9 @@ def test_an_accepted_purchase_still_being_processed_proves_nothing() -> None:
 
 def test_a_platform_that_takes_no_refunds_is_reported_not_asked() -> None:
     rows = ledger(("purchase", 0, "100", "accepted"))
-    assert rules.adjustment(rows, Decimal(50), restates=False, now=NOW) == rules.Nothing(reason="not_supported")
+    found = rules.adjustment(rows, Decimal(50), restates=False, now=NOW)
+    would = rules.Adjustment(action="restate", revision=1, value=Decimal(50), told=Decimal(100))
+    assert found == rules.Nothing(reason="not_supported", would_be=would)
     assert not MetaCapi.restates
     assert GoogleEc.restates
 
@@ -475,7 +630,8 @@ def test_refunds_have_a_window_of_their_own() -> None:
     rows = ledger(("purchase", 0, "100", "processed"))
     assert isinstance(rules.adjustment(rows, Decimal(50), restates=True, now=NOW - 3 * DAYS + WITHIN), rules.Adjustment)
     late = rules.adjustment(rows, Decimal(50), restates=True, now=NOW - 3 * DAYS + WITHIN + MINUTES)
-    assert late == rules.Nothing(reason="adjustment_window")
+    assert isinstance(late, rules.Nothing)
+    assert late.reason == "adjustment_window"
 
 
 @given(
@@ -593,5 +749,6 @@ def test_conversions_cannot_hold_a_person() -> None:
 @pytest.mark.parametrize("page", ["en/conversions.md", "pt-BR/conversoes.md"])
 def test_every_reason_and_state_is_on_the_page(page: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
-    assert all(f"`{reason}`" in text for reason in rules.REASONS)
+    assert all(f"`{reason}`" in text for reason in (*rules.REASONS, *rules.NOT_TOLD))
+    assert all(f"`{name}`" in text for name in rules.CLASSES)
     assert all(state in text for state in rules.TRANSITIONS)

@@ -4,13 +4,17 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from cortex.customers import people, rfm, value
 from cortex.products import abc
+from cortex.warehouse.seed import segments
 
 ALIASES = {"order_key": pl.String, "kind": pl.String, "alias": pl.String}
 SEGMENTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "rfm_segments.json"
@@ -32,6 +36,32 @@ def test_shared_mail_or_phone_makes_one_person_also_through_a_third_order() -> N
     )  # fmt: skip
     assert found["o1"] == found["o2"] == found["o3"] == "m1"
     assert found["o4"] == "m4"
+
+
+def test_nobody_is_nobody() -> None:
+    assert merged([]) == {}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_people_are_the_connected_components(seed: int) -> None:
+    """The same as scipy finds, whatever the shape; the last seeds are one long chain in a random order."""
+    rng = np.random.default_rng(seed)
+    if seed < 15:
+        orders, aliases = (int(size) for size in rng.integers(1, 60, 2))
+        extra = int(rng.integers(0, 90))
+        order_at = np.concatenate([np.arange(orders), rng.integers(0, orders, extra)])
+        alias_at = rng.integers(0, aliases, orders + extra)
+    else:
+        orders, aliases = 500, 501
+        way = rng.permutation(aliases)
+        order_at, alias_at = np.repeat(np.arange(orders), 2), np.stack([way[:-1], way[1:]], axis=1).ravel()
+    size = orders + aliases
+    graph = coo_matrix((np.ones(len(order_at)), (order_at, alias_at + orders)), shape=(size, size))
+    count, component = connected_components(graph, directed=False)
+    smallest = np.full(count, aliases)
+    np.minimum.at(smallest, component[orders:], np.arange(aliases))
+    found = merged([(f"o{o:03}", "store", f"m{a:03}") for o, a in zip(order_at, alias_at, strict=True)])
+    assert found == {f"o{o:03}": f"m{smallest[component[o]]:03}" for o in range(orders)}
 
 
 def test_a_placeholder_shared_by_many_merges_nobody() -> None:
@@ -156,10 +186,21 @@ def test_every_cell_has_exactly_one_of_eleven_segments() -> None:
     assert len(rfm.CELLS) == 125 == sum(len(cells.split()) for cells in rfm.SEGMENTS.values())
 
 
+def test_scores_reach_every_cell_and_name_it() -> None:
+    """A market with one customer in each of the 125 cells: each is in the one segment the map gives its cell."""
+    cells = [(r, f, m) for r in range(1, 6) for f in range(1, 6) for m in range(1, 6)]
+    frame = rfm.scores(customers([100 - r for r, _, _ in cells], [f for _, f, _ in cells], [m for _, _, m in cells]))
+    scored = frame.select("rfm_recency", "rfm_frequency", "rfm_monetary").rows()
+    assert scored == cells
+    assert frame["rfm_segment"].to_list() == [rfm.CELLS["".join(map(str, cell))] for cell in cells]
+    assert rfm.scores(customers([5] * 7, [1] * 7, [9] * 7))["rfm_segment"].n_unique() == 1
+
+
 def test_segments_are_the_published_partition() -> None:
     if not SEGMENTS.is_file():
         pytest.skip("shared/data/rfm_segments.json is not beside this checkout")
     published = json.loads(SEGMENTS.read_text(encoding="utf-8"))["partition_125_rfm"]
+    assert {row["segment"] for row in segments()} == set(published)
     assert {name: set(cells.split()) for name, cells in rfm.SEGMENTS.items()} == {
         name: set(cells) for name, cells in published.items()
     }

@@ -214,3 +214,17 @@ def test_a_refund_larger_than_its_order_is_told(warehouse: tuple[Warehouse, Work
     read(opened, workspace, [order], 100.0)
     [stored] = everything(opened, tables.fct_orders)
     assert (stored["refunded"], stored["total"]) == (Decimal("25.00"), Decimal("10.00"))
+
+
+def test_texts_that_had_to_be_changed_are_counted(warehouse: tuple[Warehouse, Workspace]) -> None:
+    """F15: NUL is no text, and a name of 300 letters fits no column; both are stored as far as they go, and told."""
+    opened, workspace = warehouse
+    orders = sound(4)
+    for order in orders[:3]:
+        order["products"][0]["name"] = "Ca\x00neca 💛"
+    orders[3]["products"][0]["name"] = "á" * 300
+    run, _ = read(opened, workspace, orders, 0.0)
+    told = {one.code: one.count for one in run.notices}
+    assert (told["texts_mended"], told["texts_cut"]) == (3, 1)
+    names = {row["name"] for row in everything(opened, tables.fct_order_items) if row["line"] == 1}
+    assert {"Caneca 💛", "á" * 255} <= names

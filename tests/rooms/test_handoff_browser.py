@@ -9,7 +9,6 @@ import http.server
 import itertools
 import json
 import re
-import shutil
 import subprocess
 import threading
 from urllib.parse import parse_qs
@@ -21,8 +20,8 @@ from cortex.handoff.events import purchase_event_id
 from cortex.handoff.kit import KitSpec, build
 from cortex.handoff.lint import parameter
 from cortex.stores import _visits
+from tests.schemas import problems
 
-CHROMIUM = "/usr/bin/chromium"
 KIT = build(
     KitSpec(
         code="xyz",
@@ -149,6 +148,7 @@ function template(data) {
 function snapshot() { return {cookies: cookies(), attributes: window.ctxAttributes ? window.ctxAttributes() : null}; }
 
 var out = {};
+run('attributes');
 visit(LANDING);
 out.before = snapshot();
 document.cookie = 'ctx_choice=1111.1700000000000.2025-12; path=/';
@@ -167,6 +167,7 @@ visit('/?utm_source=Newsletter&utm_medium=email');
 out.second = snapshot();
 document.cookie = '_fbp=fb.1.1700000000000.99; path=/';
 document.cookie = '_fbc=fb.2.1700000000000.IwAR-Teste_xYz.9; path=/';
+document.cookie = '_ga=GA1.1.1234567890.1700000000; path=/';
 out.pixel = snapshot();
 
 var fired = [];
@@ -236,6 +237,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
             page = f"<body>{BODY}<script>window.LS = {literal(SHOP_PAGES[path])};\n{script}</script>"
         elif path == "/start":
             code = {
+                "attributes": tag_code("CTX - Order attributes"),
                 "capture": tag_code("CTX - Click and campaign capture"),
                 "record": tag_code("CTX - Consent - record"),
                 "Purchase": tag_code("CTX - Meta - Purchase"),
@@ -260,17 +262,15 @@ class Shop(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory):
+def seen(chromium, tmp_path_factory):
     """What the page found, from one start of the browser."""
-    if shutil.which(CHROMIUM) is None:
-        pytest.skip(f"{CHROMIUM} is not installed")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     profile = tmp_path_factory.mktemp("chromium")
     try:
         done = subprocess.run(
             [
-                CHROMIUM,
+                chromium,
                 "--headless",
                 "--no-sandbox",
                 "--disable-gpu",
@@ -372,6 +372,8 @@ def test_the_store_reads_what_the_browser_writes(seen):
 def test_the_pixel_s_own_ids_are_used_where_it_set_them(seen):
     assert seen["pixel"]["attributes"]["ctx_fbc"] == "fb.2.1700000000000.IwAR-Teste_xYz.9"
     assert seen["pixel"]["attributes"]["ctx_fbp"] == "fb.1.1700000000000.99"
+    assert seen["pixel"]["attributes"]["ctx_ga_client_id"] == "1234567890.1700000000"
+    assert "ctx_ga_client_id" not in seen["granted"]["attributes"], "GA4's cookie is only ever read"
 
 
 def test_the_pixel_and_the_server_name_a_purchase_alike(seen):
@@ -455,33 +457,3 @@ def test_the_cart_s_form_carries_the_attributes(seen):
     fields = seen["shop"]["/comprar/"]["fields"]
     assert fields["extra[ctx_gclid]"] == "Teste-AbC_123"
     assert {name[6:-1] for name in fields} == set(seen["pixel"]["attributes"])
-
-
-def problems(schema, value, where="$"):
-    """The few words of JSON Schema that the contract uses."""
-    kinds = {"object": dict, "array": list, "string": str, "number": (int, float), "integer": int, "boolean": bool}
-    kind = schema.get("type")
-    if kind and (not isinstance(value, kinds[kind]) or (kind in {"number", "integer"} and isinstance(value, bool))):
-        return [f"{where} is no {kind}"]
-    found = [f"{where} lacks {name}" for name in schema.get("required", []) if name not in value]
-    if "const" in schema and value != schema["const"]:
-        found.append(f"{where} is not {schema['const']}")
-    if "pattern" in schema and not re.search(schema["pattern"], value):
-        found.append(f"{where} does not match {schema['pattern']}")
-    if "minLength" in schema and len(value) < schema["minLength"]:
-        found.append(f"{where} is too short")
-    if "minimum" in schema and value < schema["minimum"]:
-        found.append(f"{where} is too small")
-    if isinstance(value, dict):
-        known = schema.get("properties", {})
-        for name, inner in value.items():
-            if name in known:
-                found += problems(known[name], inner, f"{where}.{name}")
-            elif schema.get("additionalProperties") is False:
-                found.append(f"{where}.{name} is not in the contract")
-    if isinstance(value, list):
-        for each in value:
-            found += problems(schema.get("items", {}), each, where)
-        if len(value) < schema.get("minItems", 0):
-            found.append(f"{where} is empty")
-    return found

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -17,9 +18,12 @@ from cortex.errors import ConfigError
 from cortex.handoff import sources
 from cortex.handoff.elements import ALL_PAGES, CONSENT_INIT
 from cortex.handoff.events import BY_GA4, EVENTS, purchase_event_id
+from cortex.handoff.export import read
 from cortex.handoff.kit import KitSpec, build, write_zip
 from cortex.handoff.lint import errors, lint, parameter
-from cortex.handoff.spec import PARTS
+from cortex.handoff.places import PLACES
+from cortex.handoff.shapes import strangers
+from cortex.handoff.spec import PARTS, SCRIPTS
 from cortex.workspace import bundled
 
 FULL = KitSpec(
@@ -71,14 +75,12 @@ def test_the_kit_holds_what_the_handoff_promises():
 
 def test_every_source_page_is_in_the_kit_or_in_a_file_of_it():
     pages = {path.name for path in bundled("tracking").rglob("*.md")}
-    assert len(pages) == 2 * 4  # guide (three rooms, one name), contract, checklist, test_plan; two languages
+    assert len(pages) == 2 * 5  # guide (three rooms, one name), server, contract, checklist, test_plan; two languages
 
 
 @pytest.mark.parametrize("parts", [c for n in range(5) for c in itertools.combinations(PARTS, n)])
 @pytest.mark.parametrize("spec", [FULL, BARE], ids=["full", "bare"])
 def test_every_combination_of_parts_is_a_clean_container(spec, parts):
-    from dataclasses import replace
-
     kit = build(replace(spec, parts=parts))
     assert [finding for finding in kit.findings if finding.rule != "placeholder"] == []
 
@@ -88,7 +90,7 @@ def test_a_complete_client_has_no_finding_and_nothing_pending():
     assert kit.findings == []
     assert kit.warnings == []
     assert not any(each.get("paused") for each in version(kit)["tag"])
-    assert kit.counts == {"tags": 28, "triggers": 11, "variables": 27}
+    assert kit.counts == {"tags": 29, "triggers": 11, "variables": 27}
     assert "0 erros, 0 avisos" in kit["TEST_PLAN.md"].decode()
 
 
@@ -108,9 +110,9 @@ def test_what_the_client_file_lacks_is_paused_and_said_never_invalid():
         assert item.en in kit["en/CHECKLIST.md"].decode()
         assert not item.variable or rows[item.variable]["status"] == "pending"
     assert {row["yaml_key"] for row in rows.values()} - {""} == {
-        "analytics.ga4.measurement_id",
-        "offline_conversions.google_ec.tag_id",
-        "offline_conversions.google_ec.conversion_label",
+        "tracking.ga4_measurement_id",
+        "tracking.google_tag_id",
+        "tracking.google_conversion_label",
     }
 
 
@@ -128,8 +130,6 @@ def test_tiktok_comes_only_with_its_id():
 
 
 def test_ids_of_the_rest_stay_when_a_part_is_switched_off():
-    from dataclasses import replace
-
     whole, smaller = build(FULL), build(replace(FULL, parts=("ga4", "meta")))
     ids = {each["name"]: each["tagId"] for each in version(whole)["tag"]}
     assert all(ids[each["name"]] == each["tagId"] for each in version(smaller)["tag"])
@@ -212,9 +212,19 @@ def test_equal_specs_give_equal_bytes_in_any_process(tmp_path):
         for seed in ("0", "1", "4711")
     }
     assert len(seen) == 1
+    assert "en/GTM_GUIDE.md" in build(FULL)
     write_zip(build(FULL), tmp_path / "dist" / "a.zip")
     write_zip(dict(reversed(build(FULL).items())), tmp_path / "b.zip")
     assert (tmp_path / "dist" / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_kit_that_did_not_change_leaves_its_file_alone(tmp_path):
+    path = tmp_path / "kit.zip"
+    write_zip(build(FULL), path)
+    before = path.stat().st_mtime_ns
+    path.chmod(0o400)
+    write_zip(build(FULL), path)
+    assert path.stat().st_mtime_ns == before
 
 
 def test_the_zip_opens_and_its_checksums_hold(tmp_path):
@@ -262,11 +272,97 @@ def test_a_malformed_value_is_refused_with_what_it_should_be(field, value, says)
     assert refused.value.code == "CTX-3301"
 
 
-def test_another_platform_gets_the_contract_and_a_warning():
-    kit = build(KitSpec(code="xyz", client="x", platform="tray"))
-    assert not any(name.startswith("datalayer/") and name.endswith(".js") for name in kit)
-    assert any("tray" in text for text in kit.warnings)
+def test_a_platform_without_a_script_gets_the_contract_and_a_warning():
+    kit = build(KitSpec(code="xyz", client="x", platform="olist"))
+    assert not any(name.startswith("datalayer/") and not name.endswith(".json") for name in kit)
+    assert any("olist" in text for text in kit.warnings)
     assert "DATALAYER.md" in kit["GUIA_GTM.md"].decode()
+
+
+@pytest.mark.parametrize("platform", sorted(SCRIPTS))
+def test_each_platform_gets_its_scripts_and_is_told_where_attributes_go(platform):
+    kit = build(KitSpec(code="xyz", client="x", platform=platform))
+    scripts = {name for name in kit if name.startswith("datalayer/") and not name.endswith(".json")}
+    assert scripts == {f"datalayer/{name}" for name in SCRIPTS[platform]}
+    for page, said in (("GUIA_GTM.md", PLACES[platform][0]), ("en/GTM_GUIDE.md", PLACES[platform][1])):
+        assert said in kit[page].decode()
+    assert all(name.split("/")[1] in kit["GUIA_GTM.md"].decode() for name in scripts)
+
+
+@pytest.mark.parametrize(("language", "guide"), [("pt-BR", "GUIA_GTM.md"), ("en", "GTM_GUIDE.md")])
+def test_one_language_alone_lies_at_the_root_and_refers_to_nothing_that_is_not_there(language, guide):
+    kit = build(replace(FULL, server=True), language)
+    assert guide in kit
+    assert not any(name.startswith("en/") for name in kit)
+    for name in (each for each in kit if each.endswith(".md")):
+        text = kit[name].decode()
+        mentioned = set(re.findall(r"`((?:en/)?[A-Z_]+\.(?:md|csv)|[a-z_]+\.(?:csv|json))`", text))
+        assert mentioned <= set(kit), name
+    assert kit.warnings == build(replace(FULL, server=True, language=language)).warnings
+
+
+def test_pages_in_both_languages_refer_to_nothing_that_is_not_there():
+    kit = build(replace(FULL, server=True))
+    for name in (each for each in kit if each.endswith(".md")):
+        mentioned = set(re.findall(r"`((?:en/)?[A-Z_]+\.(?:md|csv)|[a-z_]+\.(?:csv|json))`", kit[name].decode()))
+        assert mentioned <= set(kit), name
+
+
+def server_version(kit):
+    return json.loads(kit["server_container.json"])["containerVersion"]
+
+
+def test_the_server_container_is_clean_and_counts_with_one_counter():
+    kit = build(replace(FULL, server=True, server_url="https://sgtm.loja.com.br"))
+    assert kit.findings == []
+    made = server_version(kit)
+    assert made["container"]["usageContext"] == ["SERVER"]
+    ids = [each[f"{kind}Id"] for kind in ("tag", "trigger", "variable", "client", "folder") for each in made[kind]]
+    assert len(ids) == len(set(ids)), "exports of server containers count tags, triggers and variables together"
+    assert [each["type"] for each in made["client"]] == ["gaaw_client"]
+    assert sorted(each["type"] for each in made["tag"]) == ["sgtmadscl", "sgtmadsct", "sgtmgaaw"]
+    conversion = next(each for each in made["tag"] if each["type"] == "sgtmadsct")
+    constants = {each["name"]: parameter(each, "value") for each in made["variable"] if each["type"] == "c"}
+    assert constants["CTX - Google Ads conversion id"] == "123456789", "the server tag takes the number without AW-"
+    assert parameter(conversion, "conversionValue") == "{{CTX - ed value}}"
+    text = kit["server_container.json"].decode().lower()
+    assert "facebook" not in text
+    assert "token" not in text
+
+
+def test_with_a_tagging_server_the_browser_sends_there_and_leaves_the_conversion_to_it():
+    kit = build(replace(FULL, server=True, server_url="https://sgtm.loja.com.br"))
+    google = tag(kit, "CTX - Google tag - GA4")
+    assert "https://sgtm.loja.com.br" in json.dumps(google)
+    assert tag(kit, "CTX - Google Ads - purchase")["paused"] is True
+    alone = build(replace(FULL, server=True))
+    assert "server_container_url" not in json.dumps(tag(alone, "CTX - Google tag - GA4"))
+    assert "paused" not in tag(alone, "CTX - Google Ads - purchase")
+    assert any(item.yaml_key == "tracking.server_url" for item in alone.pending)
+    assert "48 horas" in alone["GUIA_SERVIDOR.md"].decode(), "why Meta is left out is said"
+
+
+@pytest.mark.parametrize("spec", [FULL, BARE, replace(FULL, server=True, server_url="https://s.loja.com.br")])
+def test_no_key_or_parameter_that_no_recorded_export_has(spec):
+    kit = build(spec)
+    for name in ("container.json", "server_container.json"):
+        if name in kit:
+            made = json.loads(kit[name])
+            assert strangers(made, read(made["containerVersion"])) == []
+
+
+def test_a_key_nobody_has_seen_is_noticed():
+    made = json.loads(build(FULL)["container.json"])
+    made["containerVersion"]["tag"][0]["colour"] = "red"
+    html = next(each for each in made["containerVersion"]["tag"] if each["type"] == "html")
+    html["parameter"].append({"type": "TEMPLATE", "key": "shade", "value": "1"})
+    found = strangers(made, read(made["containerVersion"]))
+    assert [each.rpartition(": ")[2] for each in found] == ["colour", "parameter shade"]
+
+
+def test_the_purchase_contract_asks_for_what_the_server_sends():
+    for page in ("DATALAYER.md", "en/DATALAYER.md"):
+        assert "value: 202.4, shipping: 12.5" in build(FULL)[page].decode()
 
 
 def test_warnings_speak_the_language_of_the_client():

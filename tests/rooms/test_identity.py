@@ -80,6 +80,50 @@ def test_vectors_cover_every_rule_kind_that_is_published() -> None:
     assert len(vectors()) > 60
 
 
+OWN = [
+    # Meta: customer information parameters
+    ("meta", "em", " Ana.B+promo@Gmail.com\t", "", "ana.b+promo@gmail.com"),
+    ("meta", "ph", "(021) 98765-4321", "BR", "5521987654321"),
+    ("meta", "ph", "+44 (0)20 7946 0018", "BR", "442079460018"),
+    ("meta", "fn", "Valéry", "FR", "valéry"),
+    ("meta", "ln", "정", "KR", "정"),
+    ("meta", "ct", "São José do Rio Preto", "BR", "sãojosédoriopreto"),
+    ("meta", "st", "Rio Grande do Norte", "BR", "rn"),
+    ("meta", "zp", "M1 1AE", "GB", "m11ae"),
+    ("meta", "zp", "94035-1234", "US", "94035"),
+    ("meta", "zp", "100-0001", "JP", "1000001"),
+    ("meta", "zp", "00-950", "PL", "00950"),
+    ("meta", "country", "Brasil", "BR", "br"),
+    ("meta", "db", "16/02/1997", "BR", "19970216"),
+    ("meta", "ge", "Feminino", "BR", "f"),
+    # Google: user data formatting of Data Manager
+    ("google", "email", "Ana.B+promo@GoogleMail.com", "BR", "anab@googlemail.com"),
+    ("google", "email", "Ana.B+promo@example.com", "BR", "ana.b+promo@example.com"),
+    ("google", "phone", "(21) 98765-4321", "BR", "+5521987654321"),
+    ("google", "first_name", "  JOSÉ-LUÍS ", "BR", "joséluís"),
+    # TikTok: Events API, user
+    ("tiktok", "email", "Ana.B+promo@Gmail.com", "BR", "ana.b+promo@gmail.com"),
+    ("tiktok", "phone", "21 98765 4321", "BR", "+5521987654321"),
+    ("tiktok", "external_id", "Cliente-77", "BR", "Cliente-77"),
+    # Snap: Conversions API 3, digits without 00
+    ("snap", "em", "ANA@example.com", "BR", "ana@example.com"),
+    ("snap", "ph", "0055 21 98765-4321", "BR", "5521987654321"),
+    ("snap", "zp", "01310-100", "BR", "01310100"),
+    # Pinterest: digits without leading zeros
+    ("pinterest", "ph", "021987654321", "BR", "5521987654321"),
+    ("pinterest", "fn", "D'Ávila", "BR", "dávila"),
+]
+"""Vectors of our own from the vendors' written rules: destination, field, typed, country, normalised."""
+
+
+@pytest.mark.parametrize(("platform", "field", "typed", "country", "normalised"), OWN)
+def test_our_own_vectors_from_the_vendors_rules(
+    platform: str, field: str, typed: str, country: str, normalised: str
+) -> None:
+    said = answer({"platform": platform, "field": field, "input": typed}, country)
+    assert (said["normalised"], said["sha256"]) == (normalised, sha(normalised))
+
+
 # E-mail
 
 

@@ -1,5 +1,7 @@
 """A run that lost its lease while it slept commits nothing, and a younger control schema is outgrown."""
 
+import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,3 +90,15 @@ def test_only_a_dead_process_of_this_machine_is_dead():
     assert is_dead(f"{machine}:4194303")
     assert not is_dead("another-machine:4194303")
     assert not is_dead("nonsense")
+
+
+def test_a_process_that_ended_is_dead_before_anybody_asked_for_its_exit_code():
+    machine = here().rpartition(":")[0]
+    process = subprocess.Popen(["true"])
+    try:
+        deadline = time.monotonic() + 20
+        while not is_dead(f"{machine}:{process.pid}"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.wait()

@@ -1,8 +1,10 @@
 """Reading ahead: the same records in the same order, failures where they belong, one thread at the source, nothing kept."""
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -99,3 +101,14 @@ def test_an_interrupt_does_not_wait_for_a_source_that_hangs():
         fail_after_one_batch(hanging(), KeyboardInterrupt, grace=0.1)
     assert time.monotonic() - started < 3
     release.set()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_search_for_cycles_is_as_it_was_afterwards(fails: bool) -> None:
+    before = gc.get_threshold()
+    with suppress(RuntimeError), read_ahead(iter(range(5)), 2) as batches:
+        assert gc.get_threshold() != before
+        if fails:
+            raise RuntimeError
+        list(batches)
+    assert gc.get_threshold() == before

@@ -32,6 +32,10 @@ def claim(warehouse: Warehouse, claim_id: str = "c1", limit: int = 100, now: dat
     return outbox.claim(warehouse, "meta_capi", limit, claim_id, now)
 
 
+def send(warehouse: Warehouse, *names: object, claim_id: str = "c1", at: datetime = NOON) -> int:
+    return warehouse.atomically(lambda tx: outbox.sending(tx, [key(name) for name in names], claim_id, at, "d" * 64))
+
+
 def record(warehouse: Warehouse, name: object, claim_id: str, state: str, **more: Any) -> list[str]:
     outcome = {"outbox_key": key(name), "claim_id": claim_id, "state": state} | more
     return warehouse.atomically(lambda tx: outbox.record(tx, [outcome]))
@@ -66,7 +70,8 @@ UNDERWAY_OR_SETTLED: list[Callable[[Warehouse], object]] = [
     lambda w: record(w, 1, "c1", "rejected", settled_at=NOON),
     lambda w: record(w, 1, "c1", "duplicate", settled_at=NOON),
     lambda w: record(w, 1, "c1", "unknown"),
-    lambda w: outbox.stale(w, "meta_capi", LATER),
+    lambda w: (send(w, 1), outbox.stale(w, "meta_capi", LATER)),
+    lambda w: send(w, 1),
 ]
 
 
@@ -163,16 +168,32 @@ def test_outcomes_of_different_shape_in_one_batch(warehouse: Warehouse):
 def test_a_claim_without_a_receipt_becomes_unknown_and_its_late_receipt_still_counts(warehouse: Warehouse):
     plan(warehouse, planned(1, created_at=NOON), planned(2))
     claim(warehouse, limit=1)
+    assert send(warehouse, 1) == 1
     claim(warehouse, "c2", now=LATER)
+    send(warehouse, 2, claim_id="c2", at=LATER)
     turned = outbox.stale(warehouse, "meta_capi", LATER)
     assert [(one["order_ref"], one["state"], one["claim_id"], one["sent_at"]) for one in turned] == [
         ("1", "unknown", "c1", NOON)
     ]
     assert turned[0]["next_attempt_at"] is None
-    assert states(warehouse) == {"1": "unknown", "2": "claimed"}
+    assert states(warehouse) == {"1": "unknown", "2": "sent"}
+    assert stored(warehouse, 1)["payload_sha256"] == "d" * 64
     assert outbox.stale(warehouse, "meta_capi", LATER) == []
     assert outbox.stale(warehouse, "google_ec", LATER + timedelta(days=1)) == []
     assert record(warehouse, 1, "c1", "accepted", settled_at=LATER) == []
+
+
+def test_what_was_never_sent_is_what_it_was_before_its_claim(warehouse: Warehouse):
+    plan(warehouse, planned(1), planned(2))
+    claim(warehouse)
+    send(warehouse, 2)
+    record(warehouse, 2, "c1", "unknown", next_attempt_at=NOON, sent_at=NOON)
+    claim(warehouse, "c2")
+    assert send(warehouse, 1, claim_id="c2") == 0, "another's claim is not ours to send"
+    assert outbox.stale(warehouse, "meta_capi", LATER) == []
+    assert states(warehouse) == {"1": "planned", "2": "unknown"}
+    assert [stored(warehouse, name)["attempts"] for name in (1, 2)] == [0, 1]
+    assert [one["order_ref"] for one in claim(warehouse, "c3", now=LATER)] == ["1", "2"]
 
 
 def test_rivals_never_claim_the_same_row_and_nothing_is_left(warehouse: Warehouse):
@@ -257,6 +278,7 @@ def test_states_are_sorted_into_open_underway_and_settled():
         "planned",
         "gated",
         "claimed",
+        "sent",
         "accepted",
         "processed",
         "duplicate",

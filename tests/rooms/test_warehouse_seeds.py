@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cortex.warehouse import Warehouse, tables
-from cortex.warehouse.seed import black_friday, calendar, categories, channels, easter, holidays, seeds
+from cortex.warehouse.seed import black_friday, calendar, categories, channels, easter, holidays, seeds, segments
 from tests.rooms.warehouse_rows import everything
 
 
@@ -102,9 +102,12 @@ def test_every_category_of_olist_has_a_name(shared: Path):
         (tables.dim_channels, channels),
         (tables.dim_dates, calendar),
         (tables.dim_product_category_translation, categories),
+        (tables.dim_segments, segments),
     ],
 )
 def test_seeds_are_loaded_as_they_are(warehouse: Warehouse, table, rows: Callable[[], list[dict[str, object]]]):
     by = next(column.name for column in table.primary_key)
     assert everything(warehouse, table) == sorted(rows(), key=lambda row: str(row[by]))
-    assert {seed.table for seed in seeds()} == {"dim_channels", "dim_dates", "dim_product_category_translation"}
+    assert {seed.table for seed in seeds()} == {
+        "dim_channels", "dim_dates", "dim_product_category_translation", "dim_segments",
+    }  # fmt: skip

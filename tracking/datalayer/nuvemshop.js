@@ -19,8 +19,8 @@
   w.ctxDataLayer = true;
 @@include_cookies
 @@include_attributes
+@@include_layer
 
-  var layer = w.dataLayer = w.dataLayer || [];
   var CART = /^\/(comprar|carrinho|cart)\/?$/;                        // VERIFY 2
   var CHECKOUT = /^\/checkout\//;                                     // VERIFY 2
   var PAYMENT = /^\/checkout\/.*\/(next|payment|pagamento)(\/|$)/;    // VERIFY 2
@@ -35,14 +35,6 @@
   function currency() {
     var told = shop().currency;
     return (told && (told.code || (typeof told === 'string' && told))) || config.currency;
-  }
-
-  function money(cents) { return Math.round(Number(cents) || 0) / 100; }
-
-  // `ecommerce: null` first: Tag Manager would otherwise merge the items of the event before into this one.
-  function tell(event, ecommerce) {
-    layer.push({ecommerce: null});
-    layer.push({event: event, ecommerce: ecommerce});
   }
 
   function cartItems() {
@@ -61,15 +53,8 @@
     return found;
   }
 
-  function worth(items) {
-    var cents = 0;
-    for (var i = 0; i < items.length; i++) { cents += Math.round(items[i].price * 100) * items[i].quantity; }
-    return cents / 100;
-  }
-
   function cart() {
-    var items = cartItems();
-    return {currency: currency(), value: worth(items), items: items};
+    return basket(cartItems(), currency());
   }
 
   function variants() {
@@ -84,7 +69,7 @@
     var price = Number(variant.price_number) || 0;                    // VERIFY 3
     var item = {item_id: String(told.id), item_name: String(told.name || ''), price: price, quantity: quantity, index: 0};
     if (variant.id) { item.item_variant = String(variant.id); }
-    return {currency: currency(), value: worth([item]), items: [item]};
+    return basket([item], currency());
   }
 
   function listing() {

@@ -4,14 +4,11 @@
 (function (w, d, config) {
   'use strict';
 @@include_cookies
-@@include_attributes
 
   var CLICK_IDS = ['gclid', 'gbraid', 'wbraid', 'fbclid', 'ttclid', 'msclkid'];
   var UTM = ['source', 'medium', 'campaign', 'content', 'term'];
   // A buyer coming back from the payment page did not come from there.
   var NOT_A_SOURCE = /(^|\.)(mercadopago\.com(\.br)?|pagseguro\.uol\.com\.br|pagbank\.com\.br|pagar\.me|paypal\.com|nuvemshop\.com\.br|tiendanube\.com)$/;
-
-  w.ctxAttributes = function () { return ctxAttributes(config.policy); };
 
   var choice = ctxChoice(config.policy);
   if (!choice || !choice.ad_storage || w.ctxCaptured) { return; }

@@ -20,5 +20,8 @@
     // fbp is only ever read: an invented one matches nobody.
     var fbp = ctxRead('_fbp');
     if (fbp) { found.ctx_fbp = fbp; }
+    // GA1.1.<number>.<time>: what a refund must name for GA4 to know the browser.
+    var ga = choice.analytics_storage && /^GA\d\.\d+\.(\d{1,10}\.\d{1,10})$/.exec(ctxRead('_ga'));
+    if (ga) { found.ctx_ga_client_id = ga[1]; }
     return found;
   }

@@ -2,16 +2,21 @@
   var CTX_TYPES = ['ad_storage', 'analytics_storage', 'ad_user_data', 'ad_personalization'];
   var CTX_DAYS_90 = 7776000;
 
+  // Sandboxed frames (Shopify's custom pixels) refuse cookies altogether.
   function ctxRead(name) {
-    var found = document.cookie.match('(?:^|; )' + name + '=([^;]*)');
-    return found ? found[1] : '';
+    try {
+      var found = document.cookie.match('(?:^|; )' + name + '=([^;]*)');
+      return found ? found[1] : '';
+    } catch (refused) { return ''; }
   }
 
   function ctxWrite(name, value, seconds, domain) {
     var host = window.location.hostname;
     var shared = domain && (host === domain || host.slice(-domain.length - 1) === '.' + domain);
-    document.cookie = name + '=' + value + '; path=/; max-age=' + seconds + '; SameSite=Lax' +
-      (shared ? '; domain=' + domain : '') + (window.location.protocol === 'https:' ? '; Secure' : '');
+    try {
+      document.cookie = name + '=' + value + '; path=/; max-age=' + seconds + '; SameSite=Lax' +
+        (shared ? '; domain=' + domain : '') + (window.location.protocol === 'https:' ? '; Secure' : '');
+    } catch (refused) { return; }
   }
 
   // The recorded choice: four bits in the order of CTX_TYPES, epoch milliseconds, version of the text the visitor saw.

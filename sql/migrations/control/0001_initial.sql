@@ -51,3 +51,20 @@ CREATE TABLE IF NOT EXISTS leases (
   epoch BIGINT NOT NULL,
   PRIMARY KEY (name)
 );
+
+CREATE TABLE IF NOT EXISTS limit_slots (
+  name VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  slot SMALLINT NOT NULL,
+  owner VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  host VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name, slot)
+);
+CREATE INDEX ix_limit_slots_owner ON limit_slots (owner);
+
+CREATE TABLE IF NOT EXISTS limit_calls (
+  name VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  paused_until DATETIME(6) NOT NULL,
+  spent_until DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
+);

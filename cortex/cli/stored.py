@@ -1,0 +1,77 @@
+"""What the weekly run stored of a client's customers and products, open to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex.cli.shell import Shell, number
+from cortex.errors import DatabaseError, UsageError
+
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+    from cortex.warehouse import Warehouse
+
+Row = dict[str, Any]
+Client = Annotated[str, typer.Argument(metavar="CLIENT")]
+Chart = Annotated[Path | None, typer.Option("--chart", metavar="FILE.html|.svg", help="Also draw it there.")]
+Top = Annotated[int, typer.Option("--top", min=1, help="Rows shown.")]
+LABELS = {"pt-BR": "pt", "en": "en", "es": "es"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A client's computed figures, open to read."""
+
+    tenant: Tenant
+    warehouse: Warehouse
+    as_of: date
+    lang: str
+
+    def rows(self, query: str, **given: Any) -> list[Row]:
+        return [dict(row) for row in self.warehouse.rows(query, **given)]
+
+    def figures(self, *areas: str) -> dict[str, Any]:
+        """Single figures by name."""
+        found = self.rows("SELECT figure, value FROM rpt_insight_figures WHERE area IN :areas", areas=list(areas))
+        return {row["figure"]: row["value"] for row in found}
+
+    def money(self, value: Decimal | float | None) -> str:
+        return number(value, self.lang, 2)
+
+    def share(self, value: Decimal | float | None) -> str:
+        return "—" if value is None else f"{number(100 * float(value), self.lang, 1)} %"
+
+
+@contextmanager
+def stored(shell: Shell, client: str, chart: Path | None = None) -> Iterator[Stored]:
+    """Raises DatabaseError CTX-7101 when no weekly run has computed anything yet."""
+    from cortex import tenant as tenants
+    from cortex.reports import insights
+    from cortex.warehouse import Warehouse
+
+    if chart:
+        insights.check(chart)
+    tenant = tenants.load(shell.workspace, client)
+    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=True) as warehouse:
+        as_of = warehouse.rows("SELECT MAX(as_of) AS as_of FROM rpt_customer_value")[0]["as_of"]
+        if as_of is None:
+            raise DatabaseError(
+                "CTX-7101",
+                f"What the customers of {tenant.code} are worth has not been computed yet.",
+                fix=f"cortex run weekly {tenant.code}",
+            )
+        shell.say(f"{tenant.code} · {as_of}")
+        yield Stored(tenant, warehouse, as_of, shell.lang or tenant.lang)
+
+
+def among(option: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise UsageError("CTX-7103", f"{option} {given} is none of {', '.join(known)}.", fix=f"{option} {known[1]}")

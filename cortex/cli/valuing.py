@@ -1,0 +1,357 @@
+"""analyze ltv, rfm, cohorts, churn, repeat: what the weekly run found about customers, as tables, JSON and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cortex.cli import selling
+from cortex.cli.shell import Answer, Shell, number
+from cortex.cli.stored import LABELS, Chart, Client, Row, Stored, Top, among, stored
+from cortex.errors import UsageError
+
+if TYPE_CHECKING:
+    from cortex.customers.prediction import Validation
+
+DIMENSIONS = ("all", "channel", "cohort", "product", "segment", "tier")
+METRICS = ("retention", "revenue", "ltv", "ltv_margin")
+COLUMNS = 12
+"""Periods of a cohort table that fit a terminal."""
+QUARTER = timedelta(days=90)
+
+
+def register(tree: typer.Typer) -> None:
+    """Add the commands to `analyze`."""
+    for command in (ltv, rfm, cohorts, churn, repeat, selling.abc, selling.products):
+        tree.command(command.__name__)(command)
+
+
+def ltv(
+    context: typer.Context,
+    client: Client,
+    by: Annotated[str, typer.Option("--by", help="channel, cohort, product, segment or tier.")] = "all",
+    top: Top = 20,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Hide the last quarter, predict it, show what came.")
+    ] = False,
+    chart: Chart = None,
+) -> Answer:
+    """What customers are worth, realised and expected, and the models that say so."""
+    shell: Shell = context.obj
+    among("--by", by, DIMENSIONS)
+    with stored(shell, client, chart) as held:
+        groups = held.rows("SELECT * FROM rpt_customer_value WHERE dimension = :by ORDER BY entry", by=by)
+        if by in {"channel", "product"}:
+            groups.sort(key=lambda row: (-row["revenue"], row["entry"]))
+        if by == "cohort":
+            groups = _with_payback(held, groups)
+        models = held.rows("SELECT * FROM rpt_customer_models ORDER BY role, model, parameter")
+        spread = held.figures("ltv")
+        found = _hidden_quarter(held) if validate else None
+        _show_worth(shell, held, by, groups[-top:] if by == "cohort" else groups[:top])
+        if by == "all":
+            _show_spread(shell, held, spread)
+            _show_models(shell, held, models)
+        if found:
+            _show_validation(shell, held, found)
+        if chart:
+            _draw_worth(held, chart, by, groups[:top], found)
+        data: Row = {
+            "as_of": held.as_of,
+            "by": by,
+            "currency": held.tenant.currency,
+            "groups": groups,
+            "percentiles": spread,
+            "models": models,
+        }
+        if found:
+            from cortex.cli.analyses import validation_facts
+
+            data["validation"] = validation_facts(found)
+    warnings = [
+        {"code": row["reason"], "message": f"{row['model']} is used: {row['reason'].replace('_', ' ')}."}
+        for row in models
+        if row["is_used"] and row["reason"]
+    ]
+    uncosted = sum(row["uncosted_customers"] for row in groups)
+    if uncosted:
+        told = f"Margin is empty where buyers ({uncosted} of them) have an order whose cost of goods is not known."
+        warnings.append({"code": "cost_unknown", "message": told})
+    for warning in warnings:
+        shell.say(warning["message"])
+    return Answer(client=client, data=data, warnings=warnings)
+
+
+def _with_payback(held: Stored, groups: list[Row]) -> list[Row]:
+    """Monthly cohorts with what they cost: spend of their own month, and the month it was paid back in."""
+    paid = {str(row["cohort"]): row for row in held.rows("SELECT * FROM rpt_cohort_payback WHERE channel = ''")}
+    names = ("spend", "cac", "ltv_to_cac", "payback_month")
+    return [group | {name: paid[group["entry"]][name] for name in names} for group in groups]
+
+
+def _show_worth(shell: Shell, held: Stored, by: str, groups: Sequence[Row]) -> None:
+    heads = ["customers", "ltv", "1st 365 d", "margin", "next 365 d", "clv", "cac", "ltv/cac"]
+    heads += ["paid back"] if by == "cohort" else []
+    window = held.tenant.analytics.ltv_window_days
+    heads[2] = f"1st {window} d"
+    rows = [
+        [
+            row["label"][:24],
+            number(row["customers"], held.lang),
+            *(held.money(row[name]) for name in ("ltv", "ltv_window", "ltv_margin", "value_365", "clv", "cac")),
+            number(row["ltv_to_cac"], held.lang, 2),
+            *(["—" if row["payback_month"] is None else str(row["payback_month"])] if by == "cohort" else []),
+        ]
+        for row in groups
+    ]
+    shell.table([by, *heads], rows, right=heads)
+
+
+def _show_spread(shell: Shell, held: Stored, spread: Mapping[str, Any]) -> None:
+    names = sorted(spread, key=lambda name: int(name[1:]))
+    shell.show()
+    shell.table(["ltv to date", *names], [["", *(held.money(spread[name]) for name in names)]], right=names)
+
+
+def _show_models(shell: Shell, held: Stored, models: Sequence[Row]) -> None:
+    shell.show()
+    rows = [
+        [
+            row["role"],
+            row["model"],
+            row["parameter"],
+            number(row["value"], held.lang, 3),
+            number(row["error"], held.lang, 3),
+            "used" if row["is_used"] else row["reason"] or "spare",
+        ]
+        for row in models
+    ]
+    shell.table(["predicts", "model", "parameter", "value", "error", ""], rows, right=["value", "error"])
+
+
+def _hidden_quarter(held: Stored) -> Validation:
+    """Purchases up to the last quarter, and how well they tell what came in it."""
+    import polars as pl
+
+    from cortex.customers import prediction
+
+    days = held.warehouse.frame(
+        "SELECT customer_key, paid_date, SUM(paid - refunded) AS paid FROM fct_orders"
+        " WHERE is_paid = 1 AND paid_date <= :as_of GROUP BY customer_key, paid_date",
+        as_of=held.as_of,
+    )
+    purchases = days.select(
+        pl.col("customer_key").cast(pl.String),
+        day=pl.col("paid_date").cast(pl.Date),
+        value=pl.col("paid").cast(pl.Float64),
+    )
+    cut = held.as_of - QUARTER
+    if not (purchases["day"] <= cut).any():
+        raise UsageError("CTX-1041", "There is no purchase before the last quarter.", fix="Leave out --validate.")
+    return prediction.validate(purchases, cut=cut, until=held.as_of)
+
+
+def _show_validation(shell: Shell, held: Stored, found: Validation) -> None:
+    from cortex.cli.analyses import show_validation
+
+    shell.show()
+    show_validation(shell, found, held.lang)
+
+
+def _draw_worth(held: Stored, chart: Path, by: str, groups: Sequence[Row], found: Validation | None) -> None:
+    from cortex.reports import insights
+
+    if found:
+        spec = insights.calibration(found.calibration.to_dicts())
+    else:
+        spec = insights.bars([(row["label"], float(row["ltv"])) for row in groups])
+    insights.write(chart, spec, title=f"{held.tenant.name} · LTV · {by} · {held.as_of}", lang=held.lang)
+
+
+def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
+    """The eleven segments by recency, frequency and money: who is in them, what they are worth, what to do."""
+    shell: Shell = context.obj
+    with stored(shell, client, chart) as held:
+        segments = held.rows("SELECT * FROM rpt_rfm_segments ORDER BY sort_order")
+        end = LABELS[held.lang]
+        whole = sum(row["customers"] for row in segments)
+        for row in segments:
+            row["name"], row["action"] = row[f"name_{end}"], row[f"action_{end}"]
+            row["share"] = Decimal(row["customers"]) / whole if whole else None
+        if not whole:
+            shell.say(
+                "The segments need five score classes: analytics.rfm_quantiles is not 5, or nobody has bought yet."
+            )
+        heads = ["customers", "share", "revenue", "still there", "next 365 d"]
+        rows = [
+            [
+                row["name"],
+                row["behaviour"].replace("_", " "),
+                number(row["customers"], held.lang),
+                held.share(row["share"]),
+                held.money(row["revenue"]),
+                number(row["expected_alive"], held.lang),
+                held.money(row["value_365"]),
+            ]
+            for row in segments
+        ]
+        shell.table(["segment", "behaviour", *heads], rows, right=heads)
+        shell.show()
+        for row in segments:
+            if row["customers"]:
+                shell.show(f"{row['name']}: {row['action']}")
+        if chart:
+            from cortex.reports import insights
+
+            spec = insights.bars([(row["name"], row["customers"]) for row in segments])
+            insights.write(chart, spec, title=f"{held.tenant.name} · RFM · {held.as_of}", lang=held.lang)
+        tiers = held.rows("SELECT * FROM rpt_customer_value WHERE dimension = 'tier' ORDER BY clv")
+        return Answer(
+            client=client,
+            data={"as_of": held.as_of, "segments": segments, "tiers": tiers, "tier_floors": held.figures("tiers")},
+        )
+
+
+def cohorts(
+    context: typer.Context,
+    client: Client,
+    metric: Annotated[str, typer.Option("--metric", help="retention, revenue, ltv or ltv_margin.")] = "retention",
+    grain: Annotated[str, typer.Option("--grain", help="month or week.")] = "month",
+    channel: Annotated[str, typer.Option("--channel", help="Only buyers this channel won; by month.")] = "",
+    top: Annotated[int, typer.Option("--top", min=1, help="Cohorts shown, newest last.")] = 13,
+    chart: Chart = None,
+) -> Answer:
+    """Buyers by the period of their first order, and what they did since. A period that has not ended is empty."""
+    shell: Shell = context.obj
+    among("--metric", metric, METRICS)
+    among("--grain", grain, ("week", "month"))
+    with stored(shell, client, chart) as held:
+        cells = held.rows(
+            "SELECT * FROM rpt_cohort_cells WHERE grain = :grain AND channel = :channel ORDER BY cohort, period",
+            grain=grain,
+            channel=channel,
+        )
+        if channel and not cells:
+            known = [
+                row["channel"] for row in held.rows("SELECT DISTINCT channel FROM rpt_cohort_cells ORDER BY channel")
+            ]
+            told = ", ".join(name for name in known if name)
+            raise UsageError("CTX-7103", f"No monthly cohort was won by {channel}.", fix=f"--channel: {told}")
+        begun = sorted({cell["cohort"] for cell in cells})[-top:]
+        shown = [cell for cell in cells if cell["cohort"] in begun]
+        _show_cohorts(shell, held, shown, metric)
+        if chart:
+            from cortex.reports import insights
+
+            spec = insights.matrix(
+                [(str(cell["cohort"]), cell["period"], _float(cell[metric])) for cell in shown],
+                percent=metric == "retention",
+            )
+            insights.write(chart, spec, title=f"{held.tenant.name} · {metric} · {held.as_of}", lang=held.lang)
+        payback = held.rows(
+            "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
+        )
+        return Answer(
+            client=client,
+            data={
+                "as_of": held.as_of,
+                "grain": grain,
+                "channel": channel or None,
+                "cells": cells,
+                "payback": payback if grain == "month" else [],
+            },
+        )
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _show_cohorts(shell: Shell, held: Stored, cells: Sequence[Row], metric: str) -> None:
+    periods = range(min(COLUMNS, max((cell["period"] for cell in cells), default=-1) + 1))
+    rows: dict[date, list[str]] = {}
+    for cell in cells:
+        line = rows.setdefault(cell["cohort"], [str(cell["cohort"]), number(cell["customers"], held.lang)])
+        if cell["period"] < COLUMNS:
+            value = cell[metric]
+            if metric == "retention":
+                text = "" if value is None else f"{number(100 * float(value), held.lang)} %"
+            else:
+                text = "" if value is None else number(value, held.lang)
+            line.append(text)
+    wide = 2 + len(periods)
+    heads = [str(period) for period in periods]
+    shell.table(
+        ["cohort", "buyers", *heads],
+        [line + [""] * (wide - len(line)) for line in rows.values()],
+        right=["buyers", *heads],
+    )
+
+
+def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:
+    """Who has left, by rule and by probability, and the buyers whose return would be worth most."""
+    shell: Shell = context.obj
+    with stored(shell, client, chart) as held:
+        told = held.figures("churn")
+        risk = held.rows(
+            "SELECT * FROM rpt_customer_predictions WHERE at_stake > 0 ORDER BY at_stake DESC, customer_key LIMIT 100"
+        )
+        days = number(told["threshold_days"], held.lang)
+        shell.table(
+            ["churn", "buyers", "rate"],
+            [
+                [f"by rule: {days} days without an order", number(told["churned_by_rule"], held.lang), held.share(told["rate_by_rule"])],
+                ["by probability: less likely there than gone", number(told["probably_gone"], held.lang), ""],
+                ["by probability: expected share gone", "", held.share(told["rate_by_probability"])],
+            ],
+            right=["buyers", "rate"],
+        )  # fmt: skip
+        heads = ["orders", "days ago", "still there", "at stake"]
+        shell.show()
+        shell.table(
+            ["buyer", "segment", *heads],
+            [
+                [
+                    row["customer_key"][:12],
+                    row["rfm_segment"],
+                    number(row["total_orders"], held.lang),
+                    number(row["recency_days"], held.lang),
+                    held.share(row["p_alive"]),
+                    held.money(row["at_stake"]),
+                ]
+                for row in risk[:top]
+            ],
+            right=heads,
+        )
+        if chart:
+            from cortex.reports import insights
+
+            spec = insights.bars([(row["customer_key"][:12], float(row["at_stake"])) for row in risk[:top]])
+            insights.write(chart, spec, title=f"{held.tenant.name} · churn · {held.as_of}", lang=held.lang)
+        return Answer(client=client, data={"as_of": held.as_of, "churn": told, "at_risk": risk})
+
+
+def repeat(context: typer.Context, client: Client) -> Answer:
+    """How many buyers came back, how soon, and when orders are placed."""
+    shell: Shell = context.obj
+    with stored(shell, client) as held:
+        told = held.figures("repeat")
+        shell.table(
+            ["buyers", "came back", "rate", "days to 2nd: p25", "median", "p75"],
+            [
+                [
+                    number(told["customers"], held.lang),
+                    number(told["repeat_customers"], held.lang),
+                    held.share(told["repeat_rate"]),
+                    *(number(told[name], held.lang, 1) for name in ("days_p25", "days_median", "days_p75")),
+                ]
+            ],
+            right=["buyers", "came back", "rate", "days to 2nd: p25", "median", "p75"],
+        )
+        patterns = held.rows("SELECT * FROM rpt_purchase_patterns ORDER BY weekday, hour")
+        return Answer(client=client, data={"as_of": held.as_of, "repeat": told, "patterns": patterns})

@@ -1,0 +1,180 @@
+"""Predict: what every buyer is expected to do, by which models, and who has left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from cortex.records import Notice
+from cortex.run import Outcome, Run, Step
+from cortex.steps.value import in_parts, of_all_buyers
+from cortex.warehouse import tables
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cortex.customers.prediction import Forecast
+    from cortex.tenant import Tenant
+    from cortex.warehouse import Transaction
+
+Row = dict[str, Any]
+STREAM = "customers.predictions"
+ORDER_DAYS = """
+    SELECT o.customer_key, c.first_order_date, c.last_order_date, COUNT(DISTINCT o.paid_date) AS order_days,
+           SUM(CASE WHEN o.paid_date > c.first_order_date THEN o.paid - o.refunded ELSE 0.00 END) AS later,
+           SUM(o.paid - o.refunded - o.shipping) AS kept
+    FROM dim_customers c
+    JOIN fct_orders o ON o.customer_key = c.customer_key AND o.is_paid = 1 AND o.paid_date <= :as_of
+    WHERE o.customer_key >= :low AND o.customer_key < :high
+    GROUP BY o.customer_key, c.first_order_date, c.last_order_date
+    ORDER BY o.customer_key
+"""
+"""One row for each buyer: the database groups orders, the models never see one."""
+COSTS = """
+    SELECT order_key, CASE WHEN COUNT(unit_cost) = COUNT(*) THEN SUM(quantity * unit_cost) END AS cost
+    FROM fct_order_items GROUP BY order_key
+"""
+"""Cost of goods of each order; unknown while that of any of its lines is."""
+GOODS = """
+    SELECT o.customer_key, SUM(i.quantity * i.unit_cost) AS cost, COUNT(*) - COUNT(i.unit_cost) AS uncosted
+    FROM fct_orders o LEFT JOIN fct_order_items i ON i.order_key = o.order_key
+    WHERE o.is_paid = 1 AND o.paid_date <= :as_of AND o.customer_key >= :low AND o.customer_key < :high
+    GROUP BY o.customer_key
+"""
+"""What each buyer's goods cost the shop, and how many lines there are whose cost nobody knows."""
+
+
+def customers(_tenant: Tenant) -> Iterator[Step]:
+    yield Step(STREAM, predict_customers)
+
+
+def predict_customers(run: Run) -> Outcome:
+    """Orders and money ahead of every buyer, the chance that each is still one, and the models that say so."""
+    import polars as pl
+
+    from cortex.customers import churn, prediction, tiers
+
+    as_of = run.window.last
+    days = of_all_buyers(run.warehouse, ORDER_DAYS, as_of=as_of)
+    told = prediction.of_summary(summary(days, as_of), churn_days=run.tenant.analytics.churn_threshold_days)
+    run.notices += [Notice(code=note.code, stream=STREAM, message=note.message) for note in told.notes]
+    tier_of, floors = tiers.tiers(told.buyers)
+    lost = churn.at_risk(told.buyers, top=told.buyers.height).select("customer_key", "at_stake")
+    gone = pl.col("p_alive") < churn.AT_RISK
+    frame = (
+        told.buyers.join(tier_of.rename({"tier": "clv_tier"}), on="customer_key")
+        .join(lost, on="customer_key", how="left")
+        .join(_margins(days, of_all_buyers(run.warehouse, GOODS, as_of=as_of)), on="customer_key", how="left")
+        .with_columns(pl.col("at_stake").fill_null(0.0), is_probably_gone=gone.cast(pl.Int64), as_of=pl.lit(as_of))
+        .rename({"frequency": "repeat_days"})
+        .drop("recency_days", "age_days")
+    )
+    models, parameters = _models(told, as_of)
+    figures = [
+        {"area": "tiers", "figure": f"floor_{name}", "value": floor, "as_of": as_of}
+        for name, floor in zip(_named(told.buyers, tier_of), floors, strict=True)
+    ]
+
+    def write(tx: Transaction) -> None:
+        tx.replace(tables.customer_predictions, {}, [])
+        for rows in in_parts(frame):
+            tx.insert_missing(tables.customer_predictions, rows)
+        tx.replace(tables.customer_models, {}, models)
+        tx.replace(tables.customer_model_parameters, {}, parameters)
+        tx.replace(tables.insight_figures, {"area": "tiers"}, figures)
+
+    run.warehouse.atomically(write)
+    return Outcome(frame.height, f"{told.model}, {told.value_model}", _facts(told))
+
+
+def summary(days: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """What the models need to know of each buyer, from ORDER_DAYS, as `cortex.customers.summary.summary` tells it; times in weeks."""
+    import polars as pl
+
+    from cortex.customers.prediction import UNIT
+
+    repeat = pl.col("order_days").cast(pl.Int64) - 1
+    first = pl.col("first_order_date").cast(pl.Date)
+    later = pl.col("later").cast(pl.Float64)
+    return days.select(
+        pl.col("customer_key").cast(pl.String),
+        frequency=repeat,
+        recency=(pl.col("last_order_date").cast(pl.Date) - first).dt.total_days() / UNIT,
+        age=(pl.lit(as_of) - first).dt.total_days() / UNIT,
+        monetary=pl.when(repeat > 0).then(later / repeat).otherwise(0.0),
+    ).sort("customer_key")
+
+
+def _margins(days: pl.DataFrame, goods: pl.DataFrame) -> pl.DataFrame:
+    """customer_key, margin: what each buyer left the shop; null while the cost of any line is unknown."""
+    import polars as pl
+
+    kept, cost = pl.col("kept").cast(pl.Float64), pl.col("cost").cast(pl.Float64)
+    return days.join(goods, on="customer_key").select(
+        "customer_key", margin=pl.when(pl.col("uncosted") == 0).then(kept - cost).round(2)
+    )
+
+
+def _named(buyers: pl.DataFrame, tier_of: pl.DataFrame) -> list[str]:
+    """Tiers above the lowest that has buyers: those `tiers` gives floors of."""
+    from cortex.customers.tiers import TIERS
+
+    held = set(tier_of["tier"]) if buyers.height else set()
+    return [name.lower() for name in TIERS[1:] if name in held]
+
+
+def _models(told: Forecast, as_of: date) -> tuple[list[Row], list[Row]]:
+    """Rows of customer_models and customer_model_parameters."""
+    buyers = {"buyers": told.buyers.height, "repeat_buyers": int((told.buyers["frequency"] > 0).sum()), "as_of": as_of}
+    fits: dict[str, Any] = dict(told.counting) | ({"gamma_gamma": told.spending} if told.spending else {})
+    models = [buyers | _fitted(told, name, fit) for name, fit in fits.items()]
+    for role, model in (("orders", told.model), ("value", told.value_model)):
+        if model == "average":
+            usual = {"is_used": 1, "is_converged": 1, "log_likelihood": None, "correlation": None}
+            models.append(buyers | usual | {"model": model, "role": role, "reason": _why(told, role)})
+    parameters = [
+        {"model": name, "parameter": key, "value": value, "error": (fit.error or {}).get(key)}
+        for name, fit in fits.items()
+        for key, value in fit.parameters.items()
+        if math.isfinite(value)
+    ]
+    return models, parameters
+
+
+def _fitted(told: Forecast, name: str, fit: Any) -> Row:
+    """What customer_models says of a fitted model. A spare one that could have been used has no reason not to be."""
+    role = "value" if name == "gamma_gamma" else "orders"
+    used = name == (told.value_model if role == "value" else told.model)
+    return {
+        "model": name,
+        "role": role,
+        "is_used": int(used),
+        "is_converged": int(fit.converged),
+        "reason": "" if used or (role == "orders" and fit.converged) else _why(told, role),
+        "log_likelihood": fit.log_likelihood if math.isfinite(fit.log_likelihood) else None,
+        "correlation": told.correlation if role == "value" else None,
+    }
+
+
+def _why(told: Forecast, role: str) -> str:
+    """Code of what stood in the way of the model one would expect."""
+    codes = {note.code for note in told.notes}
+    if role == "value":
+        found = codes & {"value_depends_on_frequency", "no_convergence_of_value"}
+    else:
+        found = {"no_convergence"} if told.counting else set()
+    return next(iter(found), "too_few_repeat_buyers")
+
+
+def _facts(told: Forecast) -> Row:
+    buyers = told.buyers
+    return {
+        "model": told.model,
+        "value_model": told.value_model,
+        "buyers": buyers.height,
+        "expected_alive": round(float(buyers["p_alive"].sum()), 2),
+        "value_365": round(float(buyers["value_365"].sum()), 2),
+        "notes": [note.code for note in told.notes],
+    }

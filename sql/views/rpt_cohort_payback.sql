@@ -1,0 +1,23 @@
+-- title: What cohorts cost and when they had paid it back
+-- grain: channel, cohort
+-- columns:
+--   channel        text   Channel that won them, last click; empty for all.
+--   cohort         date   First of the month.
+--   customers      count  Size of the cohort.
+--   spend          money  Ad spend of that month, the channel's where there is one; empty where none is known.
+--   cac            money  spend / customers.
+--   ltv            money  Per customer, up to the last month that has ended.
+--   ltv_to_cac     rate   ltv / cac.
+--   payback_month  count  First month in which ltv reached cac; empty if not yet.
+--   as_of          date   Last day of the run that computed it.
+SELECT
+    c.channel AS channel,
+    c.cohort AS cohort,
+    c.customers AS customers,
+    c.spend AS spend,
+    c.cac AS cac,
+    c.ltv AS ltv,
+    c.ltv_to_cac AS ltv_to_cac,
+    c.payback_month AS payback_month,
+    c.as_of AS as_of
+FROM cohort_payback c

@@ -1,0 +1,32 @@
+-- title: Products by growth and share
+-- grain: platform, product_id
+-- columns:
+--   platform        text   Store platform.
+--   product_id      text   The platform's id.
+--   name            text   Name as last seen.
+--   category        text   First category level.
+--   abc_class       text   A, B or C by revenue of all time; empty before the weekly run.
+--   bcg_class       text   star, cash_cow, question_mark, dog.
+--   units           count  Sold in the last 90 days.
+--   revenue         money  Line totals of those days.
+--   margin          money  revenue less cost of goods; empty while any line's cost is unknown.
+--   revenue_before  money  Line totals of the 90 days before.
+--   share           rate   Of the revenue of all products.
+--   growth          rate   revenue / revenue_before - 1; empty for what did not sell before.
+--   as_of           date   Last of the days.
+SELECT
+    k.platform AS platform,
+    k.product_id AS product_id,
+    COALESCE(p.name, '') AS name,
+    COALESCE(p.category, '') AS category,
+    COALESCE(p.abc_class, '') AS abc_class,
+    k.bcg_class AS bcg_class,
+    k.units AS units,
+    k.revenue AS revenue,
+    k.margin AS margin,
+    k.revenue_before AS revenue_before,
+    k.share AS share,
+    k.growth AS growth,
+    k.as_of AS as_of
+FROM product_classes k
+LEFT JOIN dim_products p ON p.platform = k.platform AND p.product_id = k.product_id
