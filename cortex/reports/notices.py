@@ -35,6 +35,21 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "{platform} tells a field {field}, which is not known and not read ({count} orders).",
         "{platform} trae el campo {field}, que no se conoce y no se lee ({count} pedidos).",
     ),
+    "CTX-6102": (
+        "A plataforma conta {value} a mais por {count} pedidos que não podem ser corrigidos ({why}).",
+        "The platform counts {value} too much for {count} orders, which cannot be corrected ({why}).",
+        "La plataforma cuenta {value} de más por {count} pedidos que no se pueden corregir ({why}).",
+    ),
+    "CTX-6106": (
+        "Valores previstos não são enviados a {destination}: {why}",
+        "Predicted values are not told to {destination}: {why}",
+        "Los valores previstos no se envían a {destination}: {why}",
+    ),
+    "CTX-6111": (
+        "A plataforma não usou todas as {count} conversões do pedido {request}.",
+        "The platform did not use all {count} conversions of request {request}.",
+        "La plataforma no usó todas las {count} conversiones de la solicitud {request}.",
+    ),
     "CTX-6105": (
         "{count} pedidos ({value}) têm item sem custo: enviados pela receita, não pela margem.",
         "{count} orders ({value}) have a line without a cost: told at revenue, not margin.",

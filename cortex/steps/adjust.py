@@ -219,4 +219,11 @@ def _notices(kind: str, currency: str, counts: Counts) -> Iterator[Notice]:
     for reason, (count, value) in sorted(counts.wrong.items()):
         words = rules.NOT_TOLD.get(reason) or rules.REASONS.get(reason, reason)
         message = f"{kind} counts {value} {currency} too much for {count} orders, which cannot be corrected: {words}"
-        yield Notice(code="CTX-6102", stream=f"conversions.{kind}", message=message, count=count, value=value)
+        yield Notice(
+            code="CTX-6102",
+            stream=f"conversions.{kind}",
+            message=message,
+            count=count,
+            value=value,
+            facts={"why": words},
+        )

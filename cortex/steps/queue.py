@@ -116,7 +116,9 @@ class Counts:
             yield Notice(code="CTX-6105", stream=stream, message=message, count=count, value=value)
         if self.refusal:
             message = f"predicted values are not told to {kind}: {self.refusal}"
-            yield Notice(code="CTX-6106", stream=stream, message=message)
+            yield Notice(
+                code="CTX-6106", stream=stream, message=message, facts={"destination": kind, "why": self.refusal}
+            )
 
 
 def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[tuple[Row, str]]]:

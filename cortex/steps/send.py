@@ -284,7 +284,15 @@ def _compare(run: Run, kind: str, request_id: str, ours: int, receipts: Sequence
     for receipt in receipts:
         if receipt.state == "accepted" and receipt.error_class and not receipt.processing:
             message = f"{kind} did not use all {ours} conversions of request {request_id}. {receipt.message}"
-            run.notices.append(Notice(code="CTX-6111", stream=f"conversions.{kind}", message=message, count=ours))
+            run.notices.append(
+                Notice(
+                    code="CTX-6111",
+                    stream=f"conversions.{kind}",
+                    message=message,
+                    count=ours,
+                    facts={"request": request_id},
+                )
+            )
 
 
 def _outcome(run: Run, kind: str, sending: Sending, polled: Counter[str], lost: int) -> Outcome:
