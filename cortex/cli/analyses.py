@@ -46,7 +46,7 @@ def paths(
         Path, typer.Argument(metavar="FILE.csv", help="path;total_conversions;total_conversion_value;total_null")
     ],
 ) -> Answer:
-    """Attribution of a path table, without a client: every model side by side."""
+    """Attribute a path table, without a client. Every model side by side."""
     from cortex import plugins
     from cortex.attribution import _table, data_driven, method, totals_of
 
@@ -104,7 +104,7 @@ def transactions(
     top: Annotated[int, typer.Option("--top", help="Buyers listed, most valuable first; 0 for all.")] = 20,
     validate: Annotated[bool, typer.Option("--validate", help="Also hide the last quarter and predict it.")] = False,
 ) -> Answer:
-    """Customer value of a file of purchases, without a client: parameters, their errors, predictions."""
+    """Value the customers of a file, without a client. Parameters, their errors, predictions."""
     from cortex.customers import _transactions, prediction
 
     shell: Shell = context.obj

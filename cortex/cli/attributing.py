@@ -58,7 +58,7 @@ def attribution(
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
     chart: Annotated[Path | None, typer.Option("--chart", metavar="FILE.html|.svg", help="Also draw it.")] = None,
 ) -> Answer:
-    """Who earned the revenue: credit by channel or campaign, ROAS and CAC on all and on new customers, MER, POAS."""
+    """Who earned the revenue, by channel or campaign. ROAS and CAC on all and on new customers, MER, POAS."""
     from cortex import tenant as tenants
     from cortex.steps import performance
     from cortex.warehouse import Warehouse

@@ -34,7 +34,7 @@ def checklist(
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who ticks, or who does it.")] = "",
     on: Annotated[str, typer.Option("--on", metavar="YYYY-MM-DD", help="Day it was done, or is due.")] = "",
 ) -> Answer:
-    """The four-week onboarding of a client: owners, dates, evidence.
+    """The four-week onboarding of a client. Owners, dates, evidence.
 
     What a run, doctor or a test proves ticks itself; the rest is ticked by --tick ITEM.
     """

@@ -33,7 +33,7 @@ def dq(
     ] = "error",
     every: Annotated[bool, typer.Option("--every", help="Also show what passed.")] = False,
 ) -> Answer:
-    """Show what the last run's checks of the data found; exit code 8 when one of them failed."""
+    """Show what the last run's checks of the data found. Exit code 8 when one of them failed."""
     from cortex import tenant as tenants
     from cortex.steps.quality import RULES
     from cortex.warehouse import Warehouse
@@ -85,7 +85,7 @@ def reconcile(
     days: Annotated[int, typer.Option("--days", help="Days, ending with the last one loaded.")] = 30,
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
 ) -> Answer:
-    """Put the shop, GA4 and the ad platforms side by side, day by day: gaps, coverage, and what is claimed twice."""
+    """Put the shop, GA4 and the ad platforms side by side. Day by day: gaps, coverage, and what is claimed twice."""
     from cortex import tenant as tenants
     from cortex.runner.plan import LONGEST
     from cortex.steps import reporting

@@ -78,7 +78,7 @@ def run(
     engine: Engine = "local",
     scheduler: Scheduler = "",
 ) -> Answer:
-    """Run a pipeline for clients, e.g. `cortex run daily xyz`."""
+    """Run a pipeline for clients, such as `cortex run daily xyz`."""
     from cortex.runner import recipes
 
     shell: Shell = context.obj
@@ -116,7 +116,7 @@ def backfill(
     engine: Engine = "local",
     scheduler: Scheduler = "",
 ) -> Answer:
-    """Read the past of every active client (or of some), in weekly pieces; interrupted, the same command goes on."""
+    """Read the past of every active client, or of some. Weekly pieces; interrupted, the same command goes on."""
     from cortex.runner import recipes
 
     shell: Shell = context.obj

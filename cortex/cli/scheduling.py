@@ -45,7 +45,7 @@ def print_schedule(
     context: typer.Context,
     fmt: Annotated[str, typer.Option("--format", help="cron, systemd, prefect, dagster or airflow.")] = "cron",
 ) -> Answer:
-    """Daily and weekly runs of every active client, as cron lines, systemd units or an orchestrator's file."""
+    """Print what starts the runs of every active client. Cron lines, systemd units or an orchestrator's file."""
     from cortex import tenant
     from cortex.errors import CortexError
 

@@ -21,7 +21,7 @@ SHOWN = 10
 
 
 def abc(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:
-    """Products by cumulated revenue: A makes 80 %, B the next 15 %, C the rest."""
+    """Products by cumulated revenue. A makes 80 %, B the next 15 %, C the rest."""
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
         listed = held.rows(
@@ -76,7 +76,7 @@ def products(
     top: Top = 20,
     chart: Chart = None,
 ) -> Answer:
-    """The last 90 days: best and worst products, growth and share, prices, categories, sellers."""
+    """Best and worst products of the last 90 days. Growth and share, prices, categories, sellers."""
     from cortex.steps.sold import DAYS
 
     shell: Shell = context.obj

@@ -41,7 +41,7 @@ def ltv(
     ] = False,
     chart: Chart = None,
 ) -> Answer:
-    """What customers are worth, realised and expected, and the models that say so."""
+    """What customers are worth, realised and expected. Shows the models that say so."""
     shell: Shell = context.obj
     among("--by", by, DIMENSIONS)
     with stored(shell, client, chart) as held:
@@ -174,7 +174,7 @@ def _draw_worth(held: Stored, chart: Path, by: str, groups: Sequence[Row], found
 
 
 def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
-    """The eleven segments by recency, frequency and money: who is in them, what they are worth, what to do."""
+    """The eleven segments by recency, frequency and money. Who is in them, what they are worth, what to do."""
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
         segments = held.rows("SELECT * FROM rpt_rfm_segments ORDER BY sort_order")
@@ -226,7 +226,7 @@ def cohorts(
     top: Annotated[int, typer.Option("--top", min=1, help="Cohorts shown, newest last.")] = 13,
     chart: Chart = None,
 ) -> Answer:
-    """Buyers by the period of their first order, and what they did since. A period that has not ended is empty."""
+    """Buyers by the period of their first order. What they did since; a period that has not ended is empty."""
     shell: Shell = context.obj
     among("--metric", metric, METRICS)
     among("--grain", grain, ("week", "month"))
@@ -294,7 +294,7 @@ def _show_cohorts(shell: Shell, held: Stored, cells: Sequence[Row], metric: str)
 
 
 def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:
-    """Who has left, by rule and by probability, and the buyers whose return would be worth most."""
+    """Who has left, by rule and by probability. Lists the buyers whose return would be worth most."""
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
         told = held.figures("churn")
@@ -337,7 +337,7 @@ def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = 
 
 
 def repeat(context: typer.Context, client: Client) -> Answer:
-    """How many buyers came back, how soon, and when orders are placed."""
+    """How many buyers came back, how soon, and at what hours."""
     shell: Shell = context.obj
     with stored(shell, client) as held:
         told = held.figures("repeat")

@@ -27,7 +27,7 @@ def worker(
     slots: Annotated[int, typer.Option("--slots", min=1, help="Clients at once.")] = 1,
     drain: Annotated[bool, typer.Option("--drain", help="End when nothing is queued any more.")] = False,
 ) -> Answer:
-    """Do runs left with `--queue`, on any machine that reaches the control database; Ctrl-C ends it in order."""
+    """Do runs that were left with `--queue`. Any machine that reaches the control database may; Ctrl-C ends it in order."""
     from cortex.runner import pool
     from cortex.warehouse import Control
 
