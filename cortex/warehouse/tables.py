@@ -950,6 +950,7 @@ checklist_items = table(
     col("done_by", text(64), "Who ticked it."),
     opt("done_on", Date(), "When it was done; empty while it is open."),
     col("changed_at", Instant(), "Last change."),
+    source="cortex checklist",
 )
 checklist_evidence = table(
     "checklist_evidence",
@@ -957,6 +958,7 @@ checklist_evidence = table(
     key("name", text(32), "Name of the evidence: credentials.ok, tracking.audit …"),
     col("seen", text(255), "Where it was seen."),
     col("seen_at", Instant(), "Since when."),
+    source="computed",
 )
 conversion_identifiers = table(
     "conversion_identifiers",
