@@ -60,6 +60,7 @@ def attribution(
 ) -> Answer:
     """Who earned the revenue, by channel or campaign. ROAS and CAC on all and on new customers, MER, POAS."""
     from cortex import tenant as tenants
+    from cortex.reports import insights
     from cortex.steps import performance
     from cortex.warehouse import Warehouse
 
@@ -70,7 +71,7 @@ def attribution(
     if not 1 <= reach <= LONGEST:
         raise UsageError("CTX-7002", f"--window {reach} is out of range.", fix=f"Use 1 to {LONGEST} days.")
     if chart is not None:
-        _check_chart(chart)
+        insights.check(chart)
     with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=True) as warehouse:
         period = _period(warehouse, days, since, last)
         found = performance.gather(warehouse, tenant, period, models=models, window_days=reach)
@@ -257,14 +258,6 @@ def _footer(shell: Shell, tenant: Tenant, found: Performance, lang: str) -> None
         f" · {word('new_customers', lang)} {number(found.new_customers, lang)} · {word('spend', lang)} {money(found.spend)}"
         f" · MER {number(found.mer, lang, 2)} · CAC {money(found.cac)}"
     )
-
-
-def _check_chart(file: Path) -> None:
-    from cortex.reports import page
-
-    if file.suffix.lower() not in {".html", ".svg"}:
-        raise UsageError("CTX-7003", f"--chart {file.name} is neither .html nor .svg.", fix="--chart attribution.html")
-    page.check_extra()
 
 
 def _draw(shell: Shell, file: Path, found: Performance, models: Sequence[str], lang: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,6 +47,12 @@ Engine = Annotated[
 Scheduler = Annotated[
     str, typer.Option("--scheduler", metavar="URL", help="tls://HOST:8786 of the dask scheduler; CORTEX_SCHEDULER.")
 ]
+SaveRaw = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-raw", metavar="DIR", help="Also save the orders read as JSON files, personal fields redacted."
+    ),
+]
 Wait = Annotated[str, typer.Option("--wait", metavar="TIME", help="Wait for another run of the client: 30s, 10m.")]
 
 
@@ -75,6 +82,7 @@ def run(
     wait: Wait = "",
     jobs: Jobs = None,
     queue: Queue = False,
+    save_raw: SaveRaw = None,
     engine: Engine = "local",
     scheduler: Scheduler = "",
 ) -> Answer:
@@ -97,6 +105,7 @@ def run(
         _seconds(wait),
         jobs,
         queue,
+        _folder(save_raw, cluster, queue=queue),
         cluster,
     )
     return _each(shell, f"run {pipeline}", wanted, broken, recipe, how)
@@ -113,6 +122,7 @@ def backfill(
     wait: Wait = "",
     jobs: Jobs = None,
     queue: Queue = False,
+    save_raw: SaveRaw = None,
     engine: Engine = "local",
     scheduler: Scheduler = "",
 ) -> Answer:
@@ -133,6 +143,7 @@ def backfill(
         _seconds(wait),
         jobs,
         queue,
+        _folder(save_raw, cluster, queue=queue),
         cluster,
     )
     return _each(shell, "backfill", wanted, broken, recipe, how)
@@ -232,8 +243,18 @@ class How:
     wait: float
     jobs: int | None
     queue: bool
+    save_raw: Path | None
     cluster: Cluster | None = None
     """Whose workers do the runs; None: processes of this machine."""
+
+
+def _folder(save_raw: Path | None, cluster: Cluster | None, *, queue: bool) -> Path | None:
+    """The folder in full: runs may be done by other processes, though not on other machines."""
+    if save_raw is not None and (queue or cluster is not None):
+        raise UsageError(
+            "CTX-5081", "--save-raw is for runs of this machine.", fix="Leave out --queue and --engine dask."
+        )
+    return None if save_raw is None else save_raw.absolute()
 
 
 def _cluster(shell: Shell, engine: str, scheduler: str) -> Cluster | None:
@@ -353,6 +374,7 @@ def _ended(
             tuple(step.name for step in steps),
             how.resume,
             how.wait,
+            save_raw=how.save_raw,
         )
         for tenant, window, steps in planned
     ]
@@ -445,6 +467,7 @@ def _one(
         result = engine.execute(
             tenant, recipe, window, steps, workspace=shell.workspace, database=shell.database,
             clock=system_clock(), resume=how.resume, wait=how.wait, listen=progress.hear,
+            save_raw=how.save_raw,
         )  # fmt: skip
     _close(shell, result)
     return result

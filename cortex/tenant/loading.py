@@ -131,10 +131,9 @@ class _Reader:
         schedule = self._own(Schedule, "schedule")
         privacy = self._own(Privacy, "privacy") if "privacy" in document.root.entries else None
         wrong = self.report.problems or hunt.found
-        whole = (
-            client and shop and etl and analytics and alerts and quality and funnel and tracking and kpis and schedule
-        )
-        if wrong or not whole:
+        if wrong or not (client and shop and etl and analytics and alerts and quality):
+            raise self._error(hunt, self.report.problems)
+        if not (funnel and tracking and kpis and schedule):
             raise self._error(hunt, self.report.problems)
         return Tenant(
             code=client.code,
