@@ -265,7 +265,7 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   reserved INTEGER NOT NULL,
   available INTEGER NOT NULL,
   reorder_point INTEGER NOT NULL,
-  updated_at DATETIME(6) NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
   PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cortex.cli import valuing
-from cortex.cli.shell import Answer, Shell, number
+from cortex.cli.shell import Answer, Shell, as_day, number
 from cortex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ def transactions(
 def _last(purchases: pl.DataFrame, until: str) -> date:
     """The last day observed: as asked for, else that of the last purchase."""
     days = purchases["day"]
-    try:
-        last = date.fromisoformat(until) if until else days.max()
-    except ValueError:
-        raise UsageError("CTX-1018", f"{until!r} is not a day.", fix="Write it as 2026-11-19.") from None
+    last = as_day(until) or days.max()
     if not isinstance(last, date) or not (days <= last).any():
         raise UsageError("CTX-1041", f"There are no purchases up to {until or 'today'}.", fix="Use a later day.")
     return last

@@ -12,7 +12,7 @@ import typer
 
 from cortex.cli import proving
 from cortex.cli.desk import Client, Desk, To, opened, run_of
-from cortex.cli.shell import Answer, number
+from cortex.cli.shell import Answer, as_day, number
 from cortex.errors import CortexError, PlatformError, PolicyRefusal, UsageError
 
 if TYPE_CHECKING:
@@ -265,7 +265,4 @@ def diff(
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text) if text else date(2000, 1, 1)
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
+    return as_day(text) or date(2000, 1, 1)

@@ -115,7 +115,7 @@ def export(
 ) -> Answer:
     """Write tables or reports of a client as Parquet files. Other tools read them."""
     from cortex import tenant as tenants
-    from cortex.warehouse import Warehouse, relations
+    from cortex.warehouse import relations
 
     shell: Shell = context.obj
     code = tenants.load(shell.workspace, client).code
@@ -128,7 +128,7 @@ def export(
     folder = out or shell.workspace.dist / f"{code}-parquet"
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
-    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
+    with shell.warehouse(code) as warehouse:
         for name in only or tables:
             counts[name] = 0
             for old in folder.glob(f"{name}-[0-9]*.parquet"):

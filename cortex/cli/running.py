@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli.shell import Answer, Shell, brl, error_facts
+from cortex.cli.shell import Answer, Shell, as_day, brl, error_facts
 from cortex.errors import ConfigError, CortexError, PartialFailure, UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run(
         raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
     wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
     how = How(
-        _day(day),
+        as_day(day),
         days,
         tuple(only or ()),
         tuple(skip or ()),
@@ -134,7 +134,7 @@ def backfill(
     recipe = recipes.load(shell.workspace, "backfill")
     wanted, broken = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
     how = How(
-        _day(day),
+        as_day(day),
         days,
         tuple(only or ()),
         tuple(skip or ()),
@@ -156,10 +156,9 @@ def runs_list(
 ) -> Answer:
     """Past runs, newest first."""
     from cortex.clock import Window
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         found = [_alive(control, row) for row in control.runs(client or None, limit=limit)]
     if client and not found and client not in shell.workspace.tenant_codes():
         from cortex.tenant import codes
@@ -192,10 +191,9 @@ def _alive(control: Control, row: dict[str, Any]) -> dict[str, Any]:
 
 def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
     """The steps of one run: rows, time, errors."""
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         steps = control.steps(run_id)
         recent = [row["run_id"] for row in control.runs(None, limit=5)]
     if not steps:
@@ -217,10 +215,9 @@ def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(meta
 def runs_cancel(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
     """End a run: a queued one now, a running one before its next step. What it has written stays."""
     from cortex.runner.engine import wall
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         was = control.cancel(run_id, at=wall())
         recent = [row["run_id"] for row in control.runs(None, limit=5)]
     if was is None:
@@ -331,16 +328,15 @@ def _enqueue(
 ) -> Answer:
     """Leave the runs in the ledger for workers. A client without a schema is refused now, not in the night."""
     from cortex.runner import engine
-    from cortex.warehouse import Control, Warehouse
 
     left = []
     for tenant, _, _ in planned:
         try:
-            Warehouse.open(shell.database, tenant.code, shell.workspace.state).close()
+            shell.warehouse(tenant.code, writes=True).close()
         except CortexError as failure:
             failures[tenant.code] = failure
             shell.complain(failure)
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         for tenant, window, steps in planned:
             if tenant.code not in failures:
                 run_id = engine.enqueue(tenant, recipe, window, steps, control, resume=how.resume)
@@ -409,18 +405,17 @@ def _on_cluster(
     found out first: nothing is left behind for it."""
     from cortex.runner import cluster as engine_dask
     from cortex.runner import engine
-    from cortex.warehouse import Control, Warehouse
 
     ready = []
     for item, plan in zip(items, planned, strict=True):
         try:  # a client without a schema is refused before the control schema, which opening makes, is touched
-            Warehouse.open(shell.database, item.code, shell.workspace.state).close()
+            shell.warehouse(item.code, writes=True).close()
             ready.append((item, plan))
         except CortexError as failure:
             yield item, failure
     if not ready:
         return
-    with cluster.client() as client, Control.open(shell.database, shell.workspace.state) as control:
+    with cluster.client() as client, shell.control() as control:
         queued = [
             replace(item, run_id=engine.enqueue(tenant, recipe, window, steps, control, resume=item.resume))
             for item, (tenant, window, steps) in ready
@@ -644,15 +639,6 @@ def _named(shell: Shell, codes: Sequence[str]) -> tuple[list[Tenant], dict[str, 
     for each in broken.values():
         shell.complain(each)
     return found, broken
-
-
-def _day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
 
 
 def _seconds(text: str) -> float:

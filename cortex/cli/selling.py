@@ -45,7 +45,7 @@ def abc(context: typer.Context, client: Client, top: Top = 20, chart: Chart = No
             from cortex.reports import insights
 
             spec = insights.bars([(row["name"], float(row["revenue"])) for row in listed[:top]])
-            insights.write(chart, spec, title=f"{held.tenant.name} · ABC · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, "ABC")
         return Answer(client=client, data={"as_of": held.as_of, "classes": classes, "products": listed})
 
 

@@ -170,7 +170,7 @@ def _draw_worth(held: Stored, chart: Path, by: str, groups: Sequence[Row], found
         spec = insights.calibration(found.calibration.to_dicts())
     else:
         spec = insights.bars([(row["label"], float(row["ltv"])) for row in groups])
-    insights.write(chart, spec, title=f"{held.tenant.name} · LTV · {by} · {held.as_of}", lang=held.lang)
+    held.draw(chart, spec, f"LTV · {by}")
 
 
 def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
@@ -209,7 +209,7 @@ def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
             from cortex.reports import insights
 
             spec = insights.bars([(row["name"], row["customers"]) for row in segments])
-            insights.write(chart, spec, title=f"{held.tenant.name} · RFM · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, "RFM")
         tiers = held.rows("SELECT * FROM rpt_customer_value WHERE dimension = 'tier' ORDER BY clv")
         return Answer(
             client=client,
@@ -252,7 +252,7 @@ def cohorts(
                 [(str(cell["cohort"]), cell["period"], _float(cell[metric])) for cell in shown],
                 percent=metric == "retention",
             )
-            insights.write(chart, spec, title=f"{held.tenant.name} · {metric} · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, metric)
         payback = held.rows(
             "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
         )
@@ -332,7 +332,7 @@ def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = 
             from cortex.reports import insights
 
             spec = insights.bars([(row["customer_key"][:12], float(row["at_stake"])) for row in risk[:top]])
-            insights.write(chart, spec, title=f"{held.tenant.name} · churn · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, "churn")
         return Answer(client=client, data={"as_of": held.as_of, "churn": told, "at_risk": risk})
 
 

@@ -46,7 +46,8 @@ def _write_products(tx: Transaction, items: Sequence[Product], run: Run, today: 
     known = _last_prices(tx, items, today)
     changed = [item for item in items if known.get(item.product_id) != (item.price, item.compare_at_price)]
     tx.upsert(tables.price_history, [_price_row(item, today) for item in changed])
-    tx.upsert(tables.fct_inventory, [_stock_row(item, today, run) for item in items if item.stock is not None])
+    stocked = [_stock_row(item, today, run) for item in items if item.stock is not None]
+    tx.upsert(tables.fct_inventory, stocked, quiet=("fetched_at",))
 
 
 LAST_PRICES = """
@@ -138,7 +139,7 @@ def _stock_row(item: Product, today: date, run: Run) -> landing.Row:
         "reserved": item.reserved,
         "available": stock - item.reserved,
         "reorder_point": REORDER_POINT if item.reorder_point is None else item.reorder_point,
-        "updated_at": run.now(),
+        "fetched_at": run.now(),
     }
 
 

@@ -391,7 +391,7 @@ fct_inventory = table(
     col(
         "reorder_point", Integer(), "At so few available units more should be ordered: the shop's own figure, else 10."
     ),
-    col("updated_at", Instant(), "When it was read."),
+    col("fetched_at", Instant(), "When the shop first said so that day."),
     Index("ix_fct_inventory_day", "day"),
     source="store",
 )

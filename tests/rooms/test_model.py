@@ -197,7 +197,7 @@ def test_stock_prices_and_products_keep_what_shops_tell(bench: Bench) -> None:
     ]  # fmt: skip
     bench.warehouse.atomically(lambda tx: catalogue._write_products(tx, items, run, today))
     assert bench.rows(
-        "SELECT product_id, warehouse, stock, reserved, available, reorder_point, updated_at FROM fct_inventory ORDER BY 1"
+        "SELECT product_id, warehouse, stock, reserved, available, reorder_point, fetched_at FROM fct_inventory ORDER BY 1"
     ) == [("a", "SP", 12, 3, 9, 8, run.now()), ("b", "", 10, 0, 10, 10, run.now())]
     assert bench.rows("SELECT product_id, discount, competitor_rank, price_position FROM price_history ORDER BY 1") == [
         ("a", Decimal("0.2"), 2, "low"), ("b", None, None, ""), ("c", None, None, ""),
