@@ -57,6 +57,8 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
     fbp: str = ""
     fbclid: str = ""
     ttclid: str = ""
+    ttp: str = ""
+    """TikTok's id of the browser, from its pixel's own cookie `_ttp`."""
     msclkid: str = ""
     ga_client_id: str = ""
     """GA4's id of the browser, `1234567890.1700000000`, from its own cookie."""

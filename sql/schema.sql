@@ -310,6 +310,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ttp VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,

@@ -30,6 +30,8 @@ from cortex.settings import Access, PlatformSection, SecretName
 
 PROJECT_AT_ONCE = 8
 """Runs at a time through one Cloud project: requests a minute are counted per project."""
+ADS_PROJECT_AT_ONCE, ADS_CUSTOMER_AT_ONCE = 10, 2
+"""The same for the Ads API, and on one of its accounts; the same numbers for whatever is done there."""
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
 
@@ -124,6 +126,7 @@ class GoogleEc(Destination):
             self.settings.login_customer_id,
             self.settings.api_url,
             self.access.sleep,
+            self.pace,
         )
 
     @property
@@ -132,6 +135,11 @@ class GoogleEc(Destination):
 
     def shared(self) -> tuple[Limit, ...]:
         project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        if self.settings.upload == "google_ads":  # the budgets `ads.google` calls on too
+            return (
+                Limit(f"google_ads:customer:{self.settings.customer_id}", "account", at_once=ADS_CUSTOMER_AT_ONCE),
+                Limit(f"google_ads:project:{project}", "app", at_once=ADS_PROJECT_AT_ONCE),
+            )
         return (Limit(f"data_manager:project:{project}", "app", at_once=PROJECT_AT_ONCE),)
 
     def check(self) -> Account:

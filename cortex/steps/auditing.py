@@ -135,6 +135,7 @@ def _combinations(run: Run, kind: str, destination: Destination) -> dict[tuple[s
     """Sets of keys the platform can use -> events. Click ids of other platforms are not among them."""
     usable = {field.key for field in destination.identifiers.fields} | set(destination.click_ids) | {"ip", "user_agent"}
     usable |= {"fbp"} if "fbc" in destination.click_ids else set()
+    usable |= {"ttp"} if "ttclid" in destination.click_ids else set()
     found: Counter[tuple[str, ...]] = Counter()
     for row in run.warehouse.rows(KEYS, destination=kind):
         found[tuple(key for key in row["match_keys"].split(",") if key in usable)] += row["n"]

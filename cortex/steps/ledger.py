@@ -23,7 +23,7 @@ PAGE = 2000
 """Orders looked at together: what is in memory does not grow with the shop."""
 
 MADE_OF = """o.order_key, o.external_id, o.customer_key, o.is_new_customer, o.created_at, o.currency, o.gclid, o.gbraid,
-    o.wbraid, o.fbc, o.fbp, o.ttclid, o.event_url"""
+    o.wbraid, o.fbc, o.fbp, o.ttclid, o.ttp, o.ga_client_id, o.event_url"""
 """What a conversion is made of when its value is known."""
 STORED = f"""{MADE_OF}, o.status, o.is_paid, o.is_test, o.paid, o.refunded, o.shipping, o.tax, o.marketplace,
     o.consent_state, o.consent_source, o.consent_version, o.consent_at"""

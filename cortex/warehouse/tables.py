@@ -438,6 +438,7 @@ fct_orders = table(
     col("fbc", text(512), "Meta click id.", **CLICK),
     col("fbp", text(128), "Meta browser id.", **CLICK),
     col("ttclid", text(255), "TikTok click id.", **CLICK),
+    col("ttp", text(64), "TikTok browser id.", **CLICK),
     col("ga_client_id", text(32), "GA4 client id of the browser.", **CLICK),
     col("event_url", text(512), "Page of the purchase, no query."),
     col("consent_state", text(8), "granted, denied, unknown."),
