@@ -120,7 +120,11 @@ class AdsService:
         is true when Google may have acted.
         """
         return persist(
-            lambda: self._once(service, method, request, timeout), LIMITS, attempts=1, pace=self._pace, sleep=self._sleep
+            lambda: self._once(service, method, request, timeout),
+            LIMITS,
+            attempts=1,
+            pace=self._pace,
+            sleep=self._sleep,
         )
 
     def _once(self, service: str, method: str, request: Any, timeout: float, *, renew: bool = False) -> Any:

@@ -297,6 +297,23 @@ class Account(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """What a platform says of the conversions it was sent on one of its days, in its own counts."""
+
+    part: str
+    """What of it: the way in (Google's upload client), the event (Meta)."""
+    day: date
+    succeeded: int | None = None
+    failed: int | None = None
+    pending: int | None = None
+    """None where the platform tells no counts."""
+    status: str = ""
+    score: Decimal | None = None
+    """Match quality, 0 to 10, as the platform sees it."""
+    said: str = ""
+    """Its own words: errors and how often, match keys and how many events carry them."""
+
+
 class Notice(Struct, frozen=True, kw_only=True):
     """Something a reader of the numbers must know: a cap, a truncation, sampling, an expired window. Stored and shown."""
 

@@ -1,6 +1,6 @@
 """Every night: what the shop, the ads and GA4 changed, who earned it, what buyers are worth, conversions sent back."""
 
-from cortex.steps import adjust, credit, pull, quality, queue, refresh, send, value
+from cortex.steps import adjust, credit, diagnose, pull, quality, queue, refresh, send, value
 
 steps = (
     pull.store,
@@ -14,5 +14,6 @@ steps = (
     queue.conversions,
     adjust.conversions,
     send.conversions,
+    diagnose.conversions,
     quality.checks,
 )

@@ -147,7 +147,6 @@ class _Delivery:
             )
         )
 
-
     def _doubted(self) -> None:
         """Rows refused in words that may mean the setup: to blame only where something speaks for the setup.
 

@@ -48,7 +48,9 @@ def check(query: Query) -> None:
     for name in [*query.select, *(each.field for each in query.where), *(by for by, _ in query.order)]:
         parent, _, attribute = name.partition(".")
         if parent == "metrics":
-            raise QueryRefused("PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE", f"{name} does not go with {query.resource}.")
+            raise QueryRefused(
+                "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE", f"{name} does not go with {query.resource}."
+            )
         if parent not in (query.resource, "customer") or (
             attribute not in (FIELDS[query.resource] if parent == query.resource else {"id", "resource_name"})
         ):
@@ -74,7 +76,9 @@ def rows(
     for (client, action), sent in sorted(groups.items()):
         row = _row(account, query.resource, client, action, sent)
         if all(holds(each, row[each.field]) for each in query.where):
-            found.append({name: row[name] for name in dict.fromkeys([f"{query.resource}.resource_name", *query.select])})
+            found.append(
+                {name: row[name] for name in dict.fromkeys([f"{query.resource}.resource_name", *query.select])}
+            )
     return found[: query.limit]
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cortex.clock import Clock, local_day
-from cortex.sandbox import capi, insights
+from cortex.sandbox import capi, insights, quality
 from cortex.sandbox.graph import (
     GraphError,
     bad_parameter,
@@ -172,6 +172,8 @@ class MetaStandIn:
         values = parameters(request)
         token, shops = self._caller(request, values)
         node, _, edge = path.partition("/")
+        if path == "dataset_quality" and request.method == "GET":
+            return self._quality(shops, values)
         if request.method == "GET" and not edge:
             return self._node(node, token, shops, values)
         if edge == "insights" and request.method in ("GET", "POST"):
@@ -374,6 +376,21 @@ class MetaStandIn:
         with self._lock:
             self._received.add([self._delivery(pixel, event, trace, test) for event in events])
         return Response.of_json(200, {"events_received": len(events), "messages": [], "fbtrace_id": trace})
+
+    def _quality(self, shops: list[Shop], values: dict[str, Any]) -> Response:
+        """Web events of the last 48 hours, to whoever manages the dataset (Meta: Dataset Quality API)."""
+        pixel = str(values.get("dataset_id", ""))
+        account = next((shop.meta for shop in shops if shop.meta is not None and shop.meta.pixel_id == pixel), None)
+        if account is None:
+            raise unknown_object(pixel)
+        if not account.may_manage:
+            raise GraphError(200, "(#200) The user must be able to manage the dataset.", status=403)
+        fields = str(values.get("fields", ""))
+        if not fields.startswith("web{"):
+            raise bad_parameter("fields must ask for web.")
+        since = self._clock() - quality.WINDOW
+        sent = [one for one in self._received.deliveries("meta", pixel) if one.received_at >= since and not one.test]
+        return Response.of_json(200, {"web": quality.events(sent, fields)})
 
     def _delivery(self, pixel: str, event: dict[str, Any], trace: str, test: bool) -> Delivery:
         """Within 48 hours of the first, an event with the same name and id is the same event (Meta: deduplication)."""

@@ -940,6 +940,23 @@ conversion_identifiers = table(
     source="store",
     retention="until settled, at most the destination's window",
 )
+conversion_diagnostics = table(
+    "conversion_diagnostics",
+    "What a platform says of the conversions it was sent, as it was last read. No personal data.",
+    key("destination", text(32), "destinations/<kind>.py."),
+    key("part", text(64), "Whose counts: the way in (Google's upload client), the event (Meta)."),
+    key("day", Date(), "The platform's day; of a match quality the day it was read."),
+    opt("succeeded", BigInteger(), "Events it used; empty where it tells no counts."),
+    opt("failed", BigInteger(), "Events it dropped."),
+    opt("pending", BigInteger(), "Events it had not finished with."),
+    col("status", text(32), "Its verdict on the whole: EXCELLENT, GOOD, NEEDS_ATTENTION, NO_RECENT_UPLOAD."),
+    opt("score", Exact(2), "Match quality as the platform sees it, 0 to 10."),
+    col("said", text(255), "Errors and match keys, each with the share of events."),
+    col("read_at", Instant(), "When it was read."),
+    col("run_id", text(32), "Run that read it."),
+    source="platforms",
+)
+
 conversion_outbox = table(
     "conversion_outbox",
     "The ledger of conversions: one row per order, destination, action and revision, for ever. No personal data.",

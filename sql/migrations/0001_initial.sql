@@ -422,6 +422,21 @@ CREATE TABLE IF NOT EXISTS conversion_identifiers (
   PRIMARY KEY (order_key, destination)
 );
 
+CREATE TABLE IF NOT EXISTS conversion_diagnostics (
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  succeeded BIGINT,
+  failed BIGINT,
+  pending BIGINT,
+  status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score NUMERIC(18, 2),
+  said VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  read_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (destination, part, day)
+);
+
 CREATE TABLE IF NOT EXISTS conversion_outbox (
   outbox_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
