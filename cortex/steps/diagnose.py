@@ -114,7 +114,7 @@ def comparison(run: Run, kind: str) -> Comparison | None:
     first, last = today - timedelta(days=DAYS), today - timedelta(days=1)
     parts = run.warehouse.rows(TOLD, destination=kind, first=first, last=last)
     listed = run.warehouse.rows(LISTED, destination=kind)[0]["read_at"]
-    if listed is None or not plugins.adapter("destinations", kind, Destination).diagnoses:
+    if listed is None:
         return None
     if not parts and scores(run, kind):
         return None  # it tells how well it matches, not how much
