@@ -385,7 +385,10 @@ class Conversion(Struct, frozen=True, kw_only=True):
     """Outbox key; receipts are returned in the order of the batch."""
     event_id: str
     """The same id the browser's pixel used, so that the platform keeps one of the two."""
-    action: Literal["purchase", "restate", "retract"] = "purchase"
+    action: Literal["purchase", "restate", "retract", "value"] = "purchase"
+    """value: the value predicted for the buyer of a purchase the platform has."""
+    original_id: str = ""
+    """Of a value: the event id of that purchase."""
     order_id: str
     occurred_at: datetime
     value: Decimal

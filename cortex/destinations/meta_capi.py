@@ -147,7 +147,7 @@ class MetaCapi(Destination):
 
     def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Meta is known to refuse, found here: one such event would cost the whole batch."""
-        if one.action != "purchase":
+        if one.action in {"restate", "retract"}:
             return told(
                 "rejected", "data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told."
             )

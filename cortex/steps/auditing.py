@@ -224,7 +224,7 @@ def story(run: Run, order: str) -> Story | None:
     lines = run.warehouse.rows(LINES, key=key)
     counts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
-        if line["state"] in rules.DELIVERED and line["settled_at"] is not None:
+        if line["state"] in rules.DELIVERED and line["settled_at"] is not None and line["action"] != "value":
             counts[line["destination"]] = line["value"]
     return Story(
         found[0],
