@@ -57,6 +57,8 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
     fbp: str = ""
     fbclid: str = ""
     ttclid: str = ""
+    ttp: str = ""
+    """TikTok's id of the browser, from its pixel's own cookie `_ttp`."""
     msclkid: str = ""
     ga_client_id: str = ""
     """GA4's id of the browser, `1234567890.1700000000`, from its own cookie."""
@@ -315,6 +317,23 @@ class Account(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """What a platform says of the conversions it was sent on one of its days, in its own counts."""
+
+    part: str
+    """What of it: the way in (Google's upload client), the event (Meta)."""
+    day: date
+    succeeded: int | None = None
+    failed: int | None = None
+    pending: int | None = None
+    """None where the platform tells no counts."""
+    status: str = ""
+    score: Decimal | None = None
+    """Match quality, 0 to 10, as the platform sees it."""
+    said: str = ""
+    """Its own words: errors and how often, match keys and how many events carry them."""
+
+
 class Notice(Struct, frozen=True, kw_only=True):
     """Something a reader of the numbers must know: a cap, a truncation, sampling, an expired window. Stored and shown."""
 
@@ -386,7 +405,10 @@ class Conversion(Struct, frozen=True, kw_only=True):
     """Outbox key; receipts are returned in the order of the batch."""
     event_id: str
     """The same id the browser's pixel used, so that the platform keeps one of the two."""
-    action: Literal["purchase", "restate", "retract"] = "purchase"
+    action: Literal["purchase", "restate", "retract", "value"] = "purchase"
+    """value: the value predicted for the buyer of a purchase the platform has."""
+    original_id: str = ""
+    """Of a value: the event id of that purchase."""
     order_id: str
     occurred_at: datetime
     value: Decimal

@@ -336,6 +336,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ttp VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
@@ -786,6 +787,21 @@ CREATE TABLE IF NOT EXISTS conversion_identifiers (
   PRIMARY KEY (order_key, destination)
 );
 
+CREATE TABLE IF NOT EXISTS conversion_diagnostics (
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  succeeded BIGINT,
+  failed BIGINT,
+  pending BIGINT,
+  status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score NUMERIC(18, 2),
+  said VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  read_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (destination, part, day)
+);
+
 CREATE TABLE IF NOT EXISTS conversion_outbox (
   outbox_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -1052,7 +1068,7 @@ SELECT
 FROM conversion_outbox a
 JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
 LEFT JOIN fct_orders o ON o.order_key = a.order_key
-WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+WHERE a.action IN ('restate', 'retract') AND a.reason <> 'superseded'
 GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency;
 
 CREATE VIEW rpt_conversion_delivery AS

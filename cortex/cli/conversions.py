@@ -100,7 +100,7 @@ def send(
         kinds = desk.kinds(destination)
         if dry_run or out:
             return _planned(desk, destination, out)
-    only = ["conversions.queue", "conversions.adjust", *(f"conversions.{kind}" for kind in kinds)]
+    only = ["conversions.queue", "conversions.adjust", "conversions.values", *(f"conversions.{kind}" for kind in kinds)]
     answer = running.run(context, "conversions", [client], only=only, jobs=1)
     desk.shell.command = "conversions send"
     if answer.error is None:

@@ -251,6 +251,7 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Row:
         "fbc": clicks.fbc,
         "fbp": clicks.fbp,
         "ttclid": clicks.ttclid,
+        "ttp": clicks.ttp,
         "ga_client_id": clicks.ga_client_id,
         "event_url": order.event_url,
         "consent_state": consent.state,

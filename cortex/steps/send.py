@@ -132,7 +132,7 @@ class Sending:
                 dedup=self.destination.dedup,
             )
             outcomes.append(_row(run, row, outcome, receipt, sent_at=first))
-            if outcome.state in rules.DELIVERED:
+            if outcome.state in rules.DELIVERED and one.action != "value":
                 self.value += one.value
             self._note(receipt)
         run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))

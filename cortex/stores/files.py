@@ -44,7 +44,7 @@ from cortex.stores._people import full_name, postal_prefix, state_code
 from cortex.stores._values import STREAM, bad, units
 
 PERSONAL = ("customer_id", "email", "phone", "document", "name", "postal_code", "ip", "user_agent")
-CLICKS = ("gclid", "gbraid", "wbraid", "fbc", "fbp", "fbclid", "ttclid", "msclkid")
+CLICKS = ("gclid", "gbraid", "wbraid", "fbc", "fbp", "fbclid", "ttclid", "ttp", "msclkid")
 ORDER = (
     "order_id", "number", "placed_at", "updated_at", "paid_at", "cancelled_at", "status", "payment_status", "currency",
     "total", "discount", "shipping", "tax", "payment_method", "installments", "payment_fee", "coupon", "refunded",

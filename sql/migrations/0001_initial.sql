@@ -220,6 +220,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ttp VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
@@ -438,6 +439,21 @@ CREATE TABLE IF NOT EXISTS conversion_identifiers (
   identifiers LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   expires_at DATETIME(6) NOT NULL,
   PRIMARY KEY (order_key, destination)
+);
+
+CREATE TABLE IF NOT EXISTS conversion_diagnostics (
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  succeeded BIGINT,
+  failed BIGINT,
+  pending BIGINT,
+  status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score NUMERIC(18, 2),
+  said VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  read_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (destination, part, day)
 );
 
 CREATE TABLE IF NOT EXISTS conversion_outbox (

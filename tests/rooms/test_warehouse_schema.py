@@ -233,6 +233,7 @@ def test_every_column_says_what_it_means():
 HOLDS = {
     "gclid": "online identifier", "gbraid": "online identifier", "wbraid": "online identifier", "fbc": "online identifier",
     "fbp": "online identifier", "fbclid": "online identifier", "ttclid": "online identifier",
+    "ttp": "online identifier",
     "msclkid": "online identifier", "click_id": "online identifier", "alias": "pseudonym", "postal_prefix": "quasi-identifier",
     "order_ref": "order reference", "record_key": "order reference", "identifiers": "digests, IP, user agent",
     "tombstone": "tombstone", "customer_key": "pseudonym",
