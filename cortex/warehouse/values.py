@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from itertools import repeat
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Literal
@@ -238,7 +239,9 @@ def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
         if form == "mysql":
             return [value.replace(tzinfo=None) for value in values]
         if form == "stream":  # a server fills in the microseconds that are not written
-            return [words[:-6] for words in map(str, values)]  # without the +00:00 at the end
+            return [
+                words[:-6] for words in map(datetime.isoformat, values, repeat(" "))
+            ]  # without the +00:00 at the end
         return [value.isoformat(" ", "microseconds")[:-6] for value in values]
 
     return one, many
