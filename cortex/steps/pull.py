@@ -13,7 +13,7 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Restatement, Sessions
+from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
 from cortex.steps import currencies, erasing, keeping, landing, sealing
@@ -72,11 +72,14 @@ def orders(run: Run) -> Outcome:
     newest: datetime | None = None
     changes = _changes(run, stream)
     exchanged, erased = currencies.Exchanged(currencies.rates(run)), erasing.known(run.warehouse, key)
-    with read_ahead(shop.orders(changes), run.tenant.etl.batch_size) as batches:
-        for batch in batches:
-            landed = landing.land(
-                batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged, erased=erased
-            )
+
+    def land(batch: list[Order]) -> tuple[list[Order], landing.Landed]:
+        return batch, landing.land(
+            batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged, erased=erased
+        )
+
+    with read_ahead(shop.orders(changes), run.tenant.etl.batch_size, land) as batches:
+        for batch, landed in batches:
             gone = {row.order_key for row in landed.erased}
             identifiers = [row for row in sealing.seal(run, batch) if row["order_key"] not in gone]
             done += run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
