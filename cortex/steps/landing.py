@@ -319,6 +319,7 @@ def _item_rows(order: Order, at: str) -> list[Any]:
             total=line.total,
             unit_cost=line.unit_cost,
             sale_fee=line.sale_fee,
+            manufacturing_days=line.manufacturing_days,
         )
         for line in order.lines
     ]
