@@ -104,6 +104,8 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     unit_cost: Decimal | None = None
     sale_fee: Decimal | None = None
     """What the marketplace keeps of the line, where it tells."""
+    manufacturing_days: int | None = None
+    """Days to make it before it is sent, where the shop tells."""
 
 
 class Payment(Struct, frozen=True, kw_only=True, gc=False):
@@ -192,11 +194,29 @@ class Product(Struct, frozen=True, kw_only=True):
     sku: str = ""
     name: str = ""
     category: str = ""
+    category_level_2: str = ""
+    category_level_3: str = ""
     brand: str = ""
+    size: str = ""
+    """Of all variants, with commas; so is the colour."""
+    color: str = ""
+    gender: str = ""
+    condition: str = ""
+    supplier_country: str = ""
+    weight_kg: Decimal | None = None
+    launched: date | None = None
+    """Local day the shop first listed it."""
     price: Decimal = Decimal(0)
     compare_at_price: Decimal = Decimal(0)
+    competitor_rank: int | None = None
+    """Place among sellers of the same product, 1 the cheapest, where a marketplace tells; so is the position."""
+    price_position: str = ""
     cost: Decimal | None = None
     stock: int | None = None
+    reserved: int = 0
+    """Units of `stock` promised to buyers already, where the shop tells."""
+    reorder_point: int | None = None
+    warehouse: str = ""
     currency: str = "BRL"
     updated_at: datetime | None = None
 

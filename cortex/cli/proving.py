@@ -19,7 +19,7 @@ TIMES = (("planned", "created"), ("sent", "sent"), ("settled", "settled"))
 
 
 def status(context: typer.Context, client: Client, destination: To = "") -> Answer:
-    """Show where every conversion stands, per destination, with counts and value."""
+    """Show where every conversion stands. Per destination, with counts and value."""
     from cortex.steps import auditing
 
     with opened(context, client, "status") as desk:
@@ -68,7 +68,7 @@ def _show_platform(desk: Desk, each: Standing) -> None:
 
 
 def show(context: typer.Context, client: Client, order: Annotated[str, typer.Argument(metavar="ORDER")]) -> Answer:
-    """Tell the whole story of one order: how the buyer came, what they allowed, what each platform was told and said."""
+    """Tell the whole story of one order. How the buyer came, what they allowed, what each platform was told and said."""
     from cortex.steps import auditing
 
     with opened(context, client, "show") as desk:
@@ -124,7 +124,7 @@ def _tell_line(desk: Desk, line: dict[str, Any]) -> None:
 
 
 def audit(context: typer.Context, client: Client, destination: To = "") -> Answer:
-    """Check how well buyers can be matched: keys, thin and stale events, digests of nobody, repeated ids, accuracy."""
+    """Check how well buyers can be matched. Keys, thin and stale events, digests of nobody, repeated ids, accuracy."""
     from cortex.steps import auditing
 
     with opened(context, client, "audit") as desk:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from cortex.destinations._browser import ip_address, page
+from cortex.destinations._digests import all_digests
 from cortex.money import amount
 from cortex.records import Conversion
 
@@ -31,13 +32,13 @@ PURCHASE, APPEND_VALUE = "Purchase", "AppendValue"
 SEGMENTS = {"new": "new_customer_to_business", "returning": "existing_customer_to_business"}
 
 
-class Content(Struct, frozen=True):
+class Content(Struct, frozen=True, gc=False):
     id: str
     item_price: Decimal
     quantity: int
 
 
-class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     contents: list[Content] | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
     currency: str
@@ -48,7 +49,7 @@ class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True):
     value: Decimal
 
 
-class Predicted(Struct, frozen=True, kw_only=True):
+class Predicted(Struct, frozen=True, kw_only=True, gc=False):
     """Of an AppendValue: no value of its own, which would count as a second sale."""
 
     currency: str
@@ -56,7 +57,7 @@ class Predicted(Struct, frozen=True, kw_only=True):
     predicted_ltv: Decimal
 
 
-class Original(Struct, frozen=True, kw_only=True):
+class Original(Struct, frozen=True, kw_only=True, gc=False):
     """The event a later one is about."""
 
     event_id: str
@@ -65,7 +66,7 @@ class Original(Struct, frozen=True, kw_only=True):
     order_id: str
 
 
-class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     action_source: str
     custom_data: CustomData | Predicted
     customer_segmentation: str | UnsetType = UNSET
@@ -77,7 +78,7 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
     user_data: dict[str, Any]
 
 
-class Envelope(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Envelope(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     data: list[Event]
     test_event_code: str | UnsetType = UNSET
 
@@ -108,7 +109,7 @@ def event(conversion: Conversion, action_source: str) -> Event:
             content_type="product" if contents else UNSET,
             currency=currency,
             net_revenue=_money(conversion.net_revenue, currency),
-            num_items=sum(item.quantity for item in conversion.items) if contents else UNSET,
+            num_items=sum([content.quantity for content in contents]) if contents else UNSET,
             order_id=conversion.order_id,
             predicted_ltv=_money(conversion.predicted_ltv, currency),
             value=amount(conversion.value, currency),
@@ -152,14 +153,18 @@ def _money(value: Decimal | None, currency: str) -> Decimal | UnsetType:
 
 def user_data(conversion: Conversion) -> dict[str, Any]:
     """Match keys: digests as lists; click and browser ids, IP and user agent plain and untouched."""
-    found: dict[str, Any] = {key: values for key, values in conversion.identifiers.items() if values}
-    plain = (
-        ("client_ip_address", ip_address(conversion.ip)),
-        ("client_user_agent", conversion.user_agent.strip()),
-        ("fbc", fbc(conversion)),
-        ("fbp", conversion.clicks.fbp if _FBP.fullmatch(conversion.clicks.fbp) else ""),
+    known = conversion.identifiers
+    found: dict[str, Any] = (
+        dict(known) if all(known.values()) else {key: digests for key, digests in known.items() if digests}
     )
-    found.update((key, value) for key, value in plain if value)
+    if address := ip_address(conversion.ip):
+        found["client_ip_address"] = address
+    if agent := conversion.user_agent.strip():
+        found["client_user_agent"] = agent
+    if click := fbc(conversion):
+        found["fbc"] = click
+    if _FBP.fullmatch(conversion.clicks.fbp):
+        found["fbp"] = conversion.clicks.fbp
     return found
 
 
@@ -169,17 +174,20 @@ def fbc(conversion: Conversion) -> str:
     Its time is when the click id was first seen; all we know of a bare one is the order's time. Case matters. One
     that is malformed, or later than the order, is left out: it matches nobody and would cost the event.
     """
+    value, bare = conversion.clicks.fbc, conversion.clicks.fbclid
+    if not (value or bare):
+        return ""
     ordered = int(conversion.occurred_at.timestamp() * 1000)
-    bare = conversion.clicks.fbclid
-    value = conversion.clicks.fbc or (f"fb.1.{ordered}.{bare}" if bare else "")
+    value = value or f"fb.1.{ordered}.{bare}"
     parts = _FBC.fullmatch(value)
     return value if parts and int(parts[1]) <= ordered else ""
 
 
 def thin(conversion: Conversion) -> str:
     """Why Meta could not match the event, or an empty string."""
-    if any(values and key not in WEAK for key, values in conversion.identifiers.items()):
-        return ""
+    for key, values in conversion.identifiers.items():
+        if values and key not in WEAK:
+            return ""
     keys = frozenset(user_data(conversion))
     if any(keys <= combination for combination in TOO_THIN):
         had = ", ".join(sorted(keys)) or "nothing"
@@ -189,9 +197,5 @@ def thin(conversion: Conversion) -> str:
 
 def clear_identity(conversion: Conversion) -> bool:
     """Whether something that should be a digest is none: the last door before the network."""
-    digest = _DIGEST.fullmatch
-    for values in conversion.identifiers.values():
-        for value in values:
-            if not digest(value):
-                return True
-    return False
+    values = [value for values in conversion.identifiers.values() for value in values]
+    return not (all_digests(values) or all(map(_DIGEST.fullmatch, values)))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
@@ -27,6 +27,7 @@ from cortex.destinations import (
 from cortex.destinations._ads_upload import AdsUpload
 from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
+from cortex.destinations._ready import Encode, Ready, Readying
 from cortex.errors import ConfigError, PlatformError, Transient
 from cortex.google_ads import AdsService
 from cortex.http import Client, Limits
@@ -209,10 +210,15 @@ class GoogleEc(Destination):
             return ""
         return "no click id, e-mail, phone or whole address"
 
+    @cached_property
+    def _batches(self) -> Readying:
+        return Readying(self.unfit, self._encode)
+
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        fit = [one for one in batch if self.unfit(one, now) is None]
-        return self._ads.body(fit, now) if self._ads else self._encode(fit)
+        if self._ads:
+            return self._ads.body([one for one in batch if self.unfit(one, now) is None], now)
+        return self._batches.show(batch, now)
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         return self._send(batch, validate_only=False)
@@ -249,22 +255,28 @@ class GoogleEc(Destination):
         if len(batch) > self.batch:
             raise ValueError(f"Google takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self.unfit(one, now) for one in batch]
-        fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
-        answers = iter(self._deliver(fit, now, validate_only=validate_only))
-        return [why or next(answers) for why in unfit]
-
-    def _deliver(self, fit: Sequence[Conversion], now: datetime, *, validate_only: bool) -> list[Receipt]:
-        if not fit:
-            return []
         if self._ads:
-            return self._ads.send(fit, now, validate_only=validate_only)
+            unfit = [self.unfit(one, now) for one in batch]
+            fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
+            answers = iter(self._ads.send(fit, now, validate_only=validate_only) if fit else [])
+            return [why or next(answers) for why in unfit]
+        encode = partial(self._encode, validate_only=validate_only)
+        ready = Readying(self.unfit, encode).take(batch, now) if validate_only else self._batches.take(batch, now)
+        answers = iter(self._deliver(ready, encode, validate_only=validate_only))
+        return [why or next(answers) for why in ready.unfit]
+
+    def _deliver(self, ready: Ready, encode: Encode, *, validate_only: bool) -> list[Receipt]:
+        if not ready.fit:
+            return []
         try:
             client = self._client()
         except Transient as failure:  # Google's token server, before anything was said
-            return [told("retry", "transient", failure.code, failure.message)] * len(fit)
+            return [told("retry", "transient", failure.code, failure.message)] * len(ready.fit)
         with client:
-            return deliver(fit, lambda group: self._post(client, group, validate_only=validate_only))
+            return deliver(
+                ready.fit,
+                lambda group: self._post(client, ready.body_of(group, encode), len(group), validate_only=validate_only),
+            )
 
     def _encode(self, group: Sequence[Conversion], *, validate_only: bool = False) -> bytes:
         to = _google_events.target(
@@ -315,14 +327,12 @@ class GoogleEc(Destination):
             return told("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
         return _ads_upload.unfit(one, now) if self.settings.upload == "google_ads" else None
 
-    def _post(self, client: Client, group: Sequence[Conversion], *, validate_only: bool) -> Receipt | Refusal:
+    def _post(self, client: Client, body: bytes, size: int, *, validate_only: bool) -> Receipt | Refusal:
         """One request. Whatever leaves Google's decision open is unknown; the transaction id makes a repeat harmless."""
         try:
-            ingested = client.post(
-                "/v1/events:ingest", self._encode(group, validate_only=validate_only), decode=_INGESTED.decode
-            ).value
+            ingested = client.post("/v1/events:ingest", body, decode=_INGESTED.decode).value
         except _google_reasons.RequestRefused as refused:
-            return _refused(refused, len(group))
+            return _refused(refused, size)
         except (PlatformError, Transient) as failure:
             return undecided(failure)
         if validate_only:

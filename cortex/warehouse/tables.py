@@ -247,6 +247,15 @@ dim_channels = table(
     col("sort_order", SmallInteger(), "Fixed order on every page."),
     source="seed",
 )
+dim_states = table(
+    "dim_states",
+    "States of Brazil by their UF, with the region each lies in.",
+    key("country", text(2), "ISO 3166."),
+    key("state", text(8), "UF: SP, RJ …"),
+    col("name", text(64), "Its name in Portuguese."),
+    col("region", text(16), "Norte, Nordeste, Centro-Oeste, Sudeste, Sul, as the IBGE divides the country."),
+    source="seed",
+)
 dim_segments = table(
     "dim_segments",
     "The eleven RFM segments: their names, what they come down to, and what to do about each.",
@@ -293,8 +302,18 @@ dim_products = table(
     col("sku", text(128), "SKU last seen."),
     col("name", text(255), "Name last seen."),
     col("category", text(128), "First category level."),
+    col("category_level_2", text(128), "Second category level; empty where there is none."),
+    col("category_level_3", text(128), "Third category level; empty where there is none."),
     col("brand", text(128), "Brand."),
-    opt("current_price", Exact(), "List price last seen."),
+    col("size", text(128), "Sizes it is sold in, with commas; empty where the shop names none."),
+    col("color", text(128), "Colours it is sold in, likewise."),
+    col("gender", text(32), "Whom it is made for, in the shop's words."),
+    col("product_condition", text(32), "New, used …, in the shop's words."),
+    col("supplier_country", text(2), "Where it comes from, ISO 3166; empty where the shop does not say."),
+    opt("weight_kg", Exact(3), "Weight of one unit in kilograms."),
+    opt("launch_date", Date(), "Local day the shop first listed it."),
+    opt("current_price", Exact(), "Asked now, promotions included."),
+    opt("original_price", Exact(), "Asked without promotions."),
     opt("cost_price", Exact(), "Unit cost, where the shop keeps it."),
     opt("stock", Integer(), "Units, where the shop keeps it."),
     opt("abc_class", text(1), "A, B or C by revenue."),
@@ -349,6 +368,13 @@ price_history = table(
     key("day", Date(), "Local day the price was first seen."),
     col("price", Exact(), "Asked that day, promotions included."),
     col("full_price", Exact(), "Asked without promotions."),
+    opt("discount", Exact(6), "1 - price / full_price."),
+    opt(
+        "competitor_rank",
+        Integer(),
+        "Place among sellers of the same product, 1 the cheapest, where a marketplace tells.",
+    ),
+    col("price_position", text(16), "How a marketplace calls the price beside others; empty where it does not."),
     col("currency", text(3), "ISO 4217."),
     source="store",
 )
@@ -357,8 +383,15 @@ fct_inventory = table(
     "Units in stock per day, of products whose stock the shop keeps.",
     key("platform", text(32), "Store platform."),
     key("product_id", text(64), "Product."),
+    key("warehouse", text(64), "Where they lie; empty where the shop counts all places as one."),
     key("day", Date(), "Local day of the reading; the last one of a day counts."),
     col("stock", Integer(), "Units of all variants."),
+    col("reserved", Integer(), "Of them promised to buyers already, where the shop tells; else 0."),
+    col("available", Integer(), "stock - reserved: what can still be sold."),
+    col(
+        "reorder_point", Integer(), "At so few available units more should be ordered: the shop's own figure, else 10."
+    ),
+    col("fetched_at", Instant(), "When the shop first said so that day."),
     Index("ix_fct_inventory_day", "day"),
     source="store",
 )
@@ -473,6 +506,7 @@ fct_order_items = table(
     col("total", Exact(), "Of the line."),
     opt("unit_cost", Exact(), "Cost per unit, where known."),
     opt("sale_fee", Exact(), "What the marketplace keeps of the line, where it tells."),
+    opt("manufacturing_days", SmallInteger(), "Days to make it before it is sent, where the shop tells."),
     Index("ix_fct_order_items_product", "platform", "product_id"),
     source="store",
 )
@@ -917,6 +951,7 @@ checklist_items = table(
     col("done_by", text(64), "Who ticked it."),
     opt("done_on", Date(), "When it was done; empty while it is open."),
     col("changed_at", Instant(), "Last change."),
+    source="cortex checklist",
 )
 checklist_evidence = table(
     "checklist_evidence",
@@ -924,6 +959,7 @@ checklist_evidence = table(
     key("name", text(32), "Name of the evidence: credentials.ok, tracking.audit …"),
     col("seen", text(255), "Where it was seen."),
     col("seen_at", Instant(), "Since when."),
+    source="computed",
 )
 conversion_identifiers = table(
     "conversion_identifiers",
