@@ -18,7 +18,7 @@ MOST_ORDERS = 100
 SAME_VISIT = timedelta(minutes=30)
 """Two sources that saw a visit begin within this time saw the same one: GA4 ends a session after as long."""
 RANK = {"kit": 0, "order": 1, "ga4": 2, "ga4_bigquery": 2}
-KEYS = ["order_key", "told_with", "touch_key"]
+KEYS = ["order_key", "touch_key"]
 TAGS = ("source", "medium", "channel_group", "gclid", "braid", "fbclid", "ttclid", "msclkid")
 
 
@@ -145,7 +145,7 @@ def _joined(orders: pl.DataFrame, by_id: pl.DataFrame, by_number: pl.DataFrame, 
             by_number.join(keys.drop("external_id"), left_on="order_ref", right_on="number"),
         ],
         how="diagonal_relaxed",
-    ).with_columns(told_with="order_key")
+    )
     own = told.join(orders.select("order_key"), on="order_key", how="semi").with_columns(is_own=pl.lit(value=True))
     return pl.concat([own, _of_the_same_buyer(orders, told, keys)], how="diagonal_relaxed")
 
@@ -240,29 +240,28 @@ def _seen_whole(touches: pl.DataFrame) -> pl.DataFrame:
     The last visit before an order is the same for everybody: the export's, unless it was direct there and the shop knows
     where it came from. Earlier ones are the same when the export has one within SAME_VISIT.
     """
-    pair = ["order_key", "told_with"]
     export = pl.col("origin") == "ga4_bigquery"
-    whole = touches.filter(export)
+    whole, others = touches.filter(export), touches.filter(~export)
     if whole.is_empty():
         return touches
-    by_time = (*pair, "occurred_at", "touch_key")
-    others = touches.filter(~export).join(whole.select(pair).unique(), on=pair, how="semi")
-    last = others.sort(*pair, "occurred_at", "origin_rank", "touch_key").unique(pair, keep="last")
-    ended = whole.sort(by_time).unique(pair, keep="last")
-    better = last.filter(pl.col("channel") != "direct").join(
-        ended.filter(pl.col("channel") == "direct").select(*pair, worse="touch_key"), on=pair
+    told = whole.filter("is_own")
+    own = others.filter("is_own").join(told.select("order_key").unique(), on="order_key", how="semi")
+    by_time = ("order_key", "occurred_at", "origin_rank", "touch_key")
+    last, ended = (
+        some.sort(by_time).unique("order_key", keep="last", maintain_order=True)
+        for some in (own.filter(pl.col("origin") != "ga4"), told)
     )
-    near = others.join(whole.select(*pair, seen="occurred_at"), on=pair).filter(
+    better = last.filter(pl.col("channel") != "direct").join(
+        ended.filter(pl.col("channel") == "direct").select("order_key", worse="touch_key"), on="order_key"
+    )
+    near = others.join(whole.select("order_key", seen="occurred_at"), on="order_key").filter(
         (pl.col("occurred_at") - pl.col("seen")).abs() <= SAME_VISIT
     )
     # GA4's own report names one visit of the order, whatever its time: the export has it.
-    repeated = pl.concat([last.select(KEYS), near.select(KEYS), others.filter(origin="ga4").select(KEYS)])
+    repeated = pl.concat([last.select(KEYS), near.select(KEYS), own.filter(pl.col("origin") == "ga4").select(KEYS)])
     gone = pl.concat(
-        [
-            repeated.join(better.select(KEYS), on=KEYS, how="anti"),
-            better.select("order_key", "told_with", touch_key="worse"),
-        ]
-    )
+        [repeated.join(better, on=KEYS, how="anti"), better.select("order_key", touch_key="worse")]
+    ).unique()
     return touches.join(gone, on=KEYS, how="anti")
 
 

@@ -44,7 +44,15 @@ FIELDS = {
     "ecommerce": {"transaction_id", "purchase_revenue", "purchase_revenue_in_usd", "refund_value", "total_item_quantity"},
 }  # fmt: skip
 """Fields of the export's records that a query may name."""
-READS = ("event_date", "event_timestamp", "event_name", "event_params", "user_pseudo_id", "_TABLE_SUFFIX", "ga_session_id")
+READS = (
+    "event_date",
+    "event_timestamp",
+    "event_name",
+    "event_params",
+    "user_pseudo_id",
+    "_TABLE_SUFFIX",
+    "ga_session_id",
+)
 KINDS = ("'touch'", "'path'", "'hidden'", "'unnamed'")
 REASONS = {
     "INVALID_ARGUMENT": "invalid", "UNAUTHENTICATED": "authError", "PERMISSION_DENIED": "accessDenied",
@@ -81,7 +89,11 @@ class BigQueryStandIn:
     def handle(self, request: Request) -> Response:
         try:
             if self._quota.spend():
-                raise _Refused("PERMISSION_DENIED", "Exceeded rate limits: too many api requests per user per method.", "rateLimitExceeded")
+                raise _Refused(
+                    "PERMISSION_DENIED",
+                    "Exceeded rate limits: too many api requests per user per method.",
+                    "rateLimitExceeded",
+                )
             return Response.of_json(200, self._answer(request))
         except Refused as refusal:
             return refused(refusal)
@@ -89,20 +101,34 @@ class BigQueryStandIn:
     def fault(self, _request: Request, status: int) -> Response:
         if status == 429:
             return refused(_Refused("RESOURCE_EXHAUSTED", "Exceeded rate limits.", "rateLimitExceeded"))
-        return refused(Refused("INTERNAL" if status == 500 else "UNAVAILABLE", "Error encountered during execution. Retrying may solve the problem."))
+        return refused(
+            Refused(
+                "INTERNAL" if status == 500 else "UNAVAILABLE",
+                "Error encountered during execution. Retrying may solve the problem.",
+            )
+        )
 
     def _answer(self, request: Request) -> dict[str, Any]:
         grant = self._oauth.judge(request.headers.get("Authorization", ""), (BIGQUERY, CLOUD_PLATFORM))
-        parts = re.fullmatch(r"/bigquery/v2/projects/([^/]+)/(datasets|jobs|queries)(?:/([^/]+))?(/tables)?", request.path)
+        parts = re.fullmatch(
+            r"/bigquery/v2/projects/([^/]+)/(datasets|jobs|queries)(?:/([^/]+))?(/tables)?", request.path
+        )
         if parts is None:
             raise Refused("NOT_FOUND", "The requested URL was not found.")
         project, what, name, tables = parts.groups()
         if project != PROJECT:
-            raise Refused("PERMISSION_DENIED", f"Access Denied: Project {project}: User does not have bigquery.jobs.create permission in project {project}.")
+            raise Refused(
+                "PERMISSION_DENIED",
+                f"Access Denied: Project {project}: User does not have bigquery.jobs.create permission in project {project}.",
+            )
         match request.method, what, bool(name), bool(tables):
             case "GET", "datasets", True, False:
                 self._property(grant, name)
-                return {"kind": "bigquery#dataset", "datasetReference": {"projectId": project, "datasetId": name}, "location": LOCATION}
+                return {
+                    "kind": "bigquery#dataset",
+                    "datasetReference": {"projectId": project, "datasetId": name},
+                    "location": LOCATION,
+                }
             case "GET", "datasets", True, True:
                 return self._list(self._export(self._property(grant, name)), name, request)
             case "POST", "jobs", False, False:
@@ -118,7 +144,10 @@ class BigQueryStandIn:
         for shop in self._market.shops:
             if shop.ga4 is not None and dataset == f"analytics_{shop.ga4.property_id}":
                 if not grant.reaches(shop):
-                    raise Refused("PERMISSION_DENIED", f"Access Denied: Dataset {PROJECT}:{dataset}: Permission bigquery.tables.list denied on dataset {PROJECT}:{dataset} (or it may not exist).")
+                    raise Refused(
+                        "PERMISSION_DENIED",
+                        f"Access Denied: Dataset {PROJECT}:{dataset}: permission denied (or it may not exist).",
+                    )
                 if shop.ga4.trail is not None:
                     return shop.ga4
         raise Refused("NOT_FOUND", f"Not found: Dataset {PROJECT}:{dataset}")
@@ -129,26 +158,41 @@ class BigQueryStandIn:
 
     def _list(self, export: Export, dataset: str, request: Request) -> dict[str, Any]:
         daily, streamed = export.tables()
-        names = [f"events_{day}" for day in daily] + [f"events_intraday_{day}" for day in streamed] + ["pseudonymous_users_" + day for day in daily[-1:]]
+        names = (
+            [f"events_{day}" for day in daily]
+            + [f"events_intraday_{day}" for day in streamed]
+            + ["pseudonymous_users_" + day for day in daily[-1:]]
+        )
         names = sorted(names)
         first, most = _at(request), min(int(request.param("maxResults", str(MOST_TABLES))), MOST_TABLES)
         shown = names[first : first + most]
         reference = {"projectId": PROJECT, "datasetId": dataset}
         found: dict[str, Any] = {"kind": "bigquery#tableList", "totalItems": len(names)}
         if shown:
-            found["tables"] = [{"kind": "bigquery#table", "id": f"{PROJECT}:{dataset}.{name}", "tableReference": {**reference, "tableId": name}, "type": "TABLE"} for name in shown]
+            found["tables"] = [
+                {
+                    "kind": "bigquery#table",
+                    "id": f"{PROJECT}:{dataset}.{name}",
+                    "tableReference": {**reference, "tableId": name},
+                    "type": "TABLE",
+                }
+                for name in shown
+            ]
         return found | ({"nextPageToken": str(first + most)} if first + most < len(names) else {})
 
     def _insert(self, grant: Any, body: Any) -> dict[str, Any]:
         config = body.get("configuration") if isinstance(body, dict) else None
-        query = config.get("query") if isinstance(config, dict) else None
+        config = config if isinstance(config, dict) else {}
+        query = config.get("query")
         if not isinstance(query, dict):
             raise Refused("INVALID_ARGUMENT", "Required parameter is missing: query")
         reference = body.get("jobReference") or {}
         dataset, told = question(query)
         prop = self._property(grant, dataset)
         if reference.get("location", LOCATION).upper() != LOCATION:
-            raise Refused("NOT_FOUND", f"Not found: Dataset {PROJECT}:{dataset} was not found in location {reference['location']}")
+            raise Refused(
+                "NOT_FOUND", f"Not found: Dataset {PROJECT}:{dataset} was not found in location {reference['location']}"
+            )
         export = self._export(prop)
         if not export.tables()[0]:
             raise Refused("NOT_FOUND", f"Not found: {PROJECT}:{dataset}.events_* does not match any table.")
@@ -183,7 +227,11 @@ class BigQueryStandIn:
             job.polls -= 1
             return found | {"jobComplete": False}
         if job.most is not None and job.size > job.most:
-            raise _Refused("INVALID_ARGUMENT", f"Query exceeded limit for bytes billed: {job.most}. {job.size} or higher required.", "bytesBilledLimitExceeded")
+            raise _Refused(
+                "INVALID_ARGUMENT",
+                f"Query exceeded limit for bytes billed: {job.most}. {job.size} or higher required.",
+                "bytesBilledLimitExceeded",
+            )
         first = _at(request) or int(request.param("startIndex", "0"))
         most = min(int(request.param("maxResults", str(MOST_ROWS))), MOST_ROWS)
         page = job.rows[first : first + most]
@@ -227,8 +275,15 @@ def question(query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             if name not in names:
                 raise Refused("INVALID_ARGUMENT", f"Field name {name} does not exist in STRUCT at {record}.")
     gives = set(re.findall(r"\bAS (\w+)", text))
-    if asked != PARAMETERS.keys() or not all(word in text for word in (*READS, *KINDS)) or not {name for name, _ in SCHEMA} <= gives:
-        raise Refused("INVALID_ARGUMENT", "The stand-in runs no SQL; it knows the question of the export's visits and paths alone.")
+    if (
+        asked != PARAMETERS.keys()
+        or not all(word in text for word in (*READS, *KINDS))
+        or not {name for name, _ in SCHEMA} <= gives
+    ):
+        raise Refused(
+            "INVALID_ARGUMENT",
+            "The stand-in runs no SQL; it knows the question of the export's visits and paths alone.",
+        )
     return known[1], told
 
 
@@ -267,7 +322,10 @@ def refused(refusal: Refused) -> Response:
 
 
 def _shown(number: str, job: Job, state: str, *, dry: bool = False) -> dict[str, Any]:
-    statistics: dict[str, Any] = {"totalBytesProcessed": str(job.size), "query": {"totalBytesProcessed": str(job.size), "statementType": "SELECT"}}
+    statistics: dict[str, Any] = {
+        "totalBytesProcessed": str(job.size),
+        "query": {"totalBytesProcessed": str(job.size), "statementType": "SELECT"},
+    }
     return {
         "kind": "bigquery#job",
         "jobReference": _reference(number) if number else {"projectId": PROJECT, "location": LOCATION},

@@ -84,7 +84,7 @@ class Export:
         """Bytes the question reads: about 900 for an event, and 10 MB for each table at the least."""
         daily, _ = self.tables()
         tables = sum(told["first"] <= day <= told["last"] for day in daily) + len(told["intraday"])
-        return max(len(self.visible(told)) * EVENTS * 900, tables * 10 * (1 << 20))
+        return max(len(self.visible(told)) * EVENTS * 900, int(tables) * 10 * (1 << 20))
 
 
 def answer(export: Export, told: Mapping[str, Any]) -> Iterator[Row]:

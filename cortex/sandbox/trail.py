@@ -34,7 +34,13 @@ class Trail:
 
 
 def trail(
-    rng: np.random.Generator, arrivals: Arrivals, order_ids: dict[int, int], days: Days, *, share: float, heard: list[int]
+    rng: np.random.Generator,
+    arrivals: Arrivals,
+    order_ids: dict[int, int],
+    days: Days,
+    *,
+    share: float,
+    heard: list[int],
 ) -> Trail:
     """The visits GA4 recorded from the first of `days` on.
 
