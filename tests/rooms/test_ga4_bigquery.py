@@ -64,16 +64,18 @@ def test_a_window_is_paid_for_once(running: Running) -> None:
     assert running.bigquery.billed - before == once > 0
 
 
-def test_what_would_cost_too_much_is_not_run(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_cost_too_much_is_not_run(running: Running) -> None:
     before = running.bigquery.billed
-    monkeypatch.setattr("cortex.traffic.ga4_bigquery.GIGABYTE", 1 << 20)
-    with pytest.raises(CortexError) as caught:
-        list(adapter(running, max_gb_per_query=1).touches(WINDOW))
-    assert caught.value.code == "CTX-4505"
-    with pytest.raises(CortexError) as caught:
-        adapter(running, max_gb_per_query=1).check()
-    assert caught.value.code == "CTX-4505"
-    assert running.bigquery.billed == before
+    running.bigquery.heavier = 100
+    try:
+        for ask in (lambda source: source.check(), lambda source: list(source.touches(WINDOW))):
+            with pytest.raises(CortexError) as caught:
+                ask(adapter(running, max_gb_per_query=1))
+            assert caught.value.code == "CTX-4505"
+        assert running.bigquery.billed == before
+        assert list(adapter(running, max_gb_per_query=1_000).touches(WINDOW))
+    finally:
+        running.bigquery.heavier = 1
 
 
 @pytest.mark.parametrize(
