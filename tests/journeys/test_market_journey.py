@@ -23,7 +23,6 @@ MODELS = ("last_click", "data_driven", "shapley", "markov_2")
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
     """One shop of some size, its export to BigQuery linked but not yet in the client file."""
-    pytest.importorskip("google.cloud.bigquery")
     market = agencies.market(orders=4_000)
     with closing(agencies.found(tmp_path_factory.mktemp("export"), Market(market.now, market.shops[:1]))) as ready:
         ready.onboarded()
@@ -132,6 +131,17 @@ def test_an_order_has_every_visit_the_export_saw(shop: Agency, after: dict[str, 
         and (_at(other) - _at(one)).total_seconds() < 60
     ]
     assert not twice, twice[:5]
+
+
+def test_doctor_and_the_run_say_what_the_export_gave(shop: Agency, after: dict[str, Any]) -> None:
+    said = shop.ok("doctor", shop.first).text
+    assert "a daily run reads about" in said
+    shop.edit(
+        shop.first, r"(?m)^analytics:\n", 'analytics_config:\n  attribution: {models: ["data_driven"]}\nanalytics:\n'
+    )
+    told = shop.ok("run", "daily", shop.first).text
+    assert "of them with an order" in told
+    assert "data_driven is incremental" in told
 
 
 def _at(row: dict[str, Any]) -> Any:

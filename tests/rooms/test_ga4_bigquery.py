@@ -22,9 +22,9 @@ from cortex.secrets import Vault
 from cortex.settings import Access
 from cortex.steps import walked
 from cortex.traffic.ga4_bigquery import Ga4BigQuery
+from cortex.warehouse import Warehouse, tables
 from tests.journeys import agency
 
-pytest.importorskip("google.cloud.bigquery")
 WINDOW = Window(date(2026, 11, 1), date(2026, 11, 20))
 
 
@@ -150,6 +150,26 @@ def test_paths_that_are_the_same_by_channel_are_counted_together() -> None:
         (other, " > ".join(["direct"] * walked.MOST_VISITS)): (1, 0),
     }
     assert max(len(path) for _, path in found) <= 400
+
+
+def test_a_market_is_counted_over_its_days_and_replaced_by_window(warehouse: Warehouse) -> None:
+    def told(day: int, journeys: int) -> dict[str, Any]:
+        return {
+            "origin": "ga4_bigquery",
+            "day": date(2026, 11, day),
+            "path": "meta > direct",
+            "journeys": journeys,
+            "orders": 1,
+        }
+
+    def write(first: int, until: int, *rows: dict[str, Any]) -> None:
+        window = {"origin": "ga4_bigquery", "day": (date(2026, 11, first), date(2026, 11, until))}
+        warehouse.atomically(lambda tx: tx.replace(tables.agg_paths, window, list(rows)))
+
+    assert walked.market(warehouse).is_empty()
+    write(1, 3, told(1, 5), told(2, 7))
+    write(2, 3, told(2, 3))
+    assert walked.market(warehouse).rows() == [("meta > direct", 8.0, 2.0)]
 
 
 def test_importing_the_adapter_imports_no_client() -> None:

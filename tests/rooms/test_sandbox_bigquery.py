@@ -17,7 +17,6 @@ from cortex.sandbox.wire import Request, standing
 from cortex.traffic._export import QUERY
 from tests.journeys import agency
 
-pytest.importorskip("google.cloud.bigquery")
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 SCOPE = "https://www.googleapis.com/auth/bigquery"
 
