@@ -185,6 +185,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "erased": ("titular apagado a pedido", "buyer erased on request", "titular borrado a pedido"),
     "internal_buyer": ("comprador interno", "internal buyer", "comprador interno"),
     "cancelled": ("pedido cancelado", "cancelled order", "pedido cancelado"),
+    "not_supported": ("a plataforma não corrige", "the platform corrects none", "la plataforma no corrige"),
+    "adjustment_window": ("antiga demais para corrigir", "too old to correct", "demasiado antigua para corregir"),
+    "superseded": ("ultrapassada por outra", "overtaken by another", "superada por otra"),
     "not_paid": ("não pago", "not paid", "no pagado"),
 }
 

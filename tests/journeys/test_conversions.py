@@ -288,7 +288,7 @@ def test_two_versions_of_a_file_are_compared_by_their_bytes(found: Founder) -> N
     path = agency.root / "tenants" / f"{code}.yaml"
     old = agency.root / "old.yaml"
     text = path.read_text(encoding="utf-8")
-    old.write_text(text.replace("mode: opt_in", "mode: opt_out"), encoding="utf-8")
+    old.write_text(text.replace('mode: "opt_in"', 'mode: "opt_out"'), encoding="utf-8")
     changed = {
         each["destination"]: each
         for each in agency.ok("conversions", "diff", code, "--against", str(old), as_json=True).data

@@ -90,10 +90,11 @@ def test_seven_days_after_the_purchase_was_told_it_is_too_late(warehouse: Wareho
     sold(warehouse, *buyers(40))
     went(run_of(warehouse, {"meta_capi": place}))
     late = NOW + 7 * DAY
-    sold(
-        warehouse,
-        *[one | {"order_key": key(f"x{n}"), "external_id": f"x{n}"} for n, one in enumerate(buyers(120, late - DAY))],
-    )
+    others = [
+        one | {"order_key": key(f"x{n}"), "external_id": f"x{n}", "customer_key": key(f"y{n}")}
+        for n, one in enumerate(buyers(120, late - DAY))
+    ]
+    sold(warehouse, *others)
     went(run_of(warehouse, {"meta_capi": place}, late))
     assert told(place)["value"] == []
 
