@@ -12,7 +12,7 @@ import typer
 
 from cortex.cli import proving
 from cortex.cli.desk import Client, Desk, To, opened, run_of
-from cortex.cli.shell import Answer, number
+from cortex.cli.shell import Answer, as_day, number
 from cortex.errors import CortexError, PlatformError, PolicyRefusal, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plan(
     dry_run: DryRun = True,  # noqa: ARG001  # it is always one
     out: Out = None,
 ) -> Answer:
-    """Show what would be sent now, and why the rest would not; nothing is sent or written down."""
+    """Show what would be sent now, and why the rest would not. Nothing is sent or written down."""
     with opened(context, client, "plan") as desk:
         return _planned(desk, destination, out)
 
@@ -93,14 +93,14 @@ def _plan_facts(found: Preview, files: list[Path]) -> dict[str, Any]:
 def send(
     context: typer.Context, client: Client, destination: To = "", dry_run: DryRun = False, out: Out = None
 ) -> Answer:
-    """Send what is due and ask what became of what was sent; exit code 1 when more than 5 % is refused."""
+    """Send what is due and ask what became of what was sent. Exit code 1 when more than 5 % is refused."""
     from cortex.cli import running
 
     with opened(context, client, "send") as desk:
         kinds = desk.kinds(destination)
         if dry_run or out:
             return _planned(desk, destination, out)
-    only = ["conversions.queue", "conversions.adjust", *(f"conversions.{kind}" for kind in kinds)]
+    only = ["conversions.queue", "conversions.adjust", "conversions.values", *(f"conversions.{kind}" for kind in kinds)]
     answer = running.run(context, "conversions", [client], only=only, jobs=1)
     desk.shell.command = "conversions send"
     if answer.error is None:
@@ -131,7 +131,7 @@ def try_out(
         str, typer.Option("--test-code", metavar="CODE", help="Of the platform's page of test events.")
     ] = "",
 ) -> Answer:
-    """Tell each destination of one invented sale as a test, and show what it answers."""
+    """Tell each destination of one invented sale, as a test. Shows what it answers."""
     from cortex.steps import ledger, proving
 
     rows, data, failures = [], [], []
@@ -174,7 +174,7 @@ def replay(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, what would be done is shown.")] = False,
 ) -> Answer:
-    """Plan conversions again that were refused, died, or may never have arrived. Shows them; `--yes` does it."""
+    """Plan conversions again that were refused, died or got lost. Shows them; `--yes` does it."""
     from cortex.steps import replay as replays
 
     states = tuple(state or (("unknown",) if delivered else replays.STATES))
@@ -231,7 +231,7 @@ def diff(
     against: Annotated[Path, typer.Option("--against", metavar="FILE", help="Another version of the client file.")],
     destination: To = "",
 ) -> Answer:
-    """Compare what would be sent under the client file with what would be sent under another version of it."""
+    """Compare what two versions of a client file would send. The one in use and another."""
     from cortex import tenant as tenants
     from cortex.steps import preview
 
@@ -265,7 +265,4 @@ def diff(
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text) if text else date(2000, 1, 1)
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
+    return as_day(text) or date(2000, 1, 1)

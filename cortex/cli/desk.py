@@ -57,12 +57,11 @@ class Desk:
 def opened(context: typer.Context, client: str, command: str, *, writes: bool = False) -> Iterator[Desk]:
     """The desk for `cortex conversions <command>`. writes: whether the schema is opened for writing."""
     from cortex import tenant as tenants
-    from cortex.warehouse import Warehouse
 
     shell: Shell = context.obj
     shell.command = f"conversions {command}"
     tenant = tenants.load(shell.workspace, client)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=not writes) as warehouse:
+    with shell.warehouse(tenant.code, writes=writes) as warehouse:
         yield Desk(shell, tenant, run_of(shell, tenant, warehouse))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from cortex.destinations._digests import all_digests
 from cortex.money import amount
 from cortex.records import Clicks, Conversion
 
@@ -18,10 +18,12 @@ MOST_IDENTIFIERS = 10
 """Of one event."""
 CUSTOMER_TYPES = {"new": "NEW", "returning": "RETURNING"}
 HASHED = ("email_address", "phone_number", "given_name", "family_name")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CLICK = re.compile(r"[A-Za-z0-9_-]{10,512}")
-_REGION = re.compile(r"[A-Z]{2}")
-_POSTAL = re.compile(r"[0-9A-Za-z][0-9A-Za-z -]{1,15}")
+_PLAIN = (
+    ("region_code", re.compile(r"[A-Z]{2}")),
+    ("postal_code", re.compile(r"[0-9A-Za-z][0-9A-Za-z -]{1,15}")),
+)
+_KEYS = {*HASHED, *(key for key, _ in _PLAIN)}
 
 
 class Account(Struct, frozen=True, rename="camel", kw_only=True):
@@ -29,13 +31,13 @@ class Account(Struct, frozen=True, rename="camel", kw_only=True):
     account_type: str
 
 
-class Target(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+class Target(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     login_account: Account | UnsetType = UNSET
     operating_account: Account
     product_destination_id: str
 
 
-class Event(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+class Event(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     ad_identifiers: dict[str, str] | UnsetType = UNSET
     conversion_value: Decimal
     currency: str
@@ -46,7 +48,7 @@ class Event(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=Tru
     user_properties: dict[str, str] | UnsetType = UNSET
 
 
-class Ingest(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+class Ingest(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     consent: dict[str, str]
     destinations: list[Target]
     encoding: str
@@ -88,20 +90,17 @@ def event(conversion: Conversion) -> Event:
     """
     click = click_id(conversion.clicks)
     users = user_identifiers(conversion)
-    properties = {
-        name: value
-        for name, value in (
-            ("customerType", CUSTOMER_TYPES.get(conversion.customer_type, "")),
-            ("customerValueBucket", conversion.value_bucket.upper()),
-        )
-        if value
-    }
+    properties = {}
+    if customer := CUSTOMER_TYPES.get(conversion.customer_type):
+        properties["customerType"] = customer
+    if conversion.value_bucket:
+        properties["customerValueBucket"] = conversion.value_bucket.upper()
     return Event(
         ad_identifiers=click or UNSET,
         conversion_value=amount(conversion.value, conversion.currency),
         currency=conversion.currency,
         event_source="WEB",
-        event_timestamp=conversion.occurred_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        event_timestamp=conversion.occurred_at.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z",
         transaction_id=conversion.order_id,
         user_data={"userIdentifiers": users} if users else UNSET,
         user_properties=properties or UNSET,
@@ -140,9 +139,9 @@ def user_identifiers(conversion: Conversion) -> list[dict[str, Any]]:
 def clear_identity(conversion: Conversion) -> bool:
     """Whether something that should be a digest is none, or a plain part is not what it says: the last door."""
     known = conversion.identifiers
-    if not all(_DIGEST.fullmatch(value) for key in HASHED for value in known.get(key, ())):
+    if not all_digests([value for key in HASHED for value in known.get(key, ())]):
         return True
-    plain: Sequence[tuple[str, re.Pattern[str]]] = (("region_code", _REGION), ("postal_code", _POSTAL))
-    if not all(pattern.fullmatch(value) for key, pattern in plain for value in known.get(key, ())):
-        return True
-    return bool(set(known) - {*HASHED, "region_code", "postal_code"})
+    for key, pattern in _PLAIN:
+        if not all(map(pattern.fullmatch, known.get(key, ()))):
+            return True
+    return not known.keys() <= _KEYS

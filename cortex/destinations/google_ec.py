@@ -9,27 +9,37 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 from pydantic import Field, field_validator, model_validator
 
 from cortex import google
-from cortex.destinations import Destination, DestinationSection, _ads_upload, _google_events, _google_reasons
+from cortex.destinations import (
+    Destination,
+    DestinationSection,
+    _ads_upload,
+    _google_diagnostics,
+    _google_events,
+    _google_reasons,
+)
 from cortex.destinations._ads_upload import AdsUpload
 from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
+from cortex.destinations._ready import Encode, Ready, Readying
 from cortex.errors import ConfigError, PlatformError, Transient
 from cortex.google_ads import AdsService
 from cortex.http import Client, Limits
-from cortex.limits import Limit
-from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
+from cortex.limits import UNSHARED, Limit
+from cortex.records import Account, Conversion, Diagnosis, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import Access, PlatformSection, SecretName
 
 PROJECT_AT_ONCE = 8
 """Runs at a time through one Cloud project: requests a minute are counted per project."""
+ADS_PROJECT_AT_ONCE, ADS_CUSTOMER_AT_ONCE = 10, 2
+"""The same for the Ads API, and on one of its accounts; the same numbers for whatever is done there."""
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
 
@@ -51,6 +61,7 @@ class GoogleEc(Destination):
         inherits: ClassVar[Mapping[str, str]] = {
             "customer_id": "ads.google.customer_id",
             "login_customer_id": "ads.google.login_customer_id",
+            "ads_api_url": "ads.google.api_url",
         }
         """Keys that, left out here, are taken from elsewhere in the client file."""
 
@@ -65,6 +76,15 @@ class GoogleEc(Destination):
         login_customer_id: Annotated[
             str | None, Field(description="Manager account the credential belongs to; default: ads.google's")
         ] = None
+
+        ads_api_url: Annotated[
+            str | None, Field(description="Where diagnostics are read, as api_url; default: ads.google's")
+        ] = None
+
+        @field_validator("ads_api_url")
+        @classmethod
+        def _grpc_or_tls(cls, url: str | None) -> str | None:
+            return cls._tls_beyond_loopback(url)
 
         @field_validator("customer_id", "login_customer_id")
         @classmethod
@@ -102,6 +122,7 @@ class GoogleEc(Destination):
     click_ids: ClassVar[tuple[str, ...]] = ("gclid", "gbraid", "wbraid")
     dedup: ClassVar[timedelta | None] = None
     restates: ClassVar[bool] = True
+    diagnoses: ClassVar[bool] = True
 
     def __init__(self, config: PlatformSection, access: Access) -> None:
         super().__init__(config, access)
@@ -124,6 +145,20 @@ class GoogleEc(Destination):
             self.settings.login_customer_id,
             self.settings.api_url,
             self.access.sleep,
+            self.pace,
+        )
+
+    @cached_property
+    def _reader(self) -> AdsService:
+        """For diagnostics where conversions go through the Data Manager."""
+        project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        return AdsService(
+            self.access.secret(google.CREDENTIALS),
+            self.access.vault.find("GOOGLE_DEVELOPER_TOKEN"),
+            self.settings.login_customer_id,
+            self.settings.ads_api_url,
+            self.access.sleep,
+            UNSHARED if self.settings.ads_api_url else self.access.limits.pace(self._ads_limits(project)),
         )
 
     @property
@@ -132,7 +167,16 @@ class GoogleEc(Destination):
 
     def shared(self) -> tuple[Limit, ...]:
         project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        if self.settings.upload == "google_ads":
+            return self._ads_limits(project)
         return (Limit(f"data_manager:project:{project}", "app", at_once=PROJECT_AT_ONCE),)
+
+    def _ads_limits(self, project: str) -> tuple[Limit, ...]:
+        """The budgets `ads.google` calls on too."""
+        return (
+            Limit(f"google_ads:customer:{self.settings.customer_id}", "account", at_once=ADS_CUSTOMER_AT_ONCE),
+            Limit(f"google_ads:project:{project}", "app", at_once=ADS_PROJECT_AT_ONCE),
+        )
 
     def check(self) -> Account:
         """Has one invented event validated (validateOnly): credential, account and action, and nothing is stored."""
@@ -166,10 +210,15 @@ class GoogleEc(Destination):
             return ""
         return "no click id, e-mail, phone or whole address"
 
+    @cached_property
+    def _batches(self) -> Readying:
+        return Readying(self.unfit, self._encode)
+
     def body(self, batch: Sequence[Conversion]) -> bytes:
         now = self.access.clock()
-        fit = [one for one in batch if self.unfit(one, now) is None]
-        return self._ads.body(fit, now) if self._ads else self._encode(fit)
+        if self._ads:
+            return self._ads.body([one for one in batch if self.unfit(one, now) is None], now)
+        return self._batches.show(batch, now)
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         return self._send(batch, validate_only=False)
@@ -194,26 +243,40 @@ class GoogleEc(Destination):
                 return [("*", _refusal_of(refused, "unknown", "ambiguous", request_id))]
         return [("*", _google_reasons.verdict(diagnosis, request_id))]
 
+    def diagnosis(self) -> list[Diagnosis]:
+        """Read through the Ads API, whichever way conversions are sent. A stand-in of the Data Manager has no such API."""
+        here = self.settings
+        if here.upload == "data_manager" and here.api_url is not None and here.ads_api_url is None:
+            return []
+        service = self._service if self._ads else self._reader
+        return _google_diagnostics.read(service, self._operating_account(), here.conversion_action_id)
+
     def _send(self, batch: Sequence[Conversion], *, validate_only: bool) -> list[Receipt]:
         if len(batch) > self.batch:
             raise ValueError(f"Google takes {self.batch} events in one request, not {len(batch)}")
         now = self.access.clock()
-        unfit = [self.unfit(one, now) for one in batch]
-        fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
-        answers = iter(self._deliver(fit, now, validate_only=validate_only))
-        return [why or next(answers) for why in unfit]
-
-    def _deliver(self, fit: Sequence[Conversion], now: datetime, *, validate_only: bool) -> list[Receipt]:
-        if not fit:
-            return []
         if self._ads:
-            return self._ads.send(fit, now, validate_only=validate_only)
+            unfit = [self.unfit(one, now) for one in batch]
+            fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
+            answers = iter(self._ads.send(fit, now, validate_only=validate_only) if fit else [])
+            return [why or next(answers) for why in unfit]
+        encode = partial(self._encode, validate_only=validate_only)
+        ready = Readying(self.unfit, encode).take(batch, now) if validate_only else self._batches.take(batch, now)
+        answers = iter(self._deliver(ready, encode, validate_only=validate_only))
+        return [why or next(answers) for why in ready.unfit]
+
+    def _deliver(self, ready: Ready, encode: Encode, *, validate_only: bool) -> list[Receipt]:
+        if not ready.fit:
+            return []
         try:
             client = self._client()
         except Transient as failure:  # Google's token server, before anything was said
-            return [told("retry", "transient", failure.code, failure.message)] * len(fit)
+            return [told("retry", "transient", failure.code, failure.message)] * len(ready.fit)
         with client:
-            return deliver(fit, lambda group: self._post(client, group, validate_only=validate_only))
+            return deliver(
+                ready.fit,
+                lambda group: self._post(client, ready.body_of(group, encode), len(group), validate_only=validate_only),
+            )
 
     def _encode(self, group: Sequence[Conversion], *, validate_only: bool = False) -> bytes:
         to = _google_events.target(
@@ -264,14 +327,12 @@ class GoogleEc(Destination):
             return told("rejected", "data", "thin_identity", f"Nothing to match the buyer by: {missing}.")
         return _ads_upload.unfit(one, now) if self.settings.upload == "google_ads" else None
 
-    def _post(self, client: Client, group: Sequence[Conversion], *, validate_only: bool) -> Receipt | Refusal:
+    def _post(self, client: Client, body: bytes, size: int, *, validate_only: bool) -> Receipt | Refusal:
         """One request. Whatever leaves Google's decision open is unknown; the transaction id makes a repeat harmless."""
         try:
-            ingested = client.post(
-                "/v1/events:ingest", self._encode(group, validate_only=validate_only), decode=_INGESTED.decode
-            ).value
+            ingested = client.post("/v1/events:ingest", body, decode=_INGESTED.decode).value
         except _google_reasons.RequestRefused as refused:
-            return _refused(refused, len(group))
+            return _refused(refused, size)
         except (PlatformError, Transient) as failure:
             return undecided(failure)
         if validate_only:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events
+from cortex.clock import local_day
+from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events, _meta_quality
 from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
+from cortex.destinations._ready import Ready, Readying
 from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
 from cortex.limits import Limit, app_of
-from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
+from cortex.records import Account, Conversion, Diagnosis, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import SecretName
 
@@ -80,6 +83,7 @@ class MetaCapi(Destination):
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
     predicts: ClassVar[bool] = True
+    diagnoses: ClassVar[bool] = True
 
     def shared(self) -> tuple[Limit, ...]:
         secret = self.access.vault.find("META_APP_SECRET")
@@ -104,19 +108,30 @@ class MetaCapi(Destination):
     def missing(self, conversion: Conversion) -> str:
         return _meta_events.thin(conversion)
 
+    @cached_property
+    def _batches(self) -> Readying:
+        return Readying(self.unfit, self._encode)
+
     def body(self, batch: Sequence[Conversion]) -> bytes:
-        now = self.access.clock()
-        return self._encode([one for one in batch if self.unfit(one, now) is None])
+        return self._batches.show(batch, self.access.clock())
 
     def send(self, batch: Sequence[Conversion]) -> list[Receipt]:
         if len(batch) > self.batch:
             raise ValueError(f"Meta takes {self.batch} events in one request, not {len(batch)}")
-        now = self.access.clock()
-        unfit = [self.unfit(one, now) for one in batch]
-        fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
+        ready = self._batches.take(batch, self.access.clock())
         with self._client() as client:
-            answers = iter(deliver(fit, lambda group: self._post(client, group)) if fit else [])
-        return [why or next(answers) for why in unfit]
+            answers = iter(deliver(ready.fit, partial(self._post, client, ready)) if ready.fit else [])
+        return [why or next(answers) for why in ready.unfit]
+
+    def diagnosis(self) -> list[Diagnosis]:
+        """Match quality of the dataset's web events of the last 48 hours (Meta: Dataset Quality API)."""
+        with self._client() as client:
+            told = client.get(
+                f"/{VERSION}/dataset_quality",
+                {"dataset_id": self.settings.pixel_id, "fields": _meta_quality.FIELDS},
+                decode=_meta_quality.decode,
+            ).value
+        return _meta_quality.diagnoses(told, local_day(self.access.clock(), self.access.timezone))
 
     def _encode(self, group: Sequence[Conversion]) -> bytes:
         events = [_meta_events.event(one, self.settings.action_source) for one in group]
@@ -135,7 +150,7 @@ class MetaCapi(Destination):
 
     def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Meta is known to refuse, found here: one such event would cost the whole batch."""
-        if one.action != "purchase":
+        if one.action in {"restate", "retract"}:
             return told(
                 "rejected", "data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told."
             )
@@ -155,11 +170,11 @@ class MetaCapi(Destination):
             return told("rejected", "data", "thin_identity", f"Too little to match the buyer by: {thin}.")
         return None
 
-    def _post(self, client: Client, group: Sequence[Conversion]) -> Receipt | Refusal:
+    def _post(self, client: Client, ready: Ready, group: Sequence[Conversion]) -> Receipt | Refusal:
         """One request. Whatever leaves Meta's decision open is unknown: it is never resent blindly."""
         path = f"/{VERSION}/{self.settings.pixel_id}/events"
         try:
-            taken = client.post(path, self._encode(group), decode=_TAKEN.decode).value
+            taken = client.post(path, ready.body_of(group, self._encode), decode=_TAKEN.decode).value
         except _meta_errors.RowsRefused as refused:
             return Refusal(
                 Receipt(

@@ -50,6 +50,16 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "The platform did not use all {count} conversions of request {request}.",
         "La plataforma no usó todas las {count} conversiones de la solicitud {request}.",
     ),
+    "CTX-6112": (
+        "{destination} conta {good} conversões de {first} a {last} ({pending} em processamento); o registro diz {ours}.",
+        "{destination} counts {good} conversions from {first} to {last} ({pending} pending); the ledger says {ours}.",
+        "{destination} cuenta {good} conversiones del {first} al {last} ({pending} en proceso); el registro dice {ours}.",
+    ),
+    "CTX-6113": (
+        "O diagnóstico de {destination} não pode ser lido com esta credencial ({why}). As conversões chegam mesmo assim.",
+        "The diagnostics of {destination} may not be read with this credential ({why}). Conversions arrive all the same.",
+        "El diagnóstico de {destination} no se puede leer con esta credencial ({why}). Las conversiones llegan igual.",
+    ),
     "CTX-6105": (
         "{count} pedidos ({value}) têm item sem custo: enviados pela receita, não pela margem.",
         "{count} orders ({value}) have a line without a cost: told at revenue, not margin.",

@@ -119,7 +119,15 @@ def serve(
     if google:
         from cortex.sandbox.google_ads import GoogleAdsStandIn
 
-        ads = GoogleAdsStandIn(market, oauth, clock=present, received=received, faults=failing, rate_scale=rate_scale)
+        ads = GoogleAdsStandIn(
+            market,
+            oauth,
+            clock=present,
+            received=received,
+            faults=failing,
+            rate_scale=rate_scale,
+            uploaded=data_manager.uploads,
+        )
         try:
             grpc_url = f"grpc://{host}:{ads.start(host, grpc_port)}"
         except OSError:

@@ -96,6 +96,8 @@ class MetaAccount:
     currency: str
     timezone: str
     days: list[AdDay] = field(default_factory=list)
+    may_manage: bool = True
+    """The token's system user may manage the dataset, not only send to it."""
 
 
 @dataclass

@@ -287,6 +287,7 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Any:
         fbc=clicks.fbc,
         fbp=clicks.fbp,
         ttclid=clicks.ttclid,
+        ttp=clicks.ttp,
         ga_client_id=clicks.ga_client_id,
         event_url=order.event_url,
         consent_state=consent.state,
@@ -318,6 +319,7 @@ def _item_rows(order: Order, at: str) -> list[Any]:
             total=line.total,
             unit_cost=line.unit_cost,
             sale_fee=line.sale_fee,
+            manufacturing_days=line.manufacturing_days,
         )
         for line in order.lines
     ]

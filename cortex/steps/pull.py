@@ -16,7 +16,7 @@ from cortex.errors import QualityGate
 from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import currencies, erasing, keeping, landing, sealing
+from cortex.steps import currencies, erasing, keeping, landing, saving, sealing
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -83,6 +83,7 @@ def orders(run: Run) -> Outcome:
             gone = {row.order_key for row in landed.erased}
             identifiers = [row for row in sealing.seal(run, batch) if row["order_key"] not in gone]
             done += run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
+            saving.orders(run, stream, changes, landed.raw)
             total += len(landed.orders)
             value += sum([row.paid for row in landed.orders], Decimal(0))
             newest = max([row.updated_at for row in landed.orders] + ([newest] if newest else []))

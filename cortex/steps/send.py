@@ -119,24 +119,34 @@ class Sending:
                 _give_back(run, claimed, failure)
             raise
         crash.point("sent")
-        outcomes = []
-        for row, one, receipt in zip(claimed, made, receipts, strict=True):
+        outcomes = list(self._outcomes(claimed, receipts, sent_at, run.now()))
+        for row, one in zip(outcomes, made, strict=True):
+            self.fates[row["state"]] += 1
+            if row["state"] in rules.DELIVERED and one.action != "value":
+                self.value += one.value
+        run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
+
+    def _outcomes(
+        self, claimed: Sequence[dict[str, Any]], receipts: Sequence[Receipt], sent_at: datetime, heard_at: datetime
+    ) -> Iterator[dict[str, Any]]:
+        """What is written down of each row. Of a batch nearly all hear the same: what that means is found out once."""
+        known: dict[Any, dict[str, Any]] = {}
+        for row, receipt in zip(claimed, receipts, strict=True):
             # Of a delivery nobody answered the first call's time counts: the platform's deduplication began with it.
             first = row["sent_at"] if row["was"] == "unknown" and row["sent_at"] else sent_at
-            outcome = rules.after(
-                receipt,
-                attempts=row["attempts"],
-                now=sent_at,
-                was=row["was"],
-                sent_at=first,
-                dedup=self.destination.dedup,
-            )
-            outcomes.append(_row(run, row, outcome, receipt, sent_at=first))
-            if outcome.state in rules.DELIVERED:
-                self.value += one.value
-            self._note(receipt)
-        run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
-        self.fates.update(row["state"] for row in outcomes)
+            alike = (receipt, row["attempts"], row["was"], first)
+            if alike not in known:
+                outcome = rules.after(
+                    receipt,
+                    attempts=row["attempts"],
+                    now=sent_at,
+                    was=row["was"],
+                    sent_at=first,
+                    dedup=self.destination.dedup,
+                )
+                known[alike] = _said(self.run, outcome, receipt, sent_at=first, heard_at=heard_at)
+                self._note(receipt)
+            yield {"outbox_key": row["outbox_key"], "claim_id": row["claim_id"], **known[alike]}
 
     def _note(self, receipt: Receipt) -> None:
         """Stop after this batch when its class says the next one would hear the same."""
@@ -165,15 +175,16 @@ def _leave_word(run: Run, kind: str, error_class: str, words: str) -> None:
         )
 
 
-def _row(run: Run, row: dict[str, Any], outcome: rules.Outcome, receipt: Receipt, *, sent_at: Any) -> dict[str, Any]:
+def _said(
+    run: Run, outcome: rules.Outcome, receipt: Receipt, *, sent_at: datetime | None, heard_at: datetime
+) -> dict[str, Any]:
+    """The columns an outcome is written down in: one time for a whole batch, so that it is one statement."""
     return {
-        "outbox_key": row["outbox_key"],
-        "claim_id": row["claim_id"],
         "state": outcome.state,
         "reason": "",
         # Of what was not taken there is no sending to remember: the next one is the first.
         "sent_at": None if outcome.state == "planned" else sent_at,
-        "settled_at": run.now() if outcome.settled else None,
+        "settled_at": heard_at if outcome.settled else None,
         "next_attempt_at": outcome.next_attempt_at,
         "run_id": run.run_id,
         **rules.told(receipt),
@@ -272,7 +283,8 @@ def settle(run: Run, kind: str, destination: Destination) -> Counter[str]:
                 sent_at=row["sent_at"],
                 dedup=destination.dedup,
             )
-            outcomes.append(_row(run, row, outcome, receipt, sent_at=row["sent_at"]))
+            said = _said(run, outcome, receipt, sent_at=row["sent_at"], heard_at=now)
+            outcomes.append({"outbox_key": row["outbox_key"], "claim_id": row["claim_id"], **said})
             fates[outcome.state] += 1
         run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
         _compare(run, kind, request_id, len(rows), list(told.values()))

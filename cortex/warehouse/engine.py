@@ -21,6 +21,7 @@ from cortex import crash
 from cortex.errors import DatabaseError
 from cortex.secrets import private_folder
 from cortex.warehouse.failures import mapped
+from cortex.warehouse.packets import QuickConnection
 from cortex.warehouse.streaming import StreamingConnection
 
 CODE = re.compile(r"[a-z][a-z0-9_]{1,30}")
@@ -120,6 +121,8 @@ def connect(place: Place, *, read_only: bool = False, streams: bool = False) -> 
     engine = _mysql(url, (*SESSION, "SET SESSION TRANSACTION READ ONLY") if read_only else SESSION)
     if streams:
         _let_stream(engine)
+    else:
+        _read_quickly(engine)
     return engine
 
 
@@ -166,6 +169,12 @@ def _mysql(url: URL, session: Sequence[str] = SESSION) -> Engine:
                 cursor.execute(statement)
 
     return engine
+
+
+def _read_quickly(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, positional: Any, named: dict[str, Any]) -> QuickConnection:
+        return QuickConnection(*positional, **named)
 
 
 def _let_stream(engine: Engine) -> None:

@@ -105,7 +105,7 @@ def claim(warehouse: Warehouse, destination: str, limit: int, claim_id: str, now
         if not found:
             break
         taken |= warehouse.atomically(lambda tx, found=found: _take(tx, found, claim_id, now))  # type: ignore[misc]
-    return _held(warehouse, taken)
+    return _held(warehouse, destination, claim_id, taken)
 
 
 def _due(warehouse: Warehouse, destination: str, limit: int, now: datetime) -> dict[str, str]:
@@ -144,7 +144,8 @@ _HELD = """
            COALESCE(i.identifiers, '') AS identifiers
     FROM conversion_outbox o
     LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
-    WHERE o.outbox_key IN :keys
+    WHERE o.destination = :destination AND o.state = 'claimed' AND o.claim_id = :claim_id
+    ORDER BY o.occurred_at, o.outbox_key
 """
 
 
@@ -160,10 +161,11 @@ def _take(tx: Transaction, found: Mapping[str, str], claim_id: str, now: datetim
     return taken
 
 
-def _held(warehouse: Warehouse, taken: Mapping[str, str]) -> list[dict[str, Any]]:
-    held = [row for part in conditions.parts({"keys": list(taken)}) for row in warehouse.rows(_HELD, keys=part["keys"])]
-    held.sort(key=lambda row: (row["occurred_at"], row["outbox_key"]))
-    return [row | {"was": taken[row["outbox_key"]]} for row in held]
+def _held(warehouse: Warehouse, destination: str, claim_id: str, taken: Mapping[str, str]) -> list[dict[str, Any]]:
+    if not taken:
+        return []
+    held = warehouse.rows(_HELD, destination=destination, claim_id=claim_id)
+    return [row | {"was": taken[row["outbox_key"]]} for row in held if row["outbox_key"] in taken]
 
 
 def sending(tx: Transaction, keys: Sequence[str], claim_id: str, at: datetime, payload_sha256: str) -> int:
@@ -191,8 +193,7 @@ def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
     while it is UNDERWAY under the same claim; recording the same outcome twice is no loss.
     """
     lost: list[str] = []
-    for said, group in _alike(outcomes):
-        claims = {row["outbox_key"]: row["claim_id"] for row in group}
+    for said, claims in _alike(outcomes):
         written = 0
         for claim_id in sorted(set(claims.values())):
             keys = [key for key, held in claims.items() if held == claim_id]
@@ -211,13 +212,14 @@ def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
     return lost
 
 
-def _alike(outcomes: Sequence[Row]) -> list[tuple[Row, list[Row]]]:
-    """Outcomes that say the same, together: of a batch nearly always all, so that they are one statement."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+def _alike(outcomes: Sequence[Row]) -> list[tuple[Row, dict[str, str]]]:
+    """What is said, and of which claim of which keys: of a batch nearly always all say the same, in one statement."""
+    groups: dict[tuple[Any, ...], dict[str, str]] = {}
     for outcome in outcomes:
-        said = {name: value for name, value in outcome.items() if name not in {"outbox_key", "claim_id"}}
-        groups.setdefault(tuple(sorted(said.items(), key=lambda item: item[0])), []).append(outcome)
-    return [(dict(said), group) for said, group in groups.items()]
+        said = dict(outcome)
+        key, claim_id = said.pop("outbox_key"), said.pop("claim_id")
+        groups.setdefault(tuple(said.items()), {})[key] = claim_id
+    return [(dict(said), claims) for said, claims in groups.items()]
 
 
 def stale(warehouse: Warehouse, destination: str, older_than: datetime) -> list[dict[str, Any]]:

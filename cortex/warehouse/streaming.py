@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pymysql.connections import Connection, LoadLocalPacketWrapper, MySQLResult
+from pymysql.connections import LoadLocalPacketWrapper
 from pymysql.err import OperationalError
+
+from cortex.warehouse.packets import QuickConnection, QuickResult
 
 OFFER = "cortex-rows"
 """The file name in our statements: there is no such file."""
@@ -27,8 +29,8 @@ NULL = "\\N"
 """An absent value in a stream."""
 
 
-class StreamingConnection(Connection):  # type: ignore[misc]
-    """A PyMySQL connection that may answer a LOAD DATA LOCAL of ours, and cannot read a file."""
+class StreamingConnection(QuickConnection):
+    """A connection that may answer a LOAD DATA LOCAL of ours, and cannot read a file."""
 
     streams = False
     """Whether the server takes LOAD DATA LOCAL. Asked when the connection is made."""
@@ -45,22 +47,12 @@ class StreamingConnection(Connection):  # type: ignore[misc]
         finally:
             self._offered = None
 
-    def _read_query_result(self, unbuffered: bool = False) -> int:
-        """As PyMySQL's own, with a result that serves memory in the place of one that opens files."""
-        self._result = None
-        result = _Result(self)
-        if unbuffered:
-            result.init_unbuffered_query()
-        else:
-            result.read()
-        self._result = result
-        if result.server_status is not None:
-            self.server_status = result.server_status
-        rows: int = result.affected_rows
-        return rows
+    def _new_result(self) -> _Result:
+        """A result that serves memory in the place of one that opens files."""
+        return _Result(self)
 
 
-class _Result(MySQLResult):  # type: ignore[misc]
+class _Result(QuickResult):
     def _read_load_local_packet(self, first_packet: Any) -> None:
         connection: StreamingConnection = self.connection
         content, connection._offered = connection._offered, None
