@@ -1,4 +1,4 @@
-"""Orders of one shop into one MariaDB: Cortex, dlt, a per-row ORM merge, and the floor of ready files, in one run."""
+"""Orders of one shop into one MariaDB: Cortex, its loader alone, dlt, a per-row ORM merge, and the floor of ready files, in one run."""
 
 from __future__ import annotations
 
