@@ -67,7 +67,7 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
 class Touch(Struct, frozen=True, kw_only=True, gc=False):
     """One visit, with how it came. `order_id` is set when the source ties it to an order (the store, GA4)."""
 
-    origin: Literal["order", "kit", "ga4"]
+    origin: Literal["order", "kit", "ga4", "ga4_bigquery"]
     occurred_at: datetime | None = None
     """None when the source knows only the day."""
     day: date | None = None
@@ -83,6 +83,25 @@ class Touch(Struct, frozen=True, kw_only=True, gc=False):
     clicks: Clicks = field(default_factory=Clicks)
     landing_page: str = ""
     """Path only: the query string may hold anything, so it never travels."""
+
+
+class WalkedStep(Struct, frozen=True):
+    """One visit of a path: how it came. `click` is the name of the click id it carried, never the id."""
+
+    source: str
+    medium: str
+    channel_group: str
+    click: str
+
+
+class Walked(Struct, frozen=True):
+    """Journeys that ended on a day after the same visits, oldest first: how many, and how many of them in an order."""
+
+    origin: Literal["ga4_bigquery"]
+    day: date
+    steps: tuple[WalkedStep, ...]
+    journeys: int
+    orders: int
 
 
 class Line(Struct, frozen=True, kw_only=True, gc=False):

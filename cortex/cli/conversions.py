@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -50,11 +49,8 @@ def _planned(desk: Desk, destination: str, out: Path | None) -> Answer:
     from cortex.steps import preview
 
     found = [preview.preview(desk.run, kind) for kind in desk.kinds(destination)]
-    desk.shell.table(
-        ["destination", "to send", "value", "waits", "held", "why"],
-        [row for each in found for row in _plan_rows(desk, each)],
-        right=("to send", "value", "waits", "held"),
-    )
+    for each in found:
+        _show_plan(desk, each)
     data = []
     for each in found:
         files = preview.write_bodies(desk.run, each, out) if out else []
@@ -66,16 +62,17 @@ def _planned(desk: Desk, destination: str, out: Path | None) -> Answer:
     return Answer(client=desk.tenant.code, data=data, next=[f"cortex conversions send {desk.tenant.code}"])
 
 
-def _plan_rows(desk: Desk, found: Preview) -> Iterator[list[str]]:
-    held = found.held or [{"count": 0, "reason": "—"}]
-    for at, row in enumerate(held):
-        first = [
-            found.kind,
-            number(len(found.rows), desk.lang),
-            desk.money(found.value),
-            number(found.later, desk.lang),
-        ]
-        yield [*(first if at == 0 else [""] * 4), number(row["count"], desk.lang), row["reason"]]
+def _show_plan(desk: Desk, found: Preview) -> None:
+    count = number(len(found.rows), desk.lang)
+    waits = f" · {number(found.later, desk.lang)} not due yet" if found.later else ""
+    desk.shell.show(f"{found.kind} · {count} to send, worth {desk.money(found.value)}{waits}")
+    rows = [
+        [desk.why(row["reason"]), number(row["count"], desk.lang), desk.money(row["value"])]
+        for row in sorted(found.held, key=lambda row: -row["count"])
+    ]
+    if rows:
+        desk.shell.table(["not sent, because", "count", "value"], rows, right=("count", "value"))
+    desk.shell.show()
 
 
 def _plan_facts(found: Preview, files: list[Path]) -> dict[str, Any]:
@@ -152,7 +149,9 @@ def try_out(
             data.append({"destination": kind, "ok": good, **facts})
             if not good:
                 failures.append(PlatformError("CTX-6109", f"{kind} answered the test with {receipt.state}: {said}"))
-    desk.shell.table(["", "destination", "answer", "in its words"], rows)
+    desk.shell.table(["", "destination", "answer"], [row[:3] for row in rows])
+    for _, kind, _, words in rows:
+        desk.shell.show(f"{kind}: {words}")
     error = max(failures, key=lambda failure: failure.exit_code, default=None)
     if error:
         desk.shell.complain(error)
@@ -214,6 +213,9 @@ def _show_replay(desk: Desk, found: Any) -> None:
         [*at, number(len(values), desk.lang), desk.money(sum(values, Decimal(0)))]
         for at, values in sorted(groups.items())
     ]
+    if not rows:
+        desk.shell.show("nothing was refused, died or is in doubt")
+        return
     desk.shell.table(
         ["destination", "state", "class", "code", "verdict", "count", "value"], rows, right=("count", "value")
     )

@@ -39,7 +39,7 @@ def _show_standing(desk: Desk, each: Standing) -> None:
     sent = f"last sent {each.last_sent:%Y-%m-%d %H:%M} UTC" if each.last_sent else "nothing sent yet"
     desk.shell.show(f"{each.kind} · accuracy {_percent(each.accuracy, desk.lang)} of {each.paid} paid orders · {sent}")
     rows = [
-        [row["action"], row["state"], row["reason"] or "—", number(row["n"], desk.lang), desk.money(row["value"])]
+        [row["action"], row["state"], desk.why(row["reason"]), number(row["n"], desk.lang), desk.money(row["value"])]
         for row in each.fates
     ]
     desk.shell.table(["action", "state", "why", "count", "value"], rows, right=("count", "value"))
@@ -57,6 +57,9 @@ def _show_platform(desk: Desk, each: Standing) -> None:
             [row["part"], *(number(int(row[name] or 0), lang) for name in COUNTS), row["status"] or "—"]
             for row in found.parts
         ]
+        if not rows:
+            desk.shell.show("  it lists nothing of these days")
+            return
         desk.shell.table(["by", "used", "dropped", "pending", "verdict"], rows, right=("used", "dropped", "pending"))
         for row in found.parts:
             if row["said"]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cortex import plugins
 from cortex.clock import day_start
 from cortex.run import Outcome, Run, Step
+from cortex.steps import walked
 from cortex.warehouse import tables
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def judge(warehouse: Warehouse, paid: pl.DataFrame, *, window_days: int) -> Judg
         window_days=window_days,
         known=warehouse.frame(KNOWN),
     )
-    keys, journeys = building.journeys(points)
+    keys, journeys = building.journeys(points, walked.market(warehouse))
     return Judged(paid, points, keys, journeys)
 
 
@@ -182,6 +183,8 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     share = 100.0 * len(judged.keys) / len(keys) if keys else 0.0
     chosen = judged.method("data_driven")
     by = f", data_driven is {chosen}" if "data_driven" in models else ""
+    market = judged.journeys.market
+    walked_in = int(market.conversions.sum() + market.nulls.sum()) if market is not None else 0
     return Outcome(
         written,
         f"{len(keys)} orders, {len(judged.points)} touches, {share:.0f} % attributed{by}",
@@ -191,6 +194,7 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
             "attributed_orders": len(judged.keys),
             "models": list(models),
             "data_driven": chosen,
+            "market_journeys": walked_in,
         },
     )
 

@@ -16,7 +16,7 @@ from cortex.errors import QualityGate
 from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import currencies, erasing, keeping, landing, saving, sealing
+from cortex.steps import currencies, erasing, keeping, landing, saving, sealing, walked
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -54,7 +54,7 @@ def ads(tenant: Tenant) -> Iterator[Step]:
 
 
 def traffic(tenant: Tenant) -> Iterator[Step]:
-    """Sessions and touches, one step per enabled source."""
+    """Touches, sessions and journeys by path, one step per enabled source."""
     for kind in tenant.traffic:
         yield Step(f"traffic.{kind}", partial(visits, kind=kind), reads=True)
 
@@ -266,37 +266,56 @@ def _campaign_row(row: AdSpend, run: Run) -> landing.Row:
 
 
 def visits(run: Run, kind: str) -> Outcome:
-    """Sessions by source and the touch each order is credited with, replaced by window."""
+    """What a source offers, replaced by window: touches of orders, sessions by source, journeys by path."""
     source = run.adapter("traffic", kind, Traffic, run.tenant.traffic[kind])
     stream = f"traffic.{kind}"
     window = _reread(run, stream, source.restates, source.history)
     if window is None:
         return _forgotten(run, kind, stream, source.history)
-    sessions = list(source.sessions(window))
+    sessions: list[Sessions] | None = list(source.sessions(window)) if hasattr(source, "sessions") else None
     gone = erasing.order_refs(run.warehouse)
     told = (erasing.without_ids(touch) if touch.order_id in gone else touch for touch in source.touches(window))
     rows = (landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in told)
     touches = {row.touch_key: row for row in rows}
+    paths = walked.rows(source.journeys(window)) if hasattr(source, "journeys") else None
     exchanged = currencies.Exchanged(currencies.rates(run))
-    session_rows = [_session_row(row, exchanged) for row in sessions]
+    session_rows = [_session_row(row, exchanged) for row in sessions or ()]
 
-    raw = keeping.raw_ga4(sessions, run_id=run.run_id, at=run.now())
+    raw = keeping.raw_ga4(sessions or (), run_id=run.run_id, at=run.now())
 
     def write(tx: Transaction) -> None:
         days = (window.since, window.until)
-        tx.upsert(tables.raw_ga4, raw, quiet=("fetched_at", "run_id"))
-        tx.replace(tables.fct_sessions, {"day": days}, session_rows)
+        # What a source does not tell of is another's, and stays as that one told it.
+        if sessions is not None:
+            tx.upsert(tables.raw_ga4, raw, quiet=("fetched_at", "run_id"))
+            tx.replace(tables.fct_sessions, {"day": days}, session_rows)
+        if paths is not None:
+            tx.replace(tables.agg_paths, {"origin": kind, "day": days}, paths)
         tx.replace(tables.stg_touches, {"origin": kind, "day": days}, list(touches.values()))
         _move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
     run.notices += exchanged.notices(stream)
-    count = sum(row.sessions for row in sessions)
+    seen, facts = _seen(sessions, len({row.order_ref for row in touches.values()}), paths)
     return Outcome(
-        len(sessions) + len(touches),
-        f"{count} sessions, {len(touches)} orders seen",
-        {"sessions": count, "touches": len(touches), "window": str(window)},
+        len(sessions or ()) + len(touches) + len(paths or ()),
+        seen,
+        {**facts, "touches": len(touches), "window": str(window)},
     )
+
+
+def _seen(sessions: list[Sessions] | None, orders: int, paths: list[landing.Row] | None) -> tuple[str, dict[str, int]]:
+    """What was told, in a line and in figures; what the source does not offer is in neither."""
+    said, facts = [], {}
+    if sessions is not None:
+        facts["sessions"] = sum(row.sessions for row in sessions)
+        said.append(f"{facts['sessions']} sessions")
+    said.append(f"{orders} orders seen")
+    if paths is not None:
+        facts["journeys"] = sum(row["journeys"] for row in paths)
+        facts["ordered"] = sum(row["orders"] for row in paths)
+        said.append(f"{facts['journeys']} journeys, {facts['ordered']} of them with an order")
+    return ", ".join(said), facts
 
 
 def _session_row(row: Sessions, exchanged: currencies.Exchanged) -> landing.Row:

@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -13,10 +14,9 @@ import cortex
 from cortex.clock import Window
 from cortex.errors import ConfigError
 from cortex.run import Run
-from cortex.steps.landing import Row
 
 
-def orders(run: Run, stream: str, window: Window, rows: Sequence[Row]) -> None:
+def orders(run: Run, stream: str, window: Window, rows: Sequence[Any]) -> None:
     """One file for a batch of rows of raw_ecommerce_orders, in the folder `--save-raw` names; nothing without one.
 
     The payloads are those the warehouse keeps: personal fields are redacted, and erased people's orders are not among
@@ -38,7 +38,7 @@ def orders(run: Run, stream: str, window: Window, rows: Sequence[Row]) -> None:
         "personal_fields": "redacted",
         "cortex": cortex.__version__,
     }
-    said = [msgspec.Raw(row["payload"].encode()) for row in rows]
+    said = [msgspec.Raw(row.payload.encode()) for row in rows]
     name = f"{run.tenant.code}-orders-{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}.json"
     _write(run.save_raw / name, msgspec.json.encode({"metadata": metadata, "orders": said}))
 

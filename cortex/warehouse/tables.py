@@ -668,7 +668,7 @@ stg_touches = table(
     "stg_touches",
     "Touches as each source tells them, before they are merged into journeys. Replaced by window.",
     key("touch_key", digest(), "SHA-256 of the touch."),
-    col("origin", text(8), "order, kit, ga4."),
+    col("origin", text(16), "order, kit, ga4, ga4_bigquery."),
     col("order_ref", text(64), "Order id or number as the source writes it.", **ORDER),
     col("day", Date(), "Local day."),
     opt("occurred_at", Instant(), "When, if known."),
@@ -688,7 +688,7 @@ stg_touches = table(
     col("landing_page", text(512), "Path."),
     Index("ix_stg_touches_order", "order_ref"),
     Index("ix_stg_touches_day", "origin", "day"),
-    source="store, ga4, tracking kit",
+    source="store, ga4, ga4_bigquery, tracking kit",
 )
 fct_touchpoints = table(
     "fct_touchpoints",
@@ -727,6 +727,16 @@ fct_attribution = table(
     Index("ix_fct_attribution_day", "model", "order_date"),
     Index("ix_fct_attribution_date", "order_date"),
     source="computed",
+)
+agg_paths = table(
+    "agg_paths",
+    "Journeys by the channels they went through, those that led to no order too: counts, nobody's own. Replaced by window.",
+    key("origin", text(16), "Which source told of them."),
+    key("day", Date(), "Local day of the last visit."),
+    key("path", text(400), "Channels joined by ' > ', oldest first; the last 20 visits."),
+    col("journeys", BigInteger(), "Journeys that ended so, with or without an order."),
+    col("orders", BigInteger(), "Those that ended in an order."),
+    source="ga4_bigquery",
 )
 agg_daily_sales = table(
     "agg_daily_sales",

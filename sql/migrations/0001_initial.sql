@@ -361,7 +361,7 @@ CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
-  origin VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   day DATE NOT NULL,
   occurred_at DATETIME(6),
@@ -419,6 +419,15 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
 );
 CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
 CREATE INDEX ix_fct_attribution_date ON fct_attribution (order_date);
+
+CREATE TABLE IF NOT EXISTS agg_paths (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  path VARCHAR(400) COLLATE utf8mb4_bin NOT NULL,
+  journeys BIGINT NOT NULL,
+  orders BIGINT NOT NULL,
+  PRIMARY KEY (origin, day, path)
+);
 
 CREATE TABLE IF NOT EXISTS agg_daily_sales (
   day DATE NOT NULL,
