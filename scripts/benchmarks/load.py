@@ -1,4 +1,4 @@
-"""Orders of one shop into one MariaDB: Cortex, dlt, a per-row ORM merge, and the floor of ready files, in one run."""
+"""Orders of one shop into one MariaDB: Cortex, its loader alone, dlt, a per-row ORM merge, and the floor of ready files, in one run."""
 
 from __future__ import annotations
 
@@ -83,17 +83,20 @@ def memory(orders: int) -> None:
 
 
 def compare(orders: int, dlt_orders: int, orm_orders: int) -> None:
-    print(f"{'':28} {'orders':>8} {'orders/s':>9} {'CPU µs/order: client':>21} {'and server':>10} {'peak MB':>8}")
+    print(f"{'':30} {'orders':>8} {'orders/s':>9} {'CPU µs/order: client':>21} {'and server':>10} {'peak MB':>8}")
     with shop(orders) as url:
         first, again = measure(
             "cortex_load.py", url, SINCE, DAYS, "--passes", "2", show="Cortex", second="Cortex, same window again"
         )
         (floor,) = measure("floor_load.py", url, SINCE, DAYS, show="floor: ready files")
+        three = measure("three_load.py", url, str(orders), show="Cortex's loader, three tables")[0]
         dlt = with_dlt(url, dlt_orders)
         orm = measure("orm_load.py", url, str(orm_orders), show="per-row ORM merge")[0] if orm_orders else None
     print()
     verdict("orders/s against dlt", dlt and first.rate / dlt.rate, 5.0, "x")
     verdict("orders/s against a per-row ORM merge", orm and first.rate / orm.rate, 30.0, "x")
+    verdict("loader alone: orders/s against dlt", dlt and three.rate / dlt.rate, 5.0, "x")
+    verdict("loader alone: orders/s against the ORM", orm and three.rate / orm.rate, 30.0, "x")
     if first.both and dlt and dlt.both:
         print(f"CPU of client and server an order, against dlt: {dlt.both / first.both:.2f}x less")
     verdict("share of the floor", 100 * first.rate / floor.rate, 60.0, " %")
@@ -147,7 +150,7 @@ def measure(
         if name:
             both = "" if one.both is None else f"{one.both:,.0f}"
             print(
-                f"{name:28} {one.orders:>8,} {one.rate:>9,.0f} {one.micros:>21,.0f} {both:>10} {one.rss:>8,.0f}",
+                f"{name:30} {one.orders:>8,} {one.rate:>9,.0f} {one.micros:>21,.0f} {both:>10} {one.rss:>8,.0f}",
                 flush=True,
             )
     return passes

@@ -60,7 +60,8 @@ def test_a_record_is_whole_and_of_its_table(warehouse: Warehouse):
     with warehouse.transaction() as tx:
         with pytest.raises(ValueError, match="has no column"):
             tx.upsert("fct_order_items", [Order(**whole)])
-        for mixed in ([Order(**whole), order(2)], [order(2), Order(**whole)]):
+        line = Item(**row(tables.fct_order_items, order_key=key(1), line=1, quantity=1))
+        for mixed in ([Order(**whole), order(2)], [order(2), Order(**whole)], [Order(**whole), line]):
             with pytest.raises(ValueError, match="differ in their columns"):
                 tx.upsert("fct_orders", mixed)
         assert tx.upsert("fct_orders", [Order(**whole)]) == Loaded(1, 0, 0)
