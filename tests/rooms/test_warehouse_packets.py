@@ -15,7 +15,9 @@ from cortex.warehouse.packets import QuickConnection
 
 SERVER = os.environ.get("CORTEX_TEST_MYSQL_URL", "")
 DIGITS = "(" + " UNION ALL ".join(f"SELECT {n} AS n" for n in range(10)) + ")"
-THOUSANDS = f"(SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS seq FROM {DIGITS} a, {DIGITS} b, {DIGITS} c, {DIGITS} d)"
+THOUSANDS = (
+    f"(SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS seq FROM {DIGITS} a, {DIGITS} b, {DIGITS} c, {DIGITS} d)"
+)
 needs_server = pytest.mark.skipif(not SERVER, reason="needs CORTEX_TEST_MYSQL_URL")
 
 
@@ -62,7 +64,9 @@ def test_every_kind_of_value_is_as_pymysql_reads_it(connections: tuple[Connectio
 
 
 @needs_server
-def test_a_value_of_more_than_one_packet(connections: tuple[Connection, QuickConnection], monkeypatch: pytest.MonkeyPatch):
+def test_a_value_of_more_than_one_packet(
+    connections: tuple[Connection, QuickConnection], monkeypatch: pytest.MonkeyPatch
+):
     _, ours = connections
     size = packets.WHOLE + 5
     (row,), count, _ = told(ours, f"SELECT REPEAT('x', {size}), 'end'")  # type: ignore[misc]
