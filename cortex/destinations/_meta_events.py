@@ -109,7 +109,9 @@ def _money(value: Decimal | None, currency: str) -> Decimal | UnsetType:
 def user_data(conversion: Conversion) -> dict[str, Any]:
     """Match keys: digests as lists; click and browser ids, IP and user agent plain and untouched."""
     known = conversion.identifiers
-    found: dict[str, Any] = dict(known) if all(known.values()) else {key: digests for key, digests in known.items() if digests}
+    found: dict[str, Any] = (
+        dict(known) if all(known.values()) else {key: digests for key, digests in known.items() if digests}
+    )
     if address := ip_address(conversion.ip):
         found["client_ip_address"] = address
     if agent := conversion.user_agent.strip():

@@ -62,7 +62,9 @@ def _bind_type(value: Any) -> TypeEngine[Any] | None:
 def rows(connection: Connection, query: Query, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The result as dictionaries of typed Python values."""
     names, fetched, types = _fetch(connection, query, params)
-    columns = [_column(types.get(name), column) for name, column in zip(names, zip(*fetched, strict=True), strict=False)]
+    columns = [
+        _column(types.get(name), column) for name, column in zip(names, zip(*fetched, strict=True), strict=False)
+    ]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 

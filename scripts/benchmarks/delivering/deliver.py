@@ -154,7 +154,8 @@ def buyer(order: str) -> Person:
 
 
 def with_sdk(buyers: list[Person], sink: str) -> Callable[[list[Any]], object]:
-    """Posts conversions through the vendor's classes, with every field our destination tells but the one they lack (customer_segmentation)."""
+    """Posts conversions through the vendor's classes: every field our destination tells but one they lack
+    (customer_segmentation)."""
     from facebook_business.adobjects.serverside.action_source import ActionSource
     from facebook_business.adobjects.serverside.content import Content
     from facebook_business.adobjects.serverside.custom_data import CustomData
