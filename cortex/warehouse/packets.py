@@ -31,6 +31,8 @@ AT_ONCE = 1000
 class QuickConnection(Connection):  # type: ignore[misc]
     """A PyMySQL connection that gives the same results for less work."""
 
+    _next_seq_id: int
+
     def _read_query_result(self, unbuffered: bool = False) -> int:
         """As PyMySQL's own, with a result of ours."""
         self._result = None
@@ -71,6 +73,9 @@ class QuickConnection(Connection):  # type: ignore[misc]
 class QuickResult(MySQLResult):  # type: ignore[misc]
     """A result whose rows are read at once and quickly; rows asked for one by one are PyMySQL's business."""
 
+    connection: Any
+    """None once everything is read, as in PyMySQL: the two refer to each other."""
+
     def _read_rowdata_packet(self) -> None:
         connection = self.connection
         converts = [_convert(encoding, converter) for encoding, converter in self.converters]
@@ -82,7 +87,7 @@ class QuickResult(MySQLResult):  # type: ignore[misc]
                 rows += _python(raw, converts)
                 raw = []
         last = MysqlPacket(row, connection.encoding)
-        self.connection = None  # as in PyMySQL: the two refer to each other
+        self.connection = None
         if last.is_error_packet():
             last.raise_for_error()
         self._check_packet_is_eof(last)
@@ -119,7 +124,7 @@ def _python(raw: Sequence[Sequence[bytes | None]], converts: Sequence[Convert]) 
             known = iter(convert([value for value in sent if value is not None]))
             columns.append([None if value is None else next(known) for value in sent])
         else:
-            columns.append(convert(sent))  # type: ignore[arg-type]
+            columns.append(convert(sent))
     return zip(*columns, strict=True)
 
 
