@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -11,6 +12,8 @@ def main() -> None:
 
         sys.stdout.write(f"cortex {__version__}\n")
         return
+    # polars' allocator keeps freed memory for good unless told before it is loaded; runs are long, their frames short.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
     from cortex.cli.app import main as run
 
     sys.exit(run(sys.argv[1:]))

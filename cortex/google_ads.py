@@ -113,12 +113,21 @@ class AdsService:
             return self._stream(customer_id, query, renew=True)
         raise failure
 
-    def call(self, service: str, method: str, request: Any, timeout: float, *, renew: bool = False) -> Any:
+    def call(self, service: str, method: str, request: Any, timeout: float) -> Any:
         """One unary call, made once: `request` is the method's own message, the answer a plain protobuf.
 
         Raises CallRefused with the faults Google names, Throttled, CredentialError, or Transient; the latter's `sent`
         is true when Google may have acted.
         """
+        return persist(
+            lambda: self._once(service, method, request, timeout),
+            LIMITS,
+            attempts=1,
+            pace=self._pace,
+            sleep=self._sleep,
+        )
+
+    def _once(self, service: str, method: str, request: Any, timeout: float, *, renew: bool = False) -> Any:
         import grpc
         from google.ads.googleads.errors import GoogleAdsException
         from google.api_core.exceptions import GoogleAPICallError
@@ -136,7 +145,7 @@ class AdsService:
         except (GoogleAPICallError, grpc.RpcError) as refusal:
             failure = _judge_call(refusal)
         if isinstance(failure, CredentialError) and failure.code == "CTX-4201" and not renew:
-            return self.call(service, method, request, timeout, renew=True)
+            return self._once(service, method, request, timeout, renew=True)
         if isinstance(failure, Transient) and not isinstance(failure, Throttled):
             failure.sent = True
         raise failure

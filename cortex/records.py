@@ -57,6 +57,8 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
     fbp: str = ""
     fbclid: str = ""
     ttclid: str = ""
+    ttp: str = ""
+    """TikTok's id of the browser, from its pixel's own cookie `_ttp`."""
     msclkid: str = ""
     ga_client_id: str = ""
     """GA4's id of the browser, `1234567890.1700000000`, from its own cookie."""
@@ -65,7 +67,7 @@ class Clicks(Struct, frozen=True, kw_only=True, gc=False):
 class Touch(Struct, frozen=True, kw_only=True, gc=False):
     """One visit, with how it came. `order_id` is set when the source ties it to an order (the store, GA4)."""
 
-    origin: Literal["order", "kit", "ga4"]
+    origin: Literal["order", "kit", "ga4", "ga4_bigquery"]
     occurred_at: datetime | None = None
     """None when the source knows only the day."""
     day: date | None = None
@@ -81,6 +83,25 @@ class Touch(Struct, frozen=True, kw_only=True, gc=False):
     clicks: Clicks = field(default_factory=Clicks)
     landing_page: str = ""
     """Path only: the query string may hold anything, so it never travels."""
+
+
+class WalkedStep(Struct, frozen=True):
+    """One visit of a path: how it came. `click` is the name of the click id it carried, never the id."""
+
+    source: str
+    medium: str
+    channel_group: str
+    click: str
+
+
+class Walked(Struct, frozen=True):
+    """Journeys that ended on a day after the same visits, oldest first: how many, and how many of them in an order."""
+
+    origin: Literal["ga4_bigquery"]
+    day: date
+    steps: tuple[WalkedStep, ...]
+    journeys: int
+    orders: int
 
 
 class Line(Struct, frozen=True, kw_only=True, gc=False):
@@ -102,6 +123,8 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     unit_cost: Decimal | None = None
     sale_fee: Decimal | None = None
     """What the marketplace keeps of the line, where it tells."""
+    manufacturing_days: int | None = None
+    """Days to make it before it is sent, where the shop tells."""
 
 
 class Payment(Struct, frozen=True, kw_only=True, gc=False):
@@ -190,11 +213,29 @@ class Product(Struct, frozen=True, kw_only=True):
     sku: str = ""
     name: str = ""
     category: str = ""
+    category_level_2: str = ""
+    category_level_3: str = ""
     brand: str = ""
+    size: str = ""
+    """Of all variants, with commas; so is the colour."""
+    color: str = ""
+    gender: str = ""
+    condition: str = ""
+    supplier_country: str = ""
+    weight_kg: Decimal | None = None
+    launched: date | None = None
+    """Local day the shop first listed it."""
     price: Decimal = Decimal(0)
     compare_at_price: Decimal = Decimal(0)
+    competitor_rank: int | None = None
+    """Place among sellers of the same product, 1 the cheapest, where a marketplace tells; so is the position."""
+    price_position: str = ""
     cost: Decimal | None = None
     stock: int | None = None
+    reserved: int = 0
+    """Units of `stock` promised to buyers already, where the shop tells."""
+    reorder_point: int | None = None
+    warehouse: str = ""
     currency: str = "BRL"
     updated_at: datetime | None = None
 
@@ -295,6 +336,23 @@ class Account(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """What a platform says of the conversions it was sent on one of its days, in its own counts."""
+
+    part: str
+    """What of it: the way in (Google's upload client), the event (Meta)."""
+    day: date
+    succeeded: int | None = None
+    failed: int | None = None
+    pending: int | None = None
+    """None where the platform tells no counts."""
+    status: str = ""
+    score: Decimal | None = None
+    """Match quality, 0 to 10, as the platform sees it."""
+    said: str = ""
+    """Its own words: errors and how often, match keys and how many events carry them."""
+
+
 class Notice(Struct, frozen=True, kw_only=True):
     """Something a reader of the numbers must know: a cap, a truncation, sampling, an expired window. Stored and shown."""
 
@@ -366,7 +424,10 @@ class Conversion(Struct, frozen=True, kw_only=True):
     """Outbox key; receipts are returned in the order of the batch."""
     event_id: str
     """The same id the browser's pixel used, so that the platform keeps one of the two."""
-    action: Literal["purchase", "restate", "retract"] = "purchase"
+    action: Literal["purchase", "restate", "retract", "value"] = "purchase"
+    """value: the value predicted for the buyer of a purchase the platform has."""
+    original_id: str = ""
+    """Of a value: the event id of that purchase."""
     order_id: str
     occurred_at: datetime
     value: Decimal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cortex import plugins
@@ -54,6 +55,8 @@ class Run:
     notices: list[Notice] = field(default_factory=list)
     quarantined: list[BadRecord] = field(default_factory=list)
     limits: Keeper = UNSHARED
+    save_raw: Path | None = None
+    """Folder that also receives the orders as they were read, without what is personal in them."""
     progress: Callable[[int], None] = lambda _rows: None
     """Told how many rows a step has handled so far."""
 

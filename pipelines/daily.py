@@ -1,6 +1,6 @@
 """Every night: what the shop, the ads and GA4 changed, who earned it, what buyers are worth, conversions sent back."""
 
-from cortex.steps import adjust, credit, pull, quality, queue, refresh, send, value
+from cortex.steps import adjust, credit, diagnose, pull, quality, queue, refresh, send, value, values
 
 steps = (
     pull.store,
@@ -13,6 +13,8 @@ steps = (
     refresh.sales,
     queue.conversions,
     adjust.conversions,
+    values.conversions,
     send.conversions,
+    diagnose.conversions,
     quality.checks,
 )

@@ -1,6 +1,6 @@
 """Every hour: today's orders and spend so far, and the conversions they bring."""
 
-from cortex.steps import adjust, credit, pull, queue, refresh, send, value
+from cortex.steps import adjust, credit, pull, queue, refresh, send, value, values
 
 reread = "none"
 lookback = False
@@ -12,5 +12,6 @@ steps = (
     refresh.sales,
     queue.conversions,
     adjust.conversions,
+    values.conversions,
     send.conversions,
 )

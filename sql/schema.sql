@@ -138,6 +138,14 @@ CREATE TABLE IF NOT EXISTS dim_channels (
   PRIMARY KEY (channel)
 );
 
+CREATE TABLE IF NOT EXISTS dim_states (
+  country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  region VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (country, state)
+);
+
 CREATE TABLE IF NOT EXISTS dim_segments (
   segment VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   behaviour VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -180,8 +188,18 @@ CREATE TABLE IF NOT EXISTS dim_products (
   sku VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  category_level_2 VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  category_level_3 VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   brand VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  size VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  color VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  gender VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_condition VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  supplier_country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  weight_kg NUMERIC(18, 3),
+  launch_date DATE,
   current_price NUMERIC(18, 2),
+  original_price NUMERIC(18, 2),
   cost_price NUMERIC(18, 2),
   stock INTEGER,
   abc_class VARCHAR(1) COLLATE utf8mb4_bin,
@@ -231,6 +249,9 @@ CREATE TABLE IF NOT EXISTS price_history (
   day DATE NOT NULL,
   price NUMERIC(18, 2) NOT NULL,
   full_price NUMERIC(18, 2) NOT NULL,
+  discount NUMERIC(18, 6),
+  competitor_rank INTEGER,
+  price_position VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (platform, product_id, day)
 );
@@ -238,9 +259,14 @@ CREATE TABLE IF NOT EXISTS price_history (
 CREATE TABLE IF NOT EXISTS fct_inventory (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  warehouse VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   day DATE NOT NULL,
   stock INTEGER NOT NULL,
-  PRIMARY KEY (platform, product_id, day)
+  reserved INTEGER NOT NULL,
+  available INTEGER NOT NULL,
+  reorder_point INTEGER NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
 
@@ -310,6 +336,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ttp VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
@@ -343,6 +370,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
   sale_fee NUMERIC(18, 2),
+  manufacturing_days SMALLINT,
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -495,7 +523,7 @@ CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
-  origin VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   day DATE NOT NULL,
   occurred_at DATETIME(6),
@@ -553,6 +581,15 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
 );
 CREATE INDEX ix_fct_attribution_date ON fct_attribution (order_date);
 CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
+
+CREATE TABLE IF NOT EXISTS agg_paths (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  path VARCHAR(400) COLLATE utf8mb4_bin NOT NULL,
+  journeys BIGINT NOT NULL,
+  orders BIGINT NOT NULL,
+  PRIMARY KEY (origin, day, path)
+);
 
 CREATE TABLE IF NOT EXISTS agg_daily_sales (
   day DATE NOT NULL,
@@ -759,6 +796,21 @@ CREATE TABLE IF NOT EXISTS conversion_identifiers (
   PRIMARY KEY (order_key, destination)
 );
 
+CREATE TABLE IF NOT EXISTS conversion_diagnostics (
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  succeeded BIGINT,
+  failed BIGINT,
+  pending BIGINT,
+  status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score NUMERIC(18, 2),
+  said VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  read_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (destination, part, day)
+);
+
 CREATE TABLE IF NOT EXISTS conversion_outbox (
   outbox_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -870,15 +922,35 @@ SELECT
     l.external_id AS external_id,
     l.title AS title,
     COALESCE(p.category, '') AS category,
+    COALESCE(p.category_level_2, '') AS category_2,
+    COALESCE(p.category_level_3, '') AS category_3,
+    COALESCE(p.brand, '') AS brand,
+    COALESCE(p.size, '') AS size,
+    COALESCE(p.color, '') AS color,
+    COALESCE(p.gender, '') AS gender,
+    COALESCE(p.product_condition, '') AS product_condition,
+    COALESCE(p.supplier_country, '') AS supplier_country,
+    p.weight_kg AS weight_kg,
+    p.launch_date AS launch_date,
+    r.rating AS rating,
+    COALESCE(r.reviews, 0) AS reviews,
     COALESCE(p.abc_class, '') AS abc_class,
     l.is_active AS is_active,
     l.currency AS currency,
     l.price AS price,
     h.full_price AS full_price,
     CASE WHEN h.full_price > 0 THEN ROUND(1.0 - 1.0 * h.price / h.full_price, 6) END AS discount,
+    p.cost_price AS cost_price,
+    CASE WHEN l.price > 0 THEN ROUND(1.0 - 1.0 * p.cost_price / l.price, 6) END AS margin,
+    h.competitor_rank AS competitor_rank,
+    COALESCE(h.price_position, '') AS price_position,
     h.day AS price_since,
     COALESCE(c.prices, 0) AS prices,
     s.stock AS stock,
+    s.available AS available,
+    s.reserved AS reserved,
+    s.reorder_point AS reorder_point,
+    CASE WHEN s.available <= s.reorder_point THEN 1 ELSE 0 END AS is_low_stock,
     s.day AS stock_day
 FROM channel_products l
 LEFT JOIN dim_products p ON p.platform = l.channel AND p.product_id = l.product_id
@@ -887,9 +959,24 @@ LEFT JOIN (
 ) c ON c.platform = l.channel AND c.product_id = l.product_id
 LEFT JOIN price_history h ON h.platform = c.platform AND h.product_id = c.product_id AND h.day = c.last_day
 LEFT JOIN (
-    SELECT platform, product_id, MAX(day) AS last_day FROM fct_inventory GROUP BY platform, product_id
-) k ON k.platform = l.channel AND k.product_id = l.product_id
-LEFT JOIN fct_inventory s ON s.platform = k.platform AND s.product_id = k.product_id AND s.day = k.last_day;
+    SELECT
+        i.platform, i.product_id, i.day, SUM(i.stock) AS stock, SUM(i.available) AS available,
+        SUM(i.reserved) AS reserved, SUM(i.reorder_point) AS reorder_point
+    FROM fct_inventory i
+    JOIN (
+        SELECT platform, product_id, MAX(day) AS last_day FROM fct_inventory GROUP BY platform, product_id
+    ) k ON k.platform = i.platform AND k.product_id = i.product_id AND k.last_day = i.day
+    GROUP BY i.platform, i.product_id, i.day
+) s ON s.platform = l.channel AND s.product_id = l.product_id
+LEFT JOIN (
+    SELECT t.platform, t.product_id, ROUND(AVG(1.0 * t.score), 6) AS rating, COUNT(*) AS reviews
+    FROM (
+        SELECT DISTINCT v.order_key, v.review_id, v.score, i.platform, i.product_id
+        FROM fct_reviews v
+        JOIN fct_order_items i ON i.order_key = v.order_key
+    ) t
+    GROUP BY t.platform, t.product_id
+) r ON r.platform = l.channel AND r.product_id = l.product_id;
 
 CREATE VIEW rpt_categories AS
 SELECT
@@ -990,7 +1077,7 @@ SELECT
 FROM conversion_outbox a
 JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
 LEFT JOIN fct_orders o ON o.order_key = a.order_key
-WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+WHERE a.action IN ('restate', 'retract') AND a.reason <> 'superseded'
 GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency;
 
 CREATE VIEW rpt_conversion_delivery AS
@@ -1384,12 +1471,15 @@ SELECT
     o.paid_date AS day,
     o.country AS country,
     COALESCE(g.state, o.state) AS state,
+    COALESCE(MAX(s.name), '') AS state_name,
+    COALESCE(MAX(s.region), '') AS region,
     COALESCE(g.city, o.city) AS city,
     COUNT(*) AS orders,
     SUM(o.paid) AS revenue,
     SUM(o.shipping) AS shipping
 FROM fct_orders o
 LEFT JOIN dim_geolocation g ON g.country = o.country AND g.postal_prefix = o.postal_prefix
+LEFT JOIN dim_states s ON s.country = o.country AND s.state = COALESCE(g.state, o.state)
 WHERE o.is_paid = 1 AND o.paid_date IS NOT NULL
 GROUP BY o.paid_date, o.country, COALESCE(g.state, o.state), COALESCE(g.city, o.city);
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from cortex.attribution import Journeys
+from cortex.attribution import Journeys, Paths
 from cortex.attribution._channels import PLATFORM_OF, channel_of
 
 AT_ONCE = 200_000
 """Touches up to which everything is joined at once; above, a sixteenth of the buyers at a time: bounds the memory."""
 MOST_ORDERS = 100
 """Orders of one buyer above which it is nobody's history: a reseller, a till in a shop, a placeholder address."""
+SAME_VISIT = timedelta(minutes=30)
+"""Two sources that saw a visit begin within this time saw the same one: GA4 ends a session after as long."""
+RANK = {"kit": 0, "order": 1, "ga4": 2, "ga4_bigquery": 2}
+KEYS = ["order_key", "touch_key"]
 TAGS = ("source", "medium", "channel_group", "gclid", "braid", "fbclid", "ttclid", "msclkid")
 
 
@@ -87,19 +94,42 @@ def _points(
     )  # fmt: skip
 
 
-def journeys(points: pl.DataFrame) -> tuple[list[str], Journeys]:
-    """Order keys and their Journeys from `touchpoints` output (sorted by order_key, position)."""
+def journeys(points: pl.DataFrame, walked: pl.DataFrame | None = None) -> tuple[list[str], Journeys]:
+    """Order keys and their Journeys from `touchpoints` output (sorted by order_key, position).
+
+    walked: path (channels joined by " > ", oldest first), journeys, orders: the market these orders are part of, as a
+    source saw it that tells of journeys without an order too. None or no rows: the orders are all that is known.
+    """
     if points.is_empty():
         nothing = np.zeros(0)
         return [], Journeys(np.zeros(1, dtype=np.int64), nothing.astype(np.int64), nothing.astype(bool), nothing)
     lengths = points.group_by("order_key", maintain_order=True).len()
-    names = points["channel"].unique().sort()
-    codes = points["channel"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
+    steps = None if walked is None or walked.is_empty() else walked["path"].str.split(" > ")
+    met = points["channel"] if steps is None else pl.concat([points["channel"], steps.explode()])
+    names = met.unique().sort()
+    width = np.min_scalar_type(len(names))
+
+    def numbered(channels: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.integer[Any]]]:
+        codes = channels.replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
+        return codes.to_numpy().astype(width)
+
+    market = None
+    if walked is not None and steps is not None:
+        orders = walked["orders"].to_numpy()
+        market = Paths(
+            offsets=np.concatenate([[0], steps.list.len().cast(pl.Int64).to_numpy().cumsum()]),
+            channel=numbered(steps.explode()),
+            conversions=orders,
+            value=orders,
+            nulls=walked["journeys"].to_numpy() - orders,
+            is_direct=(names == "direct").to_numpy(),
+        )
     return lengths["order_key"].to_list(), Journeys(
         offsets=np.concatenate([[0], lengths["len"].cast(pl.Int64).to_numpy().cumsum()]),
-        channel=codes.to_numpy().astype(np.min_scalar_type(len(names))),
+        channel=numbered(points["channel"]),
         is_direct=points["is_direct"].to_numpy() == 1,
         hours_before=points["hours_before"].to_numpy(),
+        market=market,
     )
 
 
@@ -173,12 +203,13 @@ def _named(touches: pl.DataFrame) -> pl.DataFrame:
 
 def _told_once(touches: pl.DataFrame) -> pl.DataFrame:
     """Each visit once. The shop's own word wins; GA4 speaks where the shop saw nothing or only a direct visit.
+    Where GA4's export tells an order's whole journey, what others told of those visits goes (`_seen_whole`).
 
     GA4 names the session of the purchase, which is the shop's last visit seen by another eye: counting both would
     double it.
     """
-    rank = pl.col("origin").replace_strict({"kit": 0, "order": 1, "ga4": 2}, return_dtype=pl.Int64)
-    ranked = touches.with_columns(origin_rank=rank)
+    rank = pl.col("origin").replace_strict(RANK, return_dtype=pl.Int64)
+    ranked = _seen_whole(touches.with_columns(origin_rank=rank))
     # The kit's cookie tells of the first visit with every order of its buyer: once is enough.
     own = (
         ranked.filter(pl.col("origin") != "ga4")
@@ -201,6 +232,37 @@ def _told_once(touches: pl.DataFrame) -> pl.DataFrame:
     unseen = silent.filter(pl.col("channel") != "direct")
     quiet = silent.filter(pl.col("channel") == "direct").join(own.select("order_key"), on="order_key", how="anti")
     return pl.concat([kept, unseen, quiet], how="diagonal_relaxed")
+
+
+def _seen_whole(touches: pl.DataFrame) -> pl.DataFrame:
+    """Touches without those that tell once more of a visit which GA4's export tells of.
+
+    The last visit before an order is the same for everybody: the export's, unless it was direct there and the shop knows
+    where it came from. Earlier ones are the same when the export has one within SAME_VISIT.
+    """
+    export = pl.col("origin") == "ga4_bigquery"
+    whole, others = touches.filter(export), touches.filter(~export)
+    if whole.is_empty():
+        return touches
+    told = whole.filter("is_own")
+    own = others.filter("is_own").join(told.select("order_key").unique(), on="order_key", how="semi")
+    by_time = ("order_key", "occurred_at", "origin_rank", "touch_key")
+    last, ended = (
+        some.sort(by_time).unique("order_key", keep="last", maintain_order=True)
+        for some in (own.filter(pl.col("origin") != "ga4"), told)
+    )
+    better = last.filter(pl.col("channel") != "direct").join(
+        ended.filter(pl.col("channel") == "direct").select("order_key", worse="touch_key"), on="order_key"
+    )
+    near = others.join(whole.select("order_key", seen="occurred_at"), on="order_key").filter(
+        (pl.col("occurred_at") - pl.col("seen")).abs() <= SAME_VISIT
+    )
+    # GA4's own report names one visit of the order, whatever its time: the export has it.
+    repeated = pl.concat([last.select(KEYS), near.select(KEYS), own.filter(pl.col("origin") == "ga4").select(KEYS)])
+    gone = pl.concat(
+        [repeated.join(better, on=KEYS, how="anti"), better.select("order_key", touch_key="worse")]
+    ).unique()
+    return touches.join(gone, on=KEYS, how="anti")
 
 
 def _resolved(touches: pl.DataFrame, clicks: pl.DataFrame, campaigns: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cortex.cli import valuing
-from cortex.cli.shell import Answer, Shell, number
+from cortex.cli.shell import Answer, Shell, as_day, number
 from cortex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def paths(
         Path, typer.Argument(metavar="FILE.csv", help="path;total_conversions;total_conversion_value;total_null")
     ],
 ) -> Answer:
-    """Attribution of a path table, without a client: every model side by side."""
+    """Attribute a path table, without a client. Every model side by side."""
     from cortex import plugins
     from cortex.attribution import _table, data_driven, method, totals_of
 
@@ -104,7 +104,7 @@ def transactions(
     top: Annotated[int, typer.Option("--top", help="Buyers listed, most valuable first; 0 for all.")] = 20,
     validate: Annotated[bool, typer.Option("--validate", help="Also hide the last quarter and predict it.")] = False,
 ) -> Answer:
-    """Customer value of a file of purchases, without a client: parameters, their errors, predictions."""
+    """Value the customers of a file, without a client. Parameters, their errors, predictions."""
     from cortex.customers import _transactions, prediction
 
     shell: Shell = context.obj
@@ -118,10 +118,7 @@ def transactions(
 def _last(purchases: pl.DataFrame, until: str) -> date:
     """The last day observed: as asked for, else that of the last purchase."""
     days = purchases["day"]
-    try:
-        last = date.fromisoformat(until) if until else days.max()
-    except ValueError:
-        raise UsageError("CTX-1018", f"{until!r} is not a day.", fix="Write it as 2026-11-19.") from None
+    last = as_day(until) or days.max()
     if not isinstance(last, date) or not (days <= last).any():
         raise UsageError("CTX-1041", f"There are no purchases up to {until or 'today'}.", fix="Use a later day.")
     return last

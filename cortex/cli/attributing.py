@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import shutil
 from collections.abc import Sequence
-from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortex.cli.period import shown
 from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import UsageError
 
@@ -58,10 +58,10 @@ def attribution(
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
     chart: Annotated[Path | None, typer.Option("--chart", metavar="FILE.html|.svg", help="Also draw it.")] = None,
 ) -> Answer:
-    """Who earned the revenue: credit by channel or campaign, ROAS and CAC on all and on new customers, MER, POAS."""
+    """Who earned the revenue, by channel or campaign. ROAS and CAC on all and on new customers, MER, POAS."""
     from cortex import tenant as tenants
+    from cortex.reports import insights
     from cortex.steps import performance
-    from cortex.warehouse import Warehouse
 
     shell: Shell = context.obj
     tenant = tenants.load(shell.workspace, client)
@@ -70,9 +70,9 @@ def attribution(
     if not 1 <= reach <= LONGEST:
         raise UsageError("CTX-7002", f"--window {reach} is out of range.", fix=f"Use 1 to {LONGEST} days.")
     if chart is not None:
-        _check_chart(chart)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=True) as warehouse:
-        period = _period(warehouse, days, since, last)
+        insights.check(chart)
+    with shell.warehouse(tenant.code) as warehouse:
+        period = shown(warehouse, days, since, last)
         found = performance.gather(warehouse, tenant, period, models=models, window_days=reach)
     lang = shell.lang or tenant.lang
     _headline(shell, tenant, found, period, reach, models)
@@ -86,7 +86,7 @@ def attribution(
     for warning in warnings:
         shell.say(f"! {warning['message']}")
     if chart is not None:
-        _draw(shell, chart, found, models, lang)
+        _draw(shell, tenant, chart, found, models, lang)
     return Answer(client=tenant.code, data=_facts(found, period, reach, models, chart), warnings=warnings)
 
 
@@ -104,27 +104,6 @@ def _models(tenant: Tenant, asked: Sequence[str] | None, *, compare: bool) -> tu
     if asked:
         return tuple(dict.fromkeys(asked))
     return tuple(known) if compare else tenant.analytics.models[:1]
-
-
-def _period(warehouse: Any, days: int, since: str, last: str) -> Window:
-    from cortex.clock import Window
-    from cortex.runner.plan import LONGEST as MOST
-    from cortex.steps import reporting
-
-    end = _day(last) or reporting.last_day(warehouse)
-    if not 1 <= days <= MOST:
-        raise UsageError("CTX-1008", f"--days {days} is out of range.", fix=f"Use 1 to {MOST}.")
-    begin = _day(since) or end - timedelta(days=days - 1)
-    if begin > end:
-        raise UsageError("CTX-1027", f"The period {begin} to {end} is empty.")
-    return Window(begin, end + timedelta(days=1))
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
 
 
 def _headline(
@@ -259,26 +238,15 @@ def _footer(shell: Shell, tenant: Tenant, found: Performance, lang: str) -> None
     )
 
 
-def _check_chart(file: Path) -> None:
-    from cortex.reports import page
-
-    if file.suffix.lower() not in {".html", ".svg"}:
-        raise UsageError("CTX-7003", f"--chart {file.name} is neither .html nor .svg.", fix="--chart attribution.html")
-    page.check_extra()
-
-
-def _draw(shell: Shell, file: Path, found: Performance, models: Sequence[str], lang: str) -> None:
-    from cortex.reports import charts
+def _draw(shell: Shell, tenant: Tenant, file: Path, found: Performance, models: Sequence[str], lang: str) -> None:
+    from cortex.reports import charts, insights
 
     revenue: dict[str, dict[str, float]] = {}
     for row in found.channels.iter_rows(named=True):
         revenue.setdefault(row["channel"], {})[row["model"]] = row["revenue"] / 100
     order = sorted(revenue, key=lambda channel: (-max(revenue[channel].values()), channel))
     drawing = charts.by_model({channel: revenue[channel] for channel in order}, models, lang)
-    if file.suffix.lower() == ".html":
-        drawing = charts.alone(drawing, lang)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(drawing, encoding="utf-8")
+    insights.write(file, drawing, title=f"{tenant.name} · {', '.join(models)}", lang=lang)
     shell.say(str(file))
 
 

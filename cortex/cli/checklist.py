@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli.shell import Answer, Shell
+from cortex.cli.shell import Answer, Shell, as_day
 from cortex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def checklist(
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who ticks, or who does it.")] = "",
     on: Annotated[str, typer.Option("--on", metavar="YYYY-MM-DD", help="Day it was done, or is due.")] = "",
 ) -> Answer:
-    """The four-week onboarding of a client: owners, dates, evidence.
+    """The four-week onboarding of a client. Owners, dates, evidence.
 
     What a run, doctor or a test proves ticks itself; the rest is ticked by --tick ITEM.
     """
@@ -53,7 +53,7 @@ def checklist(
     lang = shell.lang or tenant.lang
     if asked:
         _known(asked[0])
-        changes = _changes(tenant, tick, assign, _who(by), _day(on))
+        changes = _changes(tenant, tick, assign, _who(by), as_day(on))
         milestones.write(shell.database, shell.workspace, tenant.code, asked[0], changes)
     states = milestones.standing(tenant, shell.workspace, shell.database)
     streak = milestones.streak(shell.database, shell.workspace, tenant.code)
@@ -106,13 +106,6 @@ def _who(name: str) -> str:
     if len(name) > LONGEST or not name.isprintable():
         raise UsageError("CTX-3407", f"--by takes one line of at most {LONGEST} characters.", fix="--by ana")
     return name.strip()
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
 
 
 def _today(tenant: Tenant) -> date:

@@ -66,7 +66,7 @@ def init(
 def validate(
     context: typer.Context, clients: Annotated[list[str] | None, typer.Argument(metavar="CLIENT")] = None
 ) -> Answer:
-    """Every problem of client files at once; all files when none is named."""
+    """Show every problem of client files at once. All files when none is named."""
     from cortex import tenant
 
     shell: Shell = context.obj

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from cortex.cli import proving
 from cortex.cli.desk import Client, Desk, To, opened, run_of
-from cortex.cli.shell import Answer, number
+from cortex.cli.shell import Answer, as_day, number
 from cortex.errors import CortexError, PlatformError, PolicyRefusal, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def plan(
     dry_run: DryRun = True,  # noqa: ARG001  # it is always one
     out: Out = None,
 ) -> Answer:
-    """Show what would be sent now, and why the rest would not; nothing is sent or written down."""
+    """Show what would be sent now, and why the rest would not. Nothing is sent or written down."""
     with opened(context, client, "plan") as desk:
         return _planned(desk, destination, out)
 
@@ -50,11 +49,8 @@ def _planned(desk: Desk, destination: str, out: Path | None) -> Answer:
     from cortex.steps import preview
 
     found = [preview.preview(desk.run, kind) for kind in desk.kinds(destination)]
-    desk.shell.table(
-        ["destination", "to send", "value", "waits", "held", "why"],
-        [row for each in found for row in _plan_rows(desk, each)],
-        right=("to send", "value", "waits", "held"),
-    )
+    for each in found:
+        _show_plan(desk, each)
     data = []
     for each in found:
         files = preview.write_bodies(desk.run, each, out) if out else []
@@ -66,16 +62,17 @@ def _planned(desk: Desk, destination: str, out: Path | None) -> Answer:
     return Answer(client=desk.tenant.code, data=data, next=[f"cortex conversions send {desk.tenant.code}"])
 
 
-def _plan_rows(desk: Desk, found: Preview) -> Iterator[list[str]]:
-    held = found.held or [{"count": 0, "reason": "—"}]
-    for at, row in enumerate(held):
-        first = [
-            found.kind,
-            number(len(found.rows), desk.lang),
-            desk.money(found.value),
-            number(found.later, desk.lang),
-        ]
-        yield [*(first if at == 0 else [""] * 4), number(row["count"], desk.lang), row["reason"]]
+def _show_plan(desk: Desk, found: Preview) -> None:
+    count = number(len(found.rows), desk.lang)
+    waits = f" · {number(found.later, desk.lang)} not due yet" if found.later else ""
+    desk.shell.show(f"{found.kind} · {count} to send, worth {desk.money(found.value)}{waits}")
+    rows = [
+        [desk.why(row["reason"]), number(row["count"], desk.lang), desk.money(row["value"])]
+        for row in sorted(found.held, key=lambda row: -row["count"])
+    ]
+    if rows:
+        desk.shell.table(["not sent, because", "count", "value"], rows, right=("count", "value"))
+    desk.shell.show()
 
 
 def _plan_facts(found: Preview, files: list[Path]) -> dict[str, Any]:
@@ -93,14 +90,14 @@ def _plan_facts(found: Preview, files: list[Path]) -> dict[str, Any]:
 def send(
     context: typer.Context, client: Client, destination: To = "", dry_run: DryRun = False, out: Out = None
 ) -> Answer:
-    """Send what is due and ask what became of what was sent; exit code 1 when more than 5 % is refused."""
+    """Send what is due and ask what became of what was sent. Exit code 1 when more than 5 % is refused."""
     from cortex.cli import running
 
     with opened(context, client, "send") as desk:
         kinds = desk.kinds(destination)
         if dry_run or out:
             return _planned(desk, destination, out)
-    only = ["conversions.queue", "conversions.adjust", *(f"conversions.{kind}" for kind in kinds)]
+    only = ["conversions.queue", "conversions.adjust", "conversions.values", *(f"conversions.{kind}" for kind in kinds)]
     answer = running.run(context, "conversions", [client], only=only, jobs=1)
     desk.shell.command = "conversions send"
     if answer.error is None:
@@ -131,7 +128,7 @@ def try_out(
         str, typer.Option("--test-code", metavar="CODE", help="Of the platform's page of test events.")
     ] = "",
 ) -> Answer:
-    """Tell each destination of one invented sale as a test, and show what it answers."""
+    """Tell each destination of one invented sale, as a test. Shows what it answers."""
     from cortex.steps import ledger, proving
 
     rows, data, failures = [], [], []
@@ -152,7 +149,9 @@ def try_out(
             data.append({"destination": kind, "ok": good, **facts})
             if not good:
                 failures.append(PlatformError("CTX-6109", f"{kind} answered the test with {receipt.state}: {said}"))
-    desk.shell.table(["", "destination", "answer", "in its words"], rows)
+    desk.shell.table(["", "destination", "answer"], [row[:3] for row in rows])
+    for _, kind, _, words in rows:
+        desk.shell.show(f"{kind}: {words}")
     error = max(failures, key=lambda failure: failure.exit_code, default=None)
     if error:
         desk.shell.complain(error)
@@ -174,7 +173,7 @@ def replay(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, what would be done is shown.")] = False,
 ) -> Answer:
-    """Plan conversions again that were refused, died, or may never have arrived. Shows them; `--yes` does it."""
+    """Plan conversions again that were refused, died or got lost. Shows them; `--yes` does it."""
     from cortex.steps import replay as replays
 
     states = tuple(state or (("unknown",) if delivered else replays.STATES))
@@ -214,6 +213,9 @@ def _show_replay(desk: Desk, found: Any) -> None:
         [*at, number(len(values), desk.lang), desk.money(sum(values, Decimal(0)))]
         for at, values in sorted(groups.items())
     ]
+    if not rows:
+        desk.shell.show("nothing was refused, died or is in doubt")
+        return
     desk.shell.table(
         ["destination", "state", "class", "code", "verdict", "count", "value"], rows, right=("count", "value")
     )
@@ -231,7 +233,7 @@ def diff(
     against: Annotated[Path, typer.Option("--against", metavar="FILE", help="Another version of the client file.")],
     destination: To = "",
 ) -> Answer:
-    """Compare what would be sent under the client file with what would be sent under another version of it."""
+    """Compare what two versions of a client file would send. The one in use and another."""
     from cortex import tenant as tenants
     from cortex.steps import preview
 
@@ -265,7 +267,4 @@ def diff(
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text) if text else date(2000, 1, 1)
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
+    return as_day(text) or date(2000, 1, 1)

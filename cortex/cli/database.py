@@ -63,7 +63,7 @@ def status(context: typer.Context, client: Client = "", everyone: Everyone = Fal
 
 
 def users(context: typer.Context, client: Client = "", everyone: Everyone = False) -> Answer:
-    """The database users of a client, and what an administrator runs where Cortex may not make them."""
+    """The database users of a client. Prints what an administrator runs where Cortex may not make them."""
     from cortex.warehouse import accounts
 
     shell: Shell = context.obj
@@ -113,9 +113,9 @@ def export(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write into.")] = None,
 ) -> Answer:
-    """Write a client's tables, or the reports that are named, as Parquet files for other tools."""
+    """Write tables or reports of a client as Parquet files. Other tools read them."""
     from cortex import tenant as tenants
-    from cortex.warehouse import Warehouse, relations
+    from cortex.warehouse import relations
 
     shell: Shell = context.obj
     code = tenants.load(shell.workspace, client).code
@@ -128,7 +128,7 @@ def export(
     folder = out or shell.workspace.dist / f"{code}-parquet"
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
-    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
+    with shell.warehouse(code) as warehouse:
         for name in only or tables:
             counts[name] = 0
             for old in folder.glob(f"{name}-[0-9]*.parquet"):

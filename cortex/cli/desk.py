@@ -21,6 +21,10 @@ Client = Annotated[str, typer.Argument(metavar="CLIENT")]
 To = Annotated[str, typer.Option("--destination", metavar="NAME", help="This one only: meta_capi, google_ec …")]
 
 
+REASON = 36
+"""Characters of a reason in a table, so that it fits 80 columns."""
+
+
 @dataclass
 class Desk:
     """A client to look at: its file, its schema, and a run that is none (nothing of it is written to the ledger)."""
@@ -35,6 +39,15 @@ class Desk:
 
     def money(self, amount: Decimal | None, currency: str = "") -> str:
         return brl(amount, currency or self.tenant.currency, self.lang)
+
+    def why(self, reason: str) -> str:
+        """A reason of the ledger in the reader's language, short enough for a table; whole and as a code in `--json`."""
+        from cortex.reports.words import word
+
+        key, _, detail = reason.partition(": ")
+        key = "expired" if key == "window" else key  # the shorter words for it
+        said = (word(key, self.lang) if key else "—") + (f": {detail}" if detail else "")
+        return said if len(said) <= REASON else said[: REASON - 1] + "…"
 
     def kinds(self, asked: str) -> list[str]:
         """The destinations asked for. Raises UsageError for one the client file does not enable."""
@@ -57,12 +70,11 @@ class Desk:
 def opened(context: typer.Context, client: str, command: str, *, writes: bool = False) -> Iterator[Desk]:
     """The desk for `cortex conversions <command>`. writes: whether the schema is opened for writing."""
     from cortex import tenant as tenants
-    from cortex.warehouse import Warehouse
 
     shell: Shell = context.obj
     shell.command = f"conversions {command}"
     tenant = tenants.load(shell.workspace, client)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=not writes) as warehouse:
+    with shell.warehouse(tenant.code, writes=writes) as warehouse:
         yield Desk(shell, tenant, run_of(shell, tenant, warehouse))
 
 

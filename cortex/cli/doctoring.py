@@ -59,12 +59,12 @@ def doctor(context: typer.Context, client: Annotated[str, typer.Argument(metavar
 
 
 def _database(shell: Shell, note: Any, failures: list[CortexError]) -> None:
-    from cortex.warehouse import Control, describe_server
+    from cortex.warehouse import describe_server
 
     try:
         for state, what, said, fix in describe_server(shell.database, shell.workspace.state):
             note(state, what, said, fix)
-        with Control.open(shell.database, shell.workspace.state) as control:
+        with shell.control() as control:
             runs = control.runs(None, limit=1)
             note("ok", "run ledger", f"last run {runs[0]['run_id']} ({runs[0]['status']})" if runs else "no run yet")
     except CortexError as error:
@@ -130,9 +130,8 @@ def _users(shell: Shell, code: str, note: Any) -> None:
 
 
 def _quarantine(shell: Shell, code: str, note: Any) -> None:
-    from cortex.warehouse import Warehouse
 
-    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
+    with shell.warehouse(code) as warehouse:
         bad = warehouse.rows(
             "SELECT stream, reason, COUNT(*) AS n FROM quarantine GROUP BY stream, reason ORDER BY n DESC"
         )
@@ -182,11 +181,10 @@ def _rate(shell: Shell, tenant: Tenant, name: str, currency: str, note: Any) -> 
 def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar="CLIENT")] = "") -> Answer:
     """Freshness, last run, revenue and delivery by client."""
     from cortex import tenant as tenants
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
     codes = [tenants.load(shell.workspace, client).code] if client else shell.workspace.tenant_codes()
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         rows = [_standing(shell, code, control) for code in codes]
     shell.table(
         ["client", "last run", "ended (UTC)", "data until", "orders 30 d", "revenue 30 d", "delivered", "note"],
@@ -205,7 +203,6 @@ def status(context: typer.Context, client: Annotated[str, typer.Argument(metavar
 
 
 def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
-    from cortex.warehouse import Warehouse
 
     last = next(iter(control.runs(code, limit=1)), None)
     row: dict[str, Any] = {
@@ -213,7 +210,7 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
         "data_until": None, "orders": 0, "revenue": None, "currency": _currency(shell, code), "accuracy": None, "accepted": {}, "note": "",
     }  # fmt: skip
     try:
-        with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
+        with shell.warehouse(code) as warehouse:
             row |= _figures(warehouse)
     except CortexError as error:
         row["note"] = "not provisioned" if error.code == "CTX-5002" else error.message
@@ -271,9 +268,8 @@ def _figures(warehouse: Any) -> dict[str, Any]:
 
 
 def _delivery(shell: Shell, code: str) -> None:
-    from cortex.warehouse import Warehouse
 
-    with Warehouse.open(shell.database, code, shell.workspace.state, read_only=True) as warehouse:
+    with shell.warehouse(code) as warehouse:
         rows = warehouse.rows(
             "SELECT destination, state, reason, currency, COUNT(*) AS n, SUM(value) AS value FROM conversion_outbox"
             " GROUP BY destination, state, reason, currency ORDER BY destination, state, reason, currency"
@@ -292,10 +288,9 @@ def _delivery(shell: Shell, code: str) -> None:
 
 def health(context: typer.Context) -> Answer:
     """One word for monitors: ok, or what is wrong. Exit 0 or 5."""
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         control.runs(None, limit=1)
     shell.show("ok")
     return Answer(data={"status": "ok", "python": sys.version.split()[0]})

@@ -39,14 +39,13 @@ def erase(
     from cortex.runner.lease import Lease
     from cortex.secrets import Vault
     from cortex.steps import erasing
-    from cortex.warehouse import Control, Warehouse
 
     shell: Shell = context.obj
     shell.command = "erase"
     tenant = tenants.load(shell.workspace, client)
     key = Vault(tenant.code, shell.workspace.root).identity_key()
     asked = (key, _person(shell), tenant.ecommerce.kind)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state) as warehouse:
+    with shell.warehouse(tenant.code, writes=True) as warehouse:
         found = erasing.find(warehouse, *asked)
         if not found.aliases:
             raise UsageError(
@@ -64,7 +63,7 @@ def erase(
         _confirm(shell, tenant, yes=yes)
         owner = f"erase-{token_hex(8)}"
         with (
-            Control.open(shell.database, shell.workspace.state) as ledger,
+            shell.control() as ledger,
             Lease(ledger, tenant.code, owner, wait) as lease,
         ):
             if (newer := warehouse.fence(lease.epoch)) is not None:

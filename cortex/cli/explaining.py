@@ -30,7 +30,7 @@ def explain(
         typer.Argument(metavar="[CLIENT [ORDER]|NAME]", help="order CLIENT ORDER, config CLIENT, metric NAME."),
     ] = None,
 ) -> Answer:
-    """What an error code means; an order with its visits, credits and conversions; a client's definitions; a formula."""
+    """Explain an error code, an order, a definition or a formula. An order comes with its visits, credits and conversions."""
     from cortex.cli import tracing
 
     shell: Shell = context.obj

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(context: typer.Context) -> Answer:
-    """What each platform would be told: JSON lines {"destination","field","value","country"} on stdin, one answer each.
+    """Show what each platform would be told of a buyer. JSON lines {"destination","field","value","country"} on stdin.
 
     Values are read from standard input alone: an argument would stay in the shell's history and in the list of
     processes. Nothing is kept, logged or sent.

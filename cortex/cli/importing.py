@@ -167,7 +167,6 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
 
 
 def _totals(shell: Shell, client: str) -> list[tuple[str, int, Decimal]]:
-    from cortex.warehouse import Warehouse
 
     wanted = {
         "orders": "SELECT COUNT(*) AS n, SUM(total) AS total FROM fct_orders",
@@ -179,6 +178,6 @@ def _totals(shell: Shell, client: str) -> list[tuple[str, int, Decimal]]:
         "sellers": "SELECT COUNT(*) AS n, 0 AS total FROM dim_sellers",
         "reviews": "SELECT COUNT(*) AS n, 0 AS total FROM fct_reviews",
     }
-    with Warehouse.open(shell.database, client, shell.workspace.state) as warehouse:
+    with shell.warehouse(client, writes=True) as warehouse:
         rows = {name: warehouse.rows(sql)[0] for name, sql in wanted.items()}
     return [(name, row["n"], row["total"] or Decimal(0)) for name, row in rows.items()]

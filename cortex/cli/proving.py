@@ -14,11 +14,12 @@ from cortex.errors import UsageError
 if TYPE_CHECKING:
     from cortex.steps.auditing import Standing, Story
 
+COUNTS = ("succeeded", "failed", "pending")
 TIMES = (("planned", "created"), ("sent", "sent"), ("settled", "settled"))
 
 
 def status(context: typer.Context, client: Client, destination: To = "") -> Answer:
-    """Show where every conversion stands, per destination, with counts and value."""
+    """Show where every conversion stands. Per destination, with counts and value."""
     from cortex.steps import auditing
 
     with opened(context, client, "status") as desk:
@@ -38,15 +39,39 @@ def _show_standing(desk: Desk, each: Standing) -> None:
     sent = f"last sent {each.last_sent:%Y-%m-%d %H:%M} UTC" if each.last_sent else "nothing sent yet"
     desk.shell.show(f"{each.kind} · accuracy {_percent(each.accuracy, desk.lang)} of {each.paid} paid orders · {sent}")
     rows = [
-        [row["action"], row["state"], row["reason"] or "—", number(row["n"], desk.lang), desk.money(row["value"])]
+        [row["action"], row["state"], desk.why(row["reason"]), number(row["n"], desk.lang), desk.money(row["value"])]
         for row in each.fates
     ]
     desk.shell.table(["action", "state", "why", "count", "value"], rows, right=("count", "value"))
+    _show_platform(desk, each)
     desk.shell.show()
 
 
+def _show_platform(desk: Desk, each: Standing) -> None:
+    """What the platform itself counts, where it was ever read."""
+    found, lang = each.platform.counted, desk.lang
+    if found is not None:
+        verdict = "as the ledger" if found.agrees else f"the ledger says {number(found.least, lang)} (CTX-6112)"
+        desk.shell.show(f"the platform counts, {found.first} to {found.last}: {verdict}")
+        rows = [
+            [row["part"], *(number(int(row[name] or 0), lang) for name in COUNTS), row["status"] or "—"]
+            for row in found.parts
+        ]
+        if not rows:
+            desk.shell.show("  it lists nothing of these days")
+            return
+        desk.shell.table(["by", "used", "dropped", "pending", "verdict"], rows, right=("used", "dropped", "pending"))
+        for row in found.parts:
+            if row["said"]:
+                desk.shell.show(f"  {row['part']}: {row['said']}")
+    for row in each.platform.scores:
+        desk.shell.show(
+            f"match quality of {row['part']}, by the platform: {number(row['score'], lang, 1)} of 10 ({row['day']})"
+        )
+
+
 def show(context: typer.Context, client: Client, order: Annotated[str, typer.Argument(metavar="ORDER")]) -> Answer:
-    """Tell the whole story of one order: how the buyer came, what they allowed, what each platform was told and said."""
+    """Tell the whole story of one order. How the buyer came, what they allowed, what each platform was told and said."""
     from cortex.steps import auditing
 
     with opened(context, client, "show") as desk:
@@ -102,7 +127,7 @@ def _tell_line(desk: Desk, line: dict[str, Any]) -> None:
 
 
 def audit(context: typer.Context, client: Client, destination: To = "") -> Answer:
-    """Check how well buyers can be matched: keys, thin and stale events, digests of nobody, repeated ids, accuracy."""
+    """Check how well buyers can be matched. Keys, thin and stale events, digests of nobody, repeated ids, accuracy."""
     from cortex.steps import auditing
 
     with opened(context, client, "audit") as desk:
@@ -118,6 +143,7 @@ def audit(context: typer.Context, client: Client, destination: To = "") -> Answe
         desk.shell.table(["check", "found"], facts, right=("found",))
         keys = [[key, _percent(share, desk.lang)] for key, share in each.coverage.items()]
         desk.shell.table(["match key", "events with it"], keys, right=("events with it",))
+        _show_platform(desk, each.standing)
         desk.shell.show()
     data = [asdict(each) | {"estimate_is": "an estimate of ours, 0 to 10"} for each in found]
     return Answer(client=desk.tenant.code, data=data)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 
+from cortex.cli.period import shown
 from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import DatabaseError, QualityGate, UsageError
 
@@ -33,17 +33,16 @@ def dq(
     ] = "error",
     every: Annotated[bool, typer.Option("--every", help="Also show what passed.")] = False,
 ) -> Answer:
-    """Show what the last run's checks of the data found; exit code 8 when one of them failed."""
+    """Show what the last run's checks of the data found. Exit code 8 when one of them failed."""
     from cortex import tenant as tenants
     from cortex.steps.quality import RULES
-    from cortex.warehouse import Warehouse
 
     shell: Shell = context.obj
     shell.command = "dq"
     if severity not in {"error", "warning", "none"}:
         raise UsageError("CTX-1091", f"--severity {severity!r} is not error, warning or none.")
     tenant = tenants.load(shell.workspace, client)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state) as warehouse:
+    with shell.warehouse(tenant.code, writes=True) as warehouse:
         rows = warehouse.rows(
             "SELECT run_id, checked_at, rule, part, severity, status, measured, allowed, message FROM rpt_data_quality"
             " WHERE run_id = (SELECT MAX(run_id) FROM dq_results) ORDER BY rule, part"
@@ -85,22 +84,18 @@ def reconcile(
     days: Annotated[int, typer.Option("--days", help="Days, ending with the last one loaded.")] = 30,
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
 ) -> Answer:
-    """Put the shop, GA4 and the ad platforms side by side, day by day: gaps, coverage, and what is claimed twice."""
+    """Put the shop, GA4 and the ad platforms side by side. Day by day: gaps, coverage, and what is claimed twice."""
     from cortex import tenant as tenants
-    from cortex.runner.plan import LONGEST
-    from cortex.steps import reporting
-    from cortex.warehouse import Warehouse
 
     shell: Shell = context.obj
     shell.command = "reconcile"
-    if not 1 <= days <= LONGEST:
-        raise UsageError("CTX-1008", f"--days {days} is out of range.", fix=f"Use 1 to {LONGEST}.")
     tenant = tenants.load(shell.workspace, client)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state) as warehouse:
-        end = _day(last) or reporting.last_day(warehouse)
-        since = end - timedelta(days=days - 1)
+    with shell.warehouse(tenant.code) as warehouse:
+        window = shown(warehouse, days, "", last)
         rows = warehouse.rows(
-            "SELECT * FROM rpt_reconciliation WHERE day >= :since AND day <= :last ORDER BY day", since=since, last=end
+            "SELECT * FROM rpt_reconciliation WHERE day >= :since AND day < :until ORDER BY day",
+            since=window.since,
+            until=window.until,
         )
     found = [_gaps(row) for row in rows]
     total = _gaps({name: sum((row[name] or 0 for row in rows), Decimal(0)) for name in SUMMED})
@@ -128,7 +123,7 @@ def reconcile(
     )
     return Answer(
         client=tenant.code,
-        data={"since": since, "last": end, "currency": tenant.currency, "days": found, "total": total},
+        data={"since": window.since, "last": window.last, "currency": tenant.currency, "days": found, "total": total},
     )
 
 
@@ -152,12 +147,3 @@ def _share(part: Decimal, whole: Decimal) -> Decimal | None:
 
 def _percent(share: Decimal | None, lang: str) -> str:
     return "—" if share is None else f"{number(100 * share, lang, 1)} %"
-
-
-def _day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli.shell import Answer, Shell, brl, error_facts
+from cortex.cli.shell import Answer, Shell, as_day, brl, error_facts
 from cortex.errors import ConfigError, CortexError, PartialFailure, UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ Engine = Annotated[
 Scheduler = Annotated[
     str, typer.Option("--scheduler", metavar="URL", help="tls://HOST:8786 of the dask scheduler; CORTEX_SCHEDULER.")
 ]
+SaveRaw = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-raw", metavar="DIR", help="Also save the orders read as JSON files, personal fields redacted."
+    ),
+]
 Wait = Annotated[str, typer.Option("--wait", metavar="TIME", help="Wait for another run of the client: 30s, 10m.")]
 
 
@@ -75,10 +82,11 @@ def run(
     wait: Wait = "",
     jobs: Jobs = None,
     queue: Queue = False,
+    save_raw: SaveRaw = None,
     engine: Engine = "local",
     scheduler: Scheduler = "",
 ) -> Answer:
-    """Run a pipeline for clients, e.g. `cortex run daily xyz`."""
+    """Run a pipeline for clients, such as `cortex run daily xyz`."""
     from cortex.runner import recipes
 
     shell: Shell = context.obj
@@ -88,7 +96,7 @@ def run(
         raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
     wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
     how = How(
-        _day(day),
+        as_day(day),
         days,
         tuple(only or ()),
         tuple(skip or ()),
@@ -97,6 +105,7 @@ def run(
         _seconds(wait),
         jobs,
         queue,
+        _folder(save_raw, cluster, queue=queue),
         cluster,
     )
     return _each(shell, f"run {pipeline}", wanted, broken, recipe, how)
@@ -113,10 +122,11 @@ def backfill(
     wait: Wait = "",
     jobs: Jobs = None,
     queue: Queue = False,
+    save_raw: SaveRaw = None,
     engine: Engine = "local",
     scheduler: Scheduler = "",
 ) -> Answer:
-    """Read the past of every active client (or of some), in weekly pieces; interrupted, the same command goes on."""
+    """Read the past of every active client, or of some. Weekly pieces; interrupted, the same command goes on."""
     from cortex.runner import recipes
 
     shell: Shell = context.obj
@@ -124,7 +134,7 @@ def backfill(
     recipe = recipes.load(shell.workspace, "backfill")
     wanted, broken = _tenants(shell, clients or [], everyone=not clients, verb="backfill")
     how = How(
-        _day(day),
+        as_day(day),
         days,
         tuple(only or ()),
         tuple(skip or ()),
@@ -133,6 +143,7 @@ def backfill(
         _seconds(wait),
         jobs,
         queue,
+        _folder(save_raw, cluster, queue=queue),
         cluster,
     )
     return _each(shell, "backfill", wanted, broken, recipe, how)
@@ -145,10 +156,9 @@ def runs_list(
 ) -> Answer:
     """Past runs, newest first."""
     from cortex.clock import Window
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         found = [_alive(control, row) for row in control.runs(client or None, limit=limit)]
     if client and not found and client not in shell.workspace.tenant_codes():
         from cortex.tenant import codes
@@ -181,10 +191,9 @@ def _alive(control: Control, row: dict[str, Any]) -> dict[str, Any]:
 
 def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
     """The steps of one run: rows, time, errors."""
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         steps = control.steps(run_id)
         recent = [row["run_id"] for row in control.runs(None, limit=5)]
     if not steps:
@@ -206,10 +215,9 @@ def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(meta
 def runs_cancel(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
     """End a run: a queued one now, a running one before its next step. What it has written stays."""
     from cortex.runner.engine import wall
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         was = control.cancel(run_id, at=wall())
         recent = [row["run_id"] for row in control.runs(None, limit=5)]
     if was is None:
@@ -232,8 +240,18 @@ class How:
     wait: float
     jobs: int | None
     queue: bool
+    save_raw: Path | None
     cluster: Cluster | None = None
     """Whose workers do the runs; None: processes of this machine."""
+
+
+def _folder(save_raw: Path | None, cluster: Cluster | None, *, queue: bool) -> Path | None:
+    """The folder in full: runs may be done by other processes, though not on other machines."""
+    if save_raw is not None and (queue or cluster is not None):
+        raise UsageError(
+            "CTX-5081", "--save-raw is for runs of this machine.", fix="Leave out --queue and --engine dask."
+        )
+    return None if save_raw is None else save_raw.absolute()
 
 
 def _cluster(shell: Shell, engine: str, scheduler: str) -> Cluster | None:
@@ -310,16 +328,15 @@ def _enqueue(
 ) -> Answer:
     """Leave the runs in the ledger for workers. A client without a schema is refused now, not in the night."""
     from cortex.runner import engine
-    from cortex.warehouse import Control, Warehouse
 
     left = []
     for tenant, _, _ in planned:
         try:
-            Warehouse.open(shell.database, tenant.code, shell.workspace.state).close()
+            shell.warehouse(tenant.code, writes=True).close()
         except CortexError as failure:
             failures[tenant.code] = failure
             shell.complain(failure)
-    with Control.open(shell.database, shell.workspace.state) as control:
+    with shell.control() as control:
         for tenant, window, steps in planned:
             if tenant.code not in failures:
                 run_id = engine.enqueue(tenant, recipe, window, steps, control, resume=how.resume)
@@ -353,6 +370,7 @@ def _ended(
             tuple(step.name for step in steps),
             how.resume,
             how.wait,
+            save_raw=how.save_raw,
         )
         for tenant, window, steps in planned
     ]
@@ -387,18 +405,17 @@ def _on_cluster(
     found out first: nothing is left behind for it."""
     from cortex.runner import cluster as engine_dask
     from cortex.runner import engine
-    from cortex.warehouse import Control, Warehouse
 
     ready = []
     for item, plan in zip(items, planned, strict=True):
         try:  # a client without a schema is refused before the control schema, which opening makes, is touched
-            Warehouse.open(shell.database, item.code, shell.workspace.state).close()
+            shell.warehouse(item.code, writes=True).close()
             ready.append((item, plan))
         except CortexError as failure:
             yield item, failure
     if not ready:
         return
-    with cluster.client() as client, Control.open(shell.database, shell.workspace.state) as control:
+    with cluster.client() as client, shell.control() as control:
         queued = [
             replace(item, run_id=engine.enqueue(tenant, recipe, window, steps, control, resume=item.resume))
             for item, (tenant, window, steps) in ready
@@ -445,6 +462,7 @@ def _one(
         result = engine.execute(
             tenant, recipe, window, steps, workspace=shell.workspace, database=shell.database,
             clock=system_clock(), resume=how.resume, wait=how.wait, listen=progress.hear,
+            save_raw=how.save_raw,
         )  # fmt: skip
     _close(shell, result)
     return result
@@ -621,15 +639,6 @@ def _named(shell: Shell, codes: Sequence[str]) -> tuple[list[Tenant], dict[str, 
     for each in broken.values():
         shell.complain(each)
     return found, broken
-
-
-def _day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
 
 
 def _seconds(text: str) -> float:

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -20,19 +20,34 @@ from cortex.errors import UsageError
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-DAILY_HOUR, WEEKLY_HOUR = 5, 3
-"""In the client's zone. Ad platforms have counted a day to its end about three hours after it; Sundays are quiet."""
+    from cortex.tenant import Tenant
+
+DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+"""As systemd names them, from cron's 0."""
 
 
 @dataclass(frozen=True)
 class Clockwork:
-    """One command and when it is due. weekly: on Sundays only. words: after `cortex`."""
+    """One command and when it is due: `at` in `zone`, every day or on one weekday (0 is Sunday), or every so many minutes.
+
+    words: after `cortex`.
+    """
 
     name: str
-    hour: int
-    weekly: bool
     zone: ZoneInfo
     words: tuple[str, ...]
+    at: time
+    weekday: int | None
+    every: int
+
+    @property
+    def cron(self) -> str:
+        """The five fields, in the work's own zone."""
+        if 0 < self.every < 60:
+            return f"*/{self.every} * * * *"
+        if self.every:
+            return f"{self.at.minute} {'*' if self.every == 60 else f'*/{self.every // 60}'} * * *"
+        return f"{self.at.minute} {self.at.hour} * * {'*' if self.weekday is None else self.weekday}"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,34 +60,46 @@ def print_schedule(
     context: typer.Context,
     fmt: Annotated[str, typer.Option("--format", help="cron, systemd, prefect, dagster or airflow.")] = "cron",
 ) -> Answer:
-    """Daily and weekly runs of every active client, as cron lines, systemd units or an orchestrator's file."""
+    """Print what starts the runs of every active client. Cron lines, systemd units or an orchestrator's file."""
     from cortex import tenant
     from cortex.errors import CortexError
 
     shell: Shell = context.obj
     if fmt not in FORMATS:
         raise UsageError("CTX-5110", f"There is no format {fmt!r}.", fix=f"--format {', '.join(FORMATS)}")
-    by_zone: dict[str, list[str]] = {}
-    for client in tenant.load_each(shell.workspace):
-        if not isinstance(client, CortexError) and client.active:
-            by_zone.setdefault(client.timezone.key, []).append(client.code)
-    if not by_zone:
+    clients = [one for one in tenant.load_each(shell.workspace) if not isinstance(one, CortexError) and one.active]
+    if not clients:
         raise UsageError("CTX-1016", f"No client files in {shell.workspace.tenants}.", fix="cortex onboard CLIENT")
-    works = _works(by_zone, shell.workspace.root)
+    works = _works(clients, shell.workspace.root)
     text = FORMATS[fmt](works)
     shell.show(text)
     return Answer(data={"format": fmt, "text": text})
 
 
-def _works(by_zone: dict[str, list[str]], root: Path) -> list[Clockwork]:
-    """A daily and a weekly command for each zone: clients of one zone run together, all of them when there is but one."""
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "daily": ("daily", ()),
+    "weekly": ("weekly", ()),
+    "today": ("hourly", ()),
+    "catalogue": ("daily", ("--only", "store.products")),
+}
+"""What a client's schedule names: its recipe, and which part of it."""
+
+
+def _works(clients: Sequence[Tenant], root: Path) -> list[Clockwork]:
+    """A command for each thing to do at one time: clients who share zone and time go together, all of them as --all."""
+    dues: dict[str, dict[tuple[str, time, int, int], list[str]]] = {kind: {} for kind in KINDS}
+    for client in clients:
+        for kind, at, weekday, every in client.schedule.due():
+            when = (client.timezone.key, at, -1 if weekday is None else weekday, every)
+            dues[kind].setdefault(when, []).append(client.code)
     found = []
-    for at, (zone, codes) in enumerate(sorted(by_zone.items())):
-        tail = f"-{at + 1}" if len(by_zone) > 1 else ""
-        whom = tuple(codes) if tail else ("--all",)
-        for pipeline, hour in (("daily", DAILY_HOUR), ("weekly", WEEKLY_HOUR)):
-            words = ("run", pipeline, *whom, "--wait", "30m", "--workspace", str(root))
-            found.append(Clockwork(f"cortex-{pipeline}{tail}", hour, pipeline == "weekly", ZoneInfo(zone), words))
+    for kind, times in dues.items():
+        command, only = KINDS[kind]
+        for number, ((zone, at, weekday, every), codes) in enumerate(sorted(times.items()), start=1):
+            whom = tuple(codes) if len(codes) < len(clients) else ("--all",)
+            name = f"cortex-{kind}-{number}" if len(times) > 1 else f"cortex-{kind}"
+            words = ("run", command, *whom, *only, "--wait", "30m", "--workspace", str(root))
+            found.append(Clockwork(name, ZoneInfo(zone), words, at, None if weekday < 0 else weekday, every))
     return found
 
 
@@ -90,35 +117,48 @@ def _cron(works: Sequence[Clockwork]) -> str:
     here = datetime.now().astimezone()
     lines = [f"# crontab of this machine (its zone: {here.tzname()}); print again where summer time changes the hour."]
     for work in works:
-        minute, hour, day = _local(work, here.tzinfo)
-        lines.append(f"# {work.hour:02d}:00 in {work.zone.key}")
-        lines.append(f"{minute} {hour} * * {day} " + _line(work).replace("%", r"\%"))
-    lines.append("# Today's orders and spend, where a client wants them hourly:")
-    lines.append("# 7 * * * * " + shlex.join([*_program(), "run", "hourly", "CLIENT"]))
+        lines.append(f"# {_told(work)} in {work.zone.key}")
+        lines.append(f"{_local(work, here.tzinfo)} " + _line(work).replace("%", r"\%"))
     return "\n".join(lines)
 
 
-def _local(work: Clockwork, here: tzinfo | None) -> tuple[int, int, str]:
-    """Minute, hour and weekday of the machine when it is the work's hour in its zone, on the next Sunday from now."""
+def _told(work: Clockwork) -> str:
+    return f"every {work.every} minutes" if work.every else f"{work.at:%H:%M}"
+
+
+def _local(work: Clockwork, here: tzinfo | None) -> str:
+    """The five fields in the machine's zone: of the next time from now the work is due in its own."""
+    if work.every:
+        return work.cron
     now = datetime.now(work.zone)
-    due = now.replace(hour=work.hour, minute=0)
-    while work.weekly and due.weekday() != 6:
+    due = now.replace(hour=work.at.hour, minute=work.at.minute)
+    while work.weekday is not None and due.isoweekday() % 7 != work.weekday:
         due += timedelta(days=1)
     there = due.astimezone(here)
-    return there.minute, there.hour, str((there.weekday() + 1) % 7) if work.weekly else "*"
+    return f"{there.minute} {there.hour} * * {'*' if work.weekday is None else there.isoweekday() % 7}"
+
+
+def _calendar(work: Clockwork) -> str:
+    """OnCalendar of systemd.time(7)."""
+    zone = work.zone.key
+    if 0 < work.every < 60:
+        return f"*-*-* *:00/{work.every}:00 {zone}"
+    if work.every:
+        return f"*-*-* 00/{work.every // 60}:{work.at.minute:02d}:00 {zone}"
+    day = "" if work.weekday is None else f"{DAYS[work.weekday]} "
+    return f"{day}*-*-* {work.at:%H:%M} {zone}"
 
 
 def _systemd(works: Sequence[Clockwork]) -> str:
     parts = []
     for work in works:
-        due = f"{'Sun ' if work.weekly else ''}*-*-* {work.hour:02d}:00 {work.zone.key}"
         command = " ".join(_unit_word(word) for word in (*_program(), *work.words))
         parts.append(
             f"# /etc/systemd/system/{work.name}.service\n[Unit]\nDescription=Cortex, {work.name}\n"
             "After=network-online.target\n\n[Service]\nType=oneshot\n"
             f"ExecStart={command}\n# Exit code 6: some clients failed, the others are done. 7: an earlier run is still at work.\n\n"
             f"# /etc/systemd/system/{work.name}.timer\n[Unit]\nDescription=When {work.name} is due\n\n[Timer]\n"
-            f"OnCalendar={due}\nPersistent=true\nRandomizedDelaySec=10m\n\n[Install]\nWantedBy=timers.target\n"
+            f"OnCalendar={_calendar(work)}\nPersistent=true\nRandomizedDelaySec=10m\n\n[Install]\nWantedBy=timers.target\n"
         )
     return "\n".join(parts)
 
@@ -127,10 +167,6 @@ def _unit_word(word: str) -> str:
     """A word of ExecStart: quoted, and without specifiers or variables (systemd.service(5), Command lines)."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"' if escaped != word or not word.isprintable() or " " in word or "'" in word else word
-
-
-def _crontab(work: Clockwork) -> str:
-    return f"0 {work.hour} * * {'0' if work.weekly else '*'}"
 
 
 def _function(work: Clockwork) -> str:
@@ -155,7 +191,7 @@ def _prefect(works: Sequence[Clockwork]) -> str:
     lines += ['if __name__ == "__main__":', "    serve("]
     for work in works:
         lines.append(
-            f'        {_function(work)}.to_deployment("{work.name}", schedule=Cron("{_crontab(work)}", timezone="{work.zone.key}")),'
+            f'        {_function(work)}.to_deployment("{work.name}", schedule=Cron("{work.cron}", timezone="{work.zone.key}")),'
         )
     return "\n".join([*lines, "    )"])
 
@@ -172,7 +208,7 @@ def _dagster(works: Sequence[Clockwork]) -> str:
     lines += ["defs = Definitions(", f"    jobs=[{', '.join(names)}],", "    schedules=["]
     for work in works:
         lines.append(
-            f'        ScheduleDefinition(job={_function(work)}, cron_schedule="{_crontab(work)}", execution_timezone="{work.zone.key}"),'
+            f'        ScheduleDefinition(job={_function(work)}, cron_schedule="{work.cron}", execution_timezone="{work.zone.key}"),'
         )
     return "\n".join([*lines, "    ],", ")"])
 
@@ -185,7 +221,7 @@ def _airflow(works: Sequence[Clockwork]) -> str:
         start = f'pendulum.datetime(2026, 1, 1, tz="{zone}")'
         lines += [
             "",
-            f'@dag(dag_id="{work.name}", schedule="{_crontab(work)}", catchup=False, start_date={start})',
+            f'@dag(dag_id="{work.name}", schedule="{work.cron}", catchup=False, start_date={start})',
             f"def {name}():",
             "    @task",
             "    def run():",

@@ -21,7 +21,7 @@ SHOWN = 10
 
 
 def abc(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:
-    """Products by cumulated revenue: A makes 80 %, B the next 15 %, C the rest."""
+    """Products by cumulated revenue. A makes 80 %, B the next 15 %, C the rest."""
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
         listed = held.rows(
@@ -45,7 +45,7 @@ def abc(context: typer.Context, client: Client, top: Top = 20, chart: Chart = No
             from cortex.reports import insights
 
             spec = insights.bars([(row["name"], float(row["revenue"])) for row in listed[:top]])
-            insights.write(chart, spec, title=f"{held.tenant.name} · ABC · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, "ABC")
         return Answer(client=client, data={"as_of": held.as_of, "classes": classes, "products": listed})
 
 
@@ -76,7 +76,7 @@ def products(
     top: Top = 20,
     chart: Chart = None,
 ) -> Answer:
-    """The last 90 days: best and worst products, growth and share, prices, categories, sellers."""
+    """Best and worst products of the last 90 days. Growth and share, prices, categories, sellers."""
     from cortex.steps.sold import DAYS
 
     shell: Shell = context.obj

@@ -12,10 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cortex.errors import CortexError
+from cortex.errors import CortexError, UsageError
 from cortex.secrets import REDACTOR
 
 if TYPE_CHECKING:
+    from cortex.warehouse import Control, Warehouse
     from cortex.workspace import Workspace
 
 
@@ -60,6 +61,18 @@ class Shell:
         from cortex.secrets import database_url
 
         return database_url(self.workspace.root)
+
+    def warehouse(self, code: str, *, writes: bool = False) -> Warehouse:
+        """A client's schema, to read unless it says otherwise. Raises DatabaseError."""
+        from cortex.warehouse import Warehouse
+
+        return Warehouse.open(self.database, code, self.workspace.state, read_only=not writes)
+
+    def control(self) -> Control:
+        """The control schema. Raises DatabaseError."""
+        from cortex.warehouse import Control
+
+        return Control.open(self.database, self.workspace.state)
 
     @property
     def terminal(self) -> bool:
@@ -168,6 +181,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value
+
+
+def as_day(text: str) -> date | None:
+    """A day of an option; None for one that was left out. Raises UsageError CTX-1018."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise UsageError("CTX-1018", f"{text!r} is not a day.", fix="Write it as 2026-11-19.") from None
 
 
 def brl(amount: Decimal | None, currency: str = "BRL", lang: str = "pt-BR") -> str:

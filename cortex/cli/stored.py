@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -43,6 +43,12 @@ class Stored:
         found = self.rows("SELECT figure, value FROM rpt_insight_figures WHERE area IN :areas", areas=list(areas))
         return {row["figure"]: row["value"] for row in found}
 
+    def draw(self, chart: Path, spec: Mapping[str, Any], what: str) -> None:
+        """A drawing of `cortex.reports.insights` into a file, under the client's name and what it shows."""
+        from cortex.reports import insights
+
+        insights.write(chart, spec, title=f"{self.tenant.name} · {what} · {self.as_of}", lang=self.lang)
+
     def money(self, value: Decimal | float | None) -> str:
         return number(value, self.lang, 2)
 
@@ -55,12 +61,11 @@ def stored(shell: Shell, client: str, chart: Path | None = None) -> Iterator[Sto
     """Raises DatabaseError CTX-7101 when no weekly run has computed anything yet."""
     from cortex import tenant as tenants
     from cortex.reports import insights
-    from cortex.warehouse import Warehouse
 
     if chart:
         insights.check(chart)
     tenant = tenants.load(shell.workspace, client)
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=True) as warehouse:
+    with shell.warehouse(tenant.code) as warehouse:
         as_of = warehouse.rows("SELECT MAX(as_of) AS as_of FROM rpt_customer_value")[0]["as_of"]
         if as_of is None:
             raise DatabaseError(

@@ -96,9 +96,8 @@ def _config(shell: Shell, tenant: Tenant) -> Answer:
 
 def _order(shell: Shell, tenant: Tenant, told: str) -> Answer:
     """One order: what it is, the visits before it, what each model gives them, what was sent of it."""
-    from cortex.warehouse import Warehouse
 
-    with Warehouse.open(shell.database, tenant.code, shell.workspace.state, read_only=True) as warehouse:
+    with shell.warehouse(tenant.code) as warehouse:
         order = _found(warehouse, tenant, told)
         key = order["order_key"]
         touches = warehouse.rows(TOUCHES, key=key)

@@ -119,7 +119,7 @@ def audit(
     ] = "",
     severity: Severity = "error",
 ) -> Answer:
-    """Say what is wrong with any Tag Manager container, web or server; exit code 8 when something is."""
+    """Say what is wrong with any Tag Manager container. Web or server; exit code 8 when something is."""
     from cortex import tenant as tenants
     from cortex.handoff import audit as auditing
     from cortex.handoff.reading import read_export
@@ -154,7 +154,7 @@ def diff(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 10 when the kit's elements differ.")] = False,
     every: Annotated[bool, typer.Option("--every", help="Also list the client's own elements.")] = False,
 ) -> Answer:
-    """Show what a client changed in its container, against what the kit would bring today."""
+    """Show what a client changed in its container. Compared with what the kit would bring today."""
     from cortex import tenant as tenants
     from cortex.handoff import compare
     from cortex.handoff.reading import read_export
@@ -185,7 +185,7 @@ def rehearse(
         Path | None, typer.Option("--container", help="Run this export instead of the kit's container.")
     ] = None,
 ) -> Answer:
-    """Walk a purchase through the container in a browser without network.
+    """Walk a purchase through the container. In a browser without network.
 
     Refused, undecided and granted; ids and values are held against what Cortex sends. Exit code 8 when a check fails.
     """

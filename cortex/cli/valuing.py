@@ -41,7 +41,7 @@ def ltv(
     ] = False,
     chart: Chart = None,
 ) -> Answer:
-    """What customers are worth, realised and expected, and the models that say so."""
+    """What customers are worth, realised and expected. Shows the models that say so."""
     shell: Shell = context.obj
     among("--by", by, DIMENSIONS)
     with stored(shell, client, chart) as held:
@@ -170,11 +170,11 @@ def _draw_worth(held: Stored, chart: Path, by: str, groups: Sequence[Row], found
         spec = insights.calibration(found.calibration.to_dicts())
     else:
         spec = insights.bars([(row["label"], float(row["ltv"])) for row in groups])
-    insights.write(chart, spec, title=f"{held.tenant.name} · LTV · {by} · {held.as_of}", lang=held.lang)
+    held.draw(chart, spec, f"LTV · {by}")
 
 
 def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
-    """The eleven segments by recency, frequency and money: who is in them, what they are worth, what to do."""
+    """The eleven segments by recency, frequency and money. Who is in them, what they are worth, what to do."""
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
         segments = held.rows("SELECT * FROM rpt_rfm_segments ORDER BY sort_order")
@@ -209,7 +209,7 @@ def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
             from cortex.reports import insights
 
             spec = insights.bars([(row["name"], row["customers"]) for row in segments])
-            insights.write(chart, spec, title=f"{held.tenant.name} · RFM · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, "RFM")
         tiers = held.rows("SELECT * FROM rpt_customer_value WHERE dimension = 'tier' ORDER BY clv")
         return Answer(
             client=client,
@@ -226,7 +226,7 @@ def cohorts(
     top: Annotated[int, typer.Option("--top", min=1, help="Cohorts shown, newest last.")] = 13,
     chart: Chart = None,
 ) -> Answer:
-    """Buyers by the period of their first order, and what they did since. A period that has not ended is empty."""
+    """Buyers by the period of their first order. What they did since; a period that has not ended is empty."""
     shell: Shell = context.obj
     among("--metric", metric, METRICS)
     among("--grain", grain, ("week", "month"))
@@ -252,7 +252,7 @@ def cohorts(
                 [(str(cell["cohort"]), cell["period"], _float(cell[metric])) for cell in shown],
                 percent=metric == "retention",
             )
-            insights.write(chart, spec, title=f"{held.tenant.name} · {metric} · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, metric)
         payback = held.rows(
             "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
         )
@@ -294,7 +294,7 @@ def _show_cohorts(shell: Shell, held: Stored, cells: Sequence[Row], metric: str)
 
 
 def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:
-    """Who has left, by rule and by probability, and the buyers whose return would be worth most."""
+    """Who has left, by rule and by probability. Lists the buyers whose return would be worth most."""
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
         told = held.figures("churn")
@@ -332,12 +332,12 @@ def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = 
             from cortex.reports import insights
 
             spec = insights.bars([(row["customer_key"][:12], float(row["at_stake"])) for row in risk[:top]])
-            insights.write(chart, spec, title=f"{held.tenant.name} · churn · {held.as_of}", lang=held.lang)
+            held.draw(chart, spec, "churn")
         return Answer(client=client, data={"as_of": held.as_of, "churn": told, "at_risk": risk})
 
 
 def repeat(context: typer.Context, client: Client) -> Answer:
-    """How many buyers came back, how soon, and when orders are placed."""
+    """How many buyers came back, how soon, and at what hours."""
     shell: Shell = context.obj
     with stored(shell, client) as held:
         told = held.figures("repeat")

@@ -27,12 +27,11 @@ def worker(
     slots: Annotated[int, typer.Option("--slots", min=1, help="Clients at once.")] = 1,
     drain: Annotated[bool, typer.Option("--drain", help="End when nothing is queued any more.")] = False,
 ) -> Answer:
-    """Do runs left with `--queue`, on any machine that reaches the control database; Ctrl-C ends it in order."""
+    """Do runs that were left with `--queue`. Any machine that reaches the control database may; Ctrl-C ends it in order."""
     from cortex.runner import pool
-    from cortex.warehouse import Control
 
     shell: Shell = context.obj
-    Control.open(shell.database, shell.workspace.state).close()  # a database out of reach is told once, here
+    shell.control().close()  # a database out of reach is told once, here
     outfit = pool.Outfit(shell.workspace, shell.database, shell.log_format, shell.verbose, shell.quiet)
     shell.say(f"Working with {slots} slot{'s' if slots > 1 else ''}; Ctrl-C ends it.")
     pool.work(outfit, slots, shell.say, drain=drain, pause=PAUSE)

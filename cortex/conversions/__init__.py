@@ -15,6 +15,7 @@ from cortex.conversions.outbox import (
     read_sealed,
     sale,
     sealed_text,
+    value_id,
 )
 from cortex.conversions.outcomes import (
     DELIVERED,
@@ -85,5 +86,6 @@ __all__ = [
     "sealed_text",
     "told",
     "utc",
+    "value_id",
     "worth",
 ]

@@ -17,7 +17,7 @@ from cortex.conversions.worth import Worth, net_value
 from cortex.money import amount
 from cortex.records import Clicks, Conversion, Item, SendWindow
 
-Action = Literal["purchase", "restate", "retract"]
+Action = Literal["purchase", "restate", "retract", "value"]
 
 
 class Sealed(Struct, frozen=True, kw_only=True):
@@ -63,6 +63,11 @@ def event_id(external_id: str) -> str:
     return f"purchase-{external_id}"
 
 
+def value_id(external_id: str) -> str:
+    """The id of the event that tells the buyer's predicted value after the purchase."""
+    return f"value-{external_id}"
+
+
 def conversion(
     order: Mapping[str, Any],
     *,
@@ -88,8 +93,9 @@ def conversion(
     currency = order["currency"]
     return Conversion(
         key=outbox_key(tenant, order["order_key"], destination, action, revision),
-        event_id=event_id(order["external_id"]),
+        event_id=(value_id if action == "value" else event_id)(order["external_id"]),
         action=action,
+        original_id=event_id(order["external_id"]) if action == "value" else "",
         order_id=order["external_id"],
         occurred_at=utc(order["created_at"]),
         value=worth.value,

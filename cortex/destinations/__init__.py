@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
+from cortex.records import Account, Conversion, Diagnosis, IdentifierRules, Receipt, SendWindow
 from cortex.settings import Adapter, PlatformSection
 
 
@@ -40,6 +40,8 @@ class Destination(Adapter, ABC):
     """Whether the platform hears of purchases from the shop's own tags: `send` answers them `duplicate` and calls nobody."""
     predicts: ClassVar[bool] = False
     """Whether the platform takes the value predicted for a buyer."""
+    diagnoses: ClassVar[bool] = False
+    """Whether the platform tells what became of what it was sent (`diagnosis`)."""
 
     @abstractmethod
     def check(self) -> Account:
@@ -59,6 +61,13 @@ class Destination(Adapter, ABC):
 
     def settle(self, request_id: str) -> list[tuple[str, Receipt]]:  # noqa: ARG002
         """Ask what became of an accepted asynchronous request: (event id or "*", receipt). Synchronous platforms: nothing."""
+        return []
+
+    def diagnosis(self) -> list[Diagnosis]:
+        """What the platform says of the conversions it was sent lately. Nothing where it cannot be asked here.
+
+        Raises CredentialError or PlatformError when this credential may not ask, Throttled or Transient: another night.
+        """
         return []
 
     def unfit(self, one: Conversion, now: datetime) -> Receipt | None:  # noqa: ARG002

@@ -28,6 +28,7 @@ TOO_THIN = (
 """An event with nothing but these keys, or some of them, is refused with the whole batch (2804050)."""
 WEAK = frozenset[str]().union(*TOO_THIN)
 
+PURCHASE, APPEND_VALUE = "Purchase", "AppendValue"
 SEGMENTS = {"new": "new_customer_to_business", "returning": "existing_customer_to_business"}
 
 
@@ -48,14 +49,32 @@ class CustomData(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False
     value: Decimal
 
 
+class Predicted(Struct, frozen=True, kw_only=True, gc=False):
+    """Of an AppendValue: no value of its own, which would count as a second sale."""
+
+    currency: str
+    order_id: str
+    predicted_ltv: Decimal
+
+
+class Original(Struct, frozen=True, kw_only=True, gc=False):
+    """The event a later one is about."""
+
+    event_id: str
+    event_name: str
+    event_time: int
+    order_id: str
+
+
 class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     action_source: str
-    custom_data: CustomData
+    custom_data: CustomData | Predicted
     customer_segmentation: str | UnsetType = UNSET
     event_id: str
     event_name: str
     event_source_url: str | UnsetType = UNSET
     event_time: int
+    original_event_data: Original | UnsetType = UNSET
     user_data: dict[str, Any]
 
 
@@ -80,6 +99,8 @@ def event(conversion: Conversion, action_source: str) -> Event:
         # `website` requires both. An event without them is a true purchase all the same: it goes as `other`.
         action_source = "other"
     currency = conversion.currency
+    if conversion.action == "value":
+        return _value(conversion, action_source, user, url)
     contents = [Content(item.product_id, amount(item.unit_price, currency), item.quantity) for item in conversion.items]
     return Event(
         action_source=action_source,
@@ -95,9 +116,33 @@ def event(conversion: Conversion, action_source: str) -> Event:
         ),
         customer_segmentation=SEGMENTS.get(conversion.customer_type, UNSET),
         event_id=conversion.event_id,
-        event_name="Purchase",
+        event_name=PURCHASE,
         event_source_url=url or UNSET,
         event_time=int(conversion.occurred_at.timestamp()),
+        user_data=user,
+    )
+
+
+def _value(conversion: Conversion, action_source: str, user: dict[str, Any], url: str) -> Event:
+    """The value predicted for the buyer of a purchase Meta has (guides/predicted-lifetime-value)."""
+    predicted = conversion.value if conversion.predicted_ltv is None else conversion.predicted_ltv
+    return Event(
+        action_source=action_source,
+        custom_data=Predicted(
+            currency=conversion.currency,
+            order_id=conversion.order_id,
+            predicted_ltv=amount(predicted, conversion.currency),
+        ),
+        event_id=conversion.event_id,
+        event_name=APPEND_VALUE,
+        event_source_url=url or UNSET,
+        event_time=int((conversion.adjusted_at or conversion.occurred_at).timestamp()),
+        original_event_data=Original(
+            event_id=conversion.original_id,
+            event_name=PURCHASE,
+            event_time=int(conversion.occurred_at.timestamp()),
+            order_id=conversion.order_id,
+        ),
         user_data=user,
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from cortex.errors import CredentialError
 from cortex.records import Conversion, Receipt
@@ -22,10 +25,15 @@ NOT_TRIED = Receipt(
 
 @dataclass(frozen=True)
 class Refusal:
-    """A batch of which nothing was taken. `rows`: positions the platform itself named, with its words about each."""
+    """A batch of which nothing was taken. `rows`: positions the platform itself named, with its words about each.
+
+    doubtful: the platform says the same of a wrong row and of a wrong setup. Then what else is refused decides: a row is
+    to blame when others of the batch were taken, or were refused in other words; see `_Delivery._doubted`.
+    """
 
     receipt: Receipt
     rows: Mapping[int, Receipt] = field(default_factory=dict)
+    doubtful: bool = False
 
 
 Post = Callable[[Sequence[Conversion]], Receipt | Refusal]
@@ -75,6 +83,7 @@ class _Delivery:
         self.receipts: dict[int, Receipt] = {}
         self.refused: list[int] = []
         self.taken = False
+        self.doubtful = False
         self.words = Receipt(state="rejected", error_class="data")
         """The latest refusal: it is about a group that holds every row still suspected."""
 
@@ -84,6 +93,7 @@ class _Delivery:
             waiting = self._without_named(list(range(len(self.batch))))
             for culprit in _culprits(waiting, self._accepts):
                 self._refuse(culprit)
+            self._doubted()
         except _Halt as halt:
             rest = halt.rest
         except CredentialError as refused:
@@ -111,7 +121,7 @@ class _Delivery:
     def _post(self, group: Sequence[int]) -> Refusal | None:
         answer = self.post([self.batch[position] for position in group])
         if isinstance(answer, Refusal):
-            self.words = answer.receipt
+            self.words, self.doubtful = answer.receipt, answer.doubtful
             return answer
         self.receipts.update(dict.fromkeys(group, answer))
         if answer.state == "unknown":
@@ -136,6 +146,28 @@ class _Delivery:
                 message=f"Every one of the first {HOPELESS} rows was refused: {words.message}",
             )
         )
+
+    def _doubted(self) -> None:
+        """Rows refused in words that may mean the setup: to blame only where something speaks for the setup.
+
+        Every row refused alike is the setup's fault. A row that was alone is tried again, later perhaps in company; ten
+        times, as whatever passes by itself.
+        """
+        if not self.doubtful:
+            return
+        receipts = [self.receipts[row] for row in self.refused]
+        alone = len(self.batch) == 1
+        if self.taken or (not alone and len({_said(receipt) for receipt in receipts}) > 1):
+            blamed = {"state": "rejected", "error_class": "data"}
+        else:
+            blamed = {"state": "retry", "error_class": self.words.error_class if alone else "config"}
+        for row, receipt in zip(self.refused, receipts, strict=True):
+            self.receipts[row] = msgspec.structs.replace(receipt, **blamed)
+
+
+def _said(receipt: Receipt) -> tuple[str, str]:
+    """What a refusal says, whichever row it is about."""
+    return receipt.error_code, re.sub(r"\d+", "", receipt.message)
 
 
 def _culprits(refused: Sequence[int], accepts: Callable[[Sequence[int]], bool]) -> Iterator[int]:

@@ -19,6 +19,7 @@ NAME = "Purchase"
 """As the tracking kit's pixel calls it: TikTok keeps one of two events only where name and id are the same."""
 HASHED = ("email", "phone", "external_id")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_TTP = re.compile(r"[A-Za-z0-9._-]{10,64}")
 _TTCLID = re.compile(r"[A-Za-z0-9._~-]{10,600}")
 
 CODES: dict[str, tuple[int, ...]] = {
@@ -128,6 +129,7 @@ def user(conversion: Conversion) -> dict[str, str]:
     plain = (
         ("ip", ip_address(conversion.ip)),
         ("ttclid", conversion.clicks.ttclid if _TTCLID.fullmatch(conversion.clicks.ttclid) else ""),
+        ("ttp", conversion.clicks.ttp if _TTP.fullmatch(conversion.clicks.ttp) else ""),
         ("user_agent", conversion.user_agent.strip()),
     )
     found.update((key, value) for key, value in plain if value)
@@ -135,9 +137,9 @@ def user(conversion: Conversion) -> dict[str, str]:
 
 
 def matchable(conversion: Conversion) -> bool:
-    """Whether TikTok could know the buyer: a click id, an identifier, or address and browser together."""
+    """Whether TikTok could know the buyer: a click id, the browser's id, an identifier, or address and browser together."""
     keys = user(conversion).keys()
-    return bool(keys & {"ttclid", *HASHED}) or {"ip", "user_agent"} <= keys
+    return bool(keys & {"ttclid", "ttp", *HASHED}) or {"ip", "user_agent"} <= keys
 
 
 def clear_identity(conversion: Conversion) -> bool:

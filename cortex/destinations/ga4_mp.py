@@ -15,6 +15,7 @@ from cortex.destinations._answers import AHEAD, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver_parts
 from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
+from cortex.limits import Limit
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import SecretName
@@ -71,6 +72,9 @@ class Ga4Mp(Destination):
     """GA4 keeps every refund it gets: one whose fate is unknown is held for a person."""
     restates: ClassVar[bool] = True
     refunds_only: ClassVar[bool] = True
+
+    def shared(self) -> tuple[Limit, ...]:
+        return (Limit(f"ga4:stream:{self.settings.measurement_id}", "account", at_once=1),)
 
     @property
     def settings(self) -> Config:
@@ -173,6 +177,7 @@ class Ga4Mp(Destination):
             "GA4",
             self.settings.api_url or "https://www.google-analytics.com",
             limits=Limits(read=20.0, total=60.0),
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 

@@ -16,7 +16,14 @@ import msgspec
 from pydantic import Field, field_validator, model_validator
 
 from cortex import google
-from cortex.destinations import Destination, DestinationSection, _ads_upload, _google_events, _google_reasons
+from cortex.destinations import (
+    Destination,
+    DestinationSection,
+    _ads_upload,
+    _google_diagnostics,
+    _google_events,
+    _google_reasons,
+)
 from cortex.destinations._ads_upload import AdsUpload
 from cortex.destinations._answers import State, early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
@@ -24,13 +31,15 @@ from cortex.destinations._ready import Encode, Ready, Readying
 from cortex.errors import ConfigError, PlatformError, Transient
 from cortex.google_ads import AdsService
 from cortex.http import Client, Limits
-from cortex.limits import Limit
-from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
+from cortex.limits import UNSHARED, Limit
+from cortex.records import Account, Conversion, Diagnosis, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import Access, PlatformSection, SecretName
 
 PROJECT_AT_ONCE = 8
 """Runs at a time through one Cloud project: requests a minute are counted per project."""
+ADS_PROJECT_AT_ONCE, ADS_CUSTOMER_AT_ONCE = 10, 2
+"""The same for the Ads API, and on one of its accounts; the same numbers for whatever is done there."""
 PROBE_EMAIL = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
 """SHA-256 of test@example.com: whose conversion `check` has validated and not stored."""
 
@@ -52,6 +61,7 @@ class GoogleEc(Destination):
         inherits: ClassVar[Mapping[str, str]] = {
             "customer_id": "ads.google.customer_id",
             "login_customer_id": "ads.google.login_customer_id",
+            "ads_api_url": "ads.google.api_url",
         }
         """Keys that, left out here, are taken from elsewhere in the client file."""
 
@@ -66,6 +76,15 @@ class GoogleEc(Destination):
         login_customer_id: Annotated[
             str | None, Field(description="Manager account the credential belongs to; default: ads.google's")
         ] = None
+
+        ads_api_url: Annotated[
+            str | None, Field(description="Where diagnostics are read, as api_url; default: ads.google's")
+        ] = None
+
+        @field_validator("ads_api_url")
+        @classmethod
+        def _grpc_or_tls(cls, url: str | None) -> str | None:
+            return cls._tls_beyond_loopback(url)
 
         @field_validator("customer_id", "login_customer_id")
         @classmethod
@@ -103,6 +122,7 @@ class GoogleEc(Destination):
     click_ids: ClassVar[tuple[str, ...]] = ("gclid", "gbraid", "wbraid")
     dedup: ClassVar[timedelta | None] = None
     restates: ClassVar[bool] = True
+    diagnoses: ClassVar[bool] = True
 
     def __init__(self, config: PlatformSection, access: Access) -> None:
         super().__init__(config, access)
@@ -125,6 +145,20 @@ class GoogleEc(Destination):
             self.settings.login_customer_id,
             self.settings.api_url,
             self.access.sleep,
+            self.pace,
+        )
+
+    @cached_property
+    def _reader(self) -> AdsService:
+        """For diagnostics where conversions go through the Data Manager."""
+        project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        return AdsService(
+            self.access.secret(google.CREDENTIALS),
+            self.access.vault.find("GOOGLE_DEVELOPER_TOKEN"),
+            self.settings.login_customer_id,
+            self.settings.ads_api_url,
+            self.access.sleep,
+            UNSHARED if self.settings.ads_api_url else self.access.limits.pace(self._ads_limits(project)),
         )
 
     @property
@@ -133,7 +167,16 @@ class GoogleEc(Destination):
 
     def shared(self) -> tuple[Limit, ...]:
         project = google.project(self.access.vault.find(*google.CREDENTIALS.names))
+        if self.settings.upload == "google_ads":
+            return self._ads_limits(project)
         return (Limit(f"data_manager:project:{project}", "app", at_once=PROJECT_AT_ONCE),)
+
+    def _ads_limits(self, project: str) -> tuple[Limit, ...]:
+        """The budgets `ads.google` calls on too."""
+        return (
+            Limit(f"google_ads:customer:{self.settings.customer_id}", "account", at_once=ADS_CUSTOMER_AT_ONCE),
+            Limit(f"google_ads:project:{project}", "app", at_once=ADS_PROJECT_AT_ONCE),
+        )
 
     def check(self) -> Account:
         """Has one invented event validated (validateOnly): credential, account and action, and nothing is stored."""
@@ -199,6 +242,14 @@ class GoogleEc(Destination):
             except _google_reasons.RequestRefused as refused:
                 return [("*", _refusal_of(refused, "unknown", "ambiguous", request_id))]
         return [("*", _google_reasons.verdict(diagnosis, request_id))]
+
+    def diagnosis(self) -> list[Diagnosis]:
+        """Read through the Ads API, whichever way conversions are sent. A stand-in of the Data Manager has no such API."""
+        here = self.settings
+        if here.upload == "data_manager" and here.api_url is not None and here.ads_api_url is None:
+            return []
+        service = self._service if self._ads else self._reader
+        return _google_diagnostics.read(service, self._operating_account(), here.conversion_action_id)
 
     def _send(self, batch: Sequence[Conversion], *, validate_only: bool) -> list[Receipt]:
         if len(batch) > self.batch:

@@ -10,14 +10,15 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 from pydantic import Field
 
-from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events
+from cortex.clock import local_day
+from cortex.destinations import Destination, DestinationSection, _meta_errors, _meta_events, _meta_quality
 from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver
 from cortex.destinations._ready import Ready, Readying
 from cortex.errors import PlatformError, Transient
 from cortex.http import Client, Limits
 from cortex.limits import Limit, app_of
-from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
+from cortex.records import Account, Conversion, Diagnosis, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
 from cortex.settings import SecretName
 
@@ -82,6 +83,7 @@ class MetaCapi(Destination):
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
     predicts: ClassVar[bool] = True
+    diagnoses: ClassVar[bool] = True
 
     def shared(self) -> tuple[Limit, ...]:
         secret = self.access.vault.find("META_APP_SECRET")
@@ -121,6 +123,16 @@ class MetaCapi(Destination):
             answers = iter(deliver(ready.fit, partial(self._post, client, ready)) if ready.fit else [])
         return [why or next(answers) for why in ready.unfit]
 
+    def diagnosis(self) -> list[Diagnosis]:
+        """Match quality of the dataset's web events of the last 48 hours (Meta: Dataset Quality API)."""
+        with self._client() as client:
+            told = client.get(
+                f"/{VERSION}/dataset_quality",
+                {"dataset_id": self.settings.pixel_id, "fields": _meta_quality.FIELDS},
+                decode=_meta_quality.decode,
+            ).value
+        return _meta_quality.diagnoses(told, local_day(self.access.clock(), self.access.timezone))
+
     def _encode(self, group: Sequence[Conversion]) -> bytes:
         events = [_meta_events.event(one, self.settings.action_source) for one in group]
         return _meta_events.encode(events, self.settings.test_event_code)
@@ -138,7 +150,7 @@ class MetaCapi(Destination):
 
     def unfit(self, one: Conversion, now: datetime) -> Receipt | None:
         """What Meta is known to refuse, found here: one such event would cost the whole batch."""
-        if one.action != "purchase":
+        if one.action in {"restate", "retract"}:
             return told(
                 "rejected", "data", "no_adjustments", "Meta takes no refunds: it keeps the value it was first told."
             )

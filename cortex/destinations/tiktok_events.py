@@ -14,6 +14,7 @@ from cortex.destinations._answers import early, priced, told, undecided
 from cortex.destinations._narrowing import Refusal, deliver_parts
 from cortex.errors import CortexError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits, default_error, retry_after
+from cortex.limits import AGENCY, Limit
 from cortex.records import Account, Conversion, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.settings import SecretName
 
@@ -23,6 +24,8 @@ LARGEST = 1_000_000
 """Bytes of one request."""
 AROUND = 500
 """Bytes around the events of a request, and some to spare."""
+APP_AT_ONCE = 5
+"""Runs at a time through one app, the same number for whatever they do there."""
 
 
 class TikTokEvents(Destination):
@@ -54,6 +57,13 @@ class TikTokEvents(Destination):
     batch: ClassVar[int] = 50
     click_ids: ClassVar[tuple[str, ...]] = ("ttclid",)
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
+
+    def shared(self) -> tuple[Limit, ...]:
+        return (
+            Limit(f"tiktok:pixel:{self.settings.pixel_id}", "account", at_once=1),
+            # The budget `ads.tiktok` calls on too, of which events spend no reports: a pause of the app is everybody's.
+            Limit(f"tiktok:app:{AGENCY}", "app", at_once=APP_AT_ONCE),
+        )
 
     @property
     def settings(self) -> Config:
@@ -120,6 +130,7 @@ class TikTokEvents(Destination):
             headers={"Access-Token": self.access.secret(self.secrets[0]).reveal()},
             limits=Limits(read=20.0, total=60.0),
             error=_judge,
+            pace=self.pace,
             sleep=self.access.sleep,
         )
 
@@ -151,10 +162,11 @@ class TikTokEvents(Destination):
         """One request. A repeat within 48 hours is harmless: TikTok keeps the first of the same name and id."""
         try:
             said = client.post(PATH, self._encode(group), decode=_tiktok_events.decode).value
-        except _tiktok_events.RowsRefused as refused:
-            return Refusal(told("rejected", "data", str(refused.said.code), refused.message, refused.said.request_id))
-        except _tiktok_events.SetupRefused as refused:
-            return told("retry", "config", str(refused.said.code), refused.message, refused.said.request_id)
+        except (_tiktok_events.RowsRefused, _tiktok_events.SetupRefused) as refused:
+            said, kind = refused.said, "data" if isinstance(refused, _tiktok_events.RowsRefused) else "config"
+            if said.code in _tiktok_events.CODES["data"]:
+                return Refusal(told("rejected", kind, str(said.code), refused.message, said.request_id), doubtful=True)
+            return told("retry", "config", str(said.code), refused.message, said.request_id)
         except (PlatformError, Transient) as failure:
             return undecided(failure)
         return Receipt(state="accepted", request_id=said.request_id)

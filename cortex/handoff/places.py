@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 ATTRIBUTES = (
-    "ctx_gclid", "ctx_gbraid", "ctx_wbraid", "ctx_fbclid", "ctx_ttclid", "ctx_msclkid", "ctx_fbc", "ctx_fbp", "ctx_first",
-    "ctx_last", "ctx_consent",
+    "ctx_gclid", "ctx_gbraid", "ctx_wbraid", "ctx_fbclid", "ctx_ttclid", "ctx_msclkid", "ctx_fbc", "ctx_fbp", "ctx_ttp",
+    "ctx_ga_client_id", "ctx_first", "ctx_last", "ctx_consent",
 )  # fmt: skip
 """What the scripts save with an order."""
 

@@ -29,6 +29,8 @@ UF_CODES = frozenset(UF.values())
 
 _SPOKEN = {"eua": "US", "eeuu": "US", "estadosunidosdaamerica": "US", "unitedstatesofamerica": "US", "uk": "GB",
            "inglaterra": "GB", "england": "GB", "grabretanha": "GB", "greatbritain": "GB", "holanda": "NL"}  # fmt: skip
+_HERE = frozenset({"BR", "br", "Brasil", "Brazil"})
+"""What nearly every order says. CLDR's names, which take a while to load, are not needed for it."""
 _NO_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "QO", "ZZ"}
 """Groups and placeholders of CLDR that look like ISO 3166 codes."""
 
@@ -53,6 +55,8 @@ def country_iso(text: str) -> str:
     >>> country_iso("Brasil"), country_iso("br"), country_iso("USA"), country_iso("Atlantis")
     ('BR', 'BR', 'US', '')
     """
+    if text in _HERE:
+        return "BR"
     name = folded(letters(text))
     code = name.upper()
     if len(code) == 2 and code in _territories().values() and code != "UK":

@@ -96,11 +96,11 @@ def channels(report: Report) -> str:
     revenue = {
         row.channel: {model: float(row.revenue.get(model, 0)) for model in report.models} for row in report.channels
     }
-    return by_model(revenue, report.models, report.lang)
+    return _draw(by_model(revenue, report.models, report.lang), report.lang)
 
 
-def by_model(revenue: Mapping[str, Mapping[str, float]], models: Sequence[str], lang: str) -> str:
-    """Revenue by channel and model, one bar each, channels in the order given. SVG text."""
+def by_model(revenue: Mapping[str, Mapping[str, float]], models: Sequence[str], lang: str) -> dict[str, Any]:
+    """Revenue by channel and model, one bar each, channels in the order given."""
     order = [word(channel, lang) for channel in revenue]
     names = [word(model, lang) for model in models]
     rows = [
@@ -108,37 +108,28 @@ def by_model(revenue: Mapping[str, Mapping[str, float]], models: Sequence[str], 
         for channel, earned in revenue.items()
         for model in models
     ]
-    return _draw(
-        {
-            "width": 830,
-            "height": {"step": 11},
-            "data": {"values": rows},
-            "mark": {"type": "bar"},
-            "encoding": {
-                "y": {"field": "channel", "type": "nominal", "sort": order, "axis": {"title": None, "labelLimit": 150}},
-                "yOffset": {"field": "model", "type": "nominal", "sort": names},
-                "x": {
-                    "field": "revenue",
-                    "type": "quantitative",
-                    "axis": {"title": None, "format": ",.0f", "tickCount": 6},
-                },
-                "color": {
-                    "field": "model",
-                    "type": "nominal",
-                    "sort": names,
-                    "scale": {"domain": names, "range": list(MODEL_COLOURS[: len(names)])},
-                    "legend": {"title": None, "orient": "top"},
-                },
+    return {
+        "width": 830,
+        "height": {"step": 11},
+        "data": {"values": rows},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": {"field": "channel", "type": "nominal", "sort": order, "axis": {"title": None, "labelLimit": 150}},
+            "yOffset": {"field": "model", "type": "nominal", "sort": names},
+            "x": {
+                "field": "revenue",
+                "type": "quantitative",
+                "axis": {"title": None, "format": ",.0f", "tickCount": 6},
+            },
+            "color": {
+                "field": "model",
+                "type": "nominal",
+                "sort": names,
+                "scale": {"domain": names, "range": list(MODEL_COLOURS[: len(names)])},
+                "legend": {"title": None, "orient": "top"},
             },
         },
-        lang,
-    )
-
-
-def alone(drawing: str, lang: str) -> str:
-    """A drawing as a page of its own, without script or network."""
-    style = "body{margin:2rem auto;max-width:60rem;color-scheme:light dark}svg{width:100%;height:auto}"
-    return f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>Cortex</title><style>{style}</style>{drawing}</html>\n'
+    }
 
 
 def deliveries(report: Report) -> str:

@@ -17,19 +17,19 @@ CLASS_COLOURS = {"star": "#3a8f3a", "cash_cow": "#2a6fdb", "question_mark": "#e0
 
 
 def check(file: Path) -> None:
-    """Raises UsageError CTX-7102 for a file name no chart can be written to."""
+    """Raises UsageError CTX-7102 for a file name no chart can be written to, ConfigError CTX-9101 without the [web] extra."""
+    from cortex.reports.page import check_extra
+
     if file.suffix.lower() not in KINDS:
         raise UsageError(
             "CTX-7102", f"{file.name} is neither .html nor .svg.", fix=f"--chart {file.stem or 'chart'}.svg"
         )
+    check_extra()
 
 
 def write(file: Path, spec: Row, *, title: str, lang: str) -> None:
     """Draw into a file. Raises UsageError CTX-7102, and ConfigError CTX-9101 without the [web] extra."""
-    from cortex.reports.page import check_extra
-
     check(file)
-    check_extra()
     drawing = charts._draw(dict(spec), lang)
     if file.suffix.lower() == ".html":
         style = "body{margin:2rem auto;max-width:64rem;font-family:system-ui,sans-serif;color-scheme:light dark}svg{width:100%;height:auto}"

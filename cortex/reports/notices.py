@@ -18,6 +18,7 @@ STREAMS: dict[str, tuple[str, str, str]] = {
     "ads.google": ("Google Ads", "Google Ads", "Google Ads"),
     "ads.tiktok": ("TikTok", "TikTok", "TikTok"),
     "traffic.ga4": ("GA4", "GA4", "GA4"),
+    "traffic.ga4_bigquery": ("GA4 no BigQuery", "GA4 in BigQuery", "GA4 en BigQuery"),
     "conversions": ("Conversões", "Conversions", "Conversiones"),
     "quality": ("Qualidade dos dados", "Data quality", "Calidad de los datos"),
 }
@@ -49,6 +50,16 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "A plataforma não usou todas as {count} conversões do pedido {request}.",
         "The platform did not use all {count} conversions of request {request}.",
         "La plataforma no usó todas las {count} conversiones de la solicitud {request}.",
+    ),
+    "CTX-6112": (
+        "{destination} conta {good} conversões de {first} a {last} ({pending} em processamento); o registro diz {ours}.",
+        "{destination} counts {good} conversions from {first} to {last} ({pending} pending); the ledger says {ours}.",
+        "{destination} cuenta {good} conversiones del {first} al {last} ({pending} en proceso); el registro dice {ours}.",
+    ),
+    "CTX-6113": (
+        "O diagnóstico de {destination} não pode ser lido com esta credencial ({why}). As conversões chegam mesmo assim.",
+        "The diagnostics of {destination} may not be read with this credential ({why}). Conversions arrive all the same.",
+        "El diagnóstico de {destination} no se puede leer con esta credencial ({why}). Las conversiones llegan igual.",
     ),
     "CTX-6105": (
         "{count} pedidos ({value}) têm item sem custo: enviados pela receita, não pela margem.",
@@ -134,6 +145,26 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "O GA4 cortou dados de atribuição em {count} dias a partir de {first} ({reasons}).",
         "GA4 cut attribution data short on {count} days from {first} ({reasons}).",
         "GA4 recortó datos de atribución en {count} días desde el {first} ({reasons}).",
+    ),
+    "ga4bq-streamed": (
+        "{count} dias a partir de {first} só existem na exportação contínua, que não é completa.",
+        "{count} days from {first} are in the streaming export alone, which is not complete.",
+        "{count} días desde el {first} solo están en la exportación continua, que no es completa.",
+    ),
+    "ga4bq-missing": (
+        "{count} dias entre {first} e {last} não têm tabela na exportação: suas visitas faltam.",
+        "{count} days from {first} to {last} have no table in the export: their visits are missing.",
+        "{count} días entre {first} y {last} no tienen tabla en la exportación: faltan sus visitas.",
+    ),
+    "ga4bq-no-consent": (
+        "{count} eventos e {purchases} compras de visitantes sem consentimento entre {first} e {last} não formam jornada.",
+        "{count} events and {purchases} purchases of visitors without consent from {first} to {last} make no journey.",
+        "{count} eventos y {purchases} compras de visitantes sin consentimiento entre {first} y {last} no forman recorrido.",
+    ),
+    "ga4bq-no-transaction-id": (
+        "{count} compras sem id de transação entre {first} e {last}: não combinam com nenhum pedido.",
+        "{count} purchases without a transaction id from {first} to {last}: they match no order.",
+        "{count} compras sin id de transacción entre {first} y {last}: no coinciden con ningún pedido.",
     ),
 }
 RULES: dict[str, tuple[str, str, str]] = {

@@ -151,6 +151,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
     # destinations
     "meta_capi": ("Meta (API de Conversões)", "Meta (Conversions API)", "Meta (API de Conversiones)"),
     "google_ec": ("Google (Data Manager)", "Google (Data Manager)", "Google (Data Manager)"),
+    "tiktok_events": ("TikTok (API de Eventos)", "TikTok (Events API)", "TikTok (API de Eventos)"),
+    "ga4_mp": ("GA4 (reembolsos)", "GA4 (refunds)", "GA4 (reembolsos)"),
+    "file": ("Arquivo de ensaio", "Rehearsal file", "Archivo de ensayo"),
     # delivery states and reasons
     "planned": ("na fila", "queued", "en cola"),
     "gated": ("retida por regra", "held by rule", "retenida por regla"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cortex import __version__, crash, logs
@@ -142,12 +143,13 @@ def execute(
     listen: Listener = lambda _name, _news: None,
     control: Control | None = None,
     run_id: str = "",
+    save_raw: Path | None = None,
 ) -> RunResult:
     """Run a plan. A failing step does not stop the others, except those that need it.
 
     resume: continue an unfinished run of the same recipe and window, leaving out the steps it has done.
     wait: seconds to wait for another run of this client to end. control: the control schema, when it is open already.
-    run_id: a run of the queue to begin, or to go on with. Raises Busy when another run holds the client, DatabaseError
+    run_id: a run of the queue to begin, or to go on with. save_raw: as in Run. Raises Busy when another run holds the client, DatabaseError
     when the client is not provisioned, Stopped when the process was asked to end.
     """
     vault = Vault(tenant.code, workspace.root)
@@ -170,6 +172,7 @@ def execute(
             crash.point("planned")
             result = RunResult(tenant.code, recipe.name, run_id, window)
             run = Run(tenant, window, workspace, warehouse, vault, clock, run_id, recipe.reread)
+            run.save_raw = save_raw
             run.limits = sharing = Sharing(ledger, run_id, (stop.check, lease.check))
             with logs.kept(workspace.state, tenant.code, run_id), _ending(ledger, result):
                 _steps(run, plan, done, ledger, lease, stop, sharing, result, listen)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 
 from cortex import tenant as tenants
 from cortex.clock import Window, system_clock
@@ -25,7 +26,7 @@ from cortex.workspace import Workspace
 class Item:
     """Which steps of which recipe over which local days for which client. Travels between processes and machines.
 
-    run_id: of the queue, empty for a run asked for here. resume, wait: as `engine.execute`.
+    run_id: of the queue, empty for a run asked for here. resume, wait, save_raw: as `engine.execute`.
     """
 
     code: str
@@ -36,6 +37,7 @@ class Item:
     resume: bool = False
     wait: float = 0.0
     run_id: str = ""
+    save_raw: Path | None = None
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Desk:
         result = engine.execute(
             client, recipe, window, steps, workspace=self.workspace, database=self.database, clock=system_clock(),
             resume=item.resume, wait=item.wait, listen=listen, control=control, run_id=item.run_id,
+            save_raw=item.save_raw,
         )  # fmt: skip
         _ = self.control
         return result

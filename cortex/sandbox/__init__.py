@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.clock import Clock
 from cortex.errors import UsageError
+from cortex.sandbox.bigquery import BigQueryStandIn
 from cortex.sandbox.data_manager import DataManagerStandIn
 from cortex.sandbox.faults import Faults
 from cortex.sandbox.ga4 import Ga4StandIn
@@ -47,6 +48,7 @@ class Running:
     oauth: OAuth
     meta: MetaStandIn
     ga4: Ga4StandIn
+    bigquery: BigQueryStandIn
     data_manager: DataManagerStandIn
     nuvemshop: NuvemshopStandIn
     google_ads: GoogleAdsStandIn | None
@@ -95,6 +97,7 @@ def serve(
     oauth = OAuth(market)
     meta = MetaStandIn(market, clock=present, received=received, rate_scale=rate_scale)
     ga4 = Ga4StandIn(market, oauth, clock=present, rate_scale=rate_scale)
+    bigquery = BigQueryStandIn(market, oauth, clock=present, rate_scale=rate_scale)
     data_manager = DataManagerStandIn(market, oauth, clock=present, received=received, rate_scale=rate_scale)
     tiktok = TikTokStandIn(market, clock=present, received=received, rate_scale=rate_scale)
     measurement = MeasurementStandIn(market, clock=present, received=received)
@@ -103,6 +106,7 @@ def serve(
         (re.compile(r"/(?:20\d\d-\d\d|v1/\d+)/"), "nuvemshop", nuvemshop),
         (re.compile(r"/v\d+\.\d+/"), "meta", meta),
         (re.compile(r"/v1beta/properties/"), "ga4", ga4),
+        (re.compile(r"/bigquery/v2/"), "bigquery", bigquery),
         (re.compile(r"/v1/(?:events:ingest|requestStatus:retrieve)$"), "data_manager", data_manager),
         (re.compile(r"/open_api/v1\.3/event/track/?$"), "tiktok", tiktok),
         (re.compile(r"/(?:debug/)?mp/collect$"), "ga4_mp", measurement),
@@ -119,7 +123,15 @@ def serve(
     if google:
         from cortex.sandbox.google_ads import GoogleAdsStandIn
 
-        ads = GoogleAdsStandIn(market, oauth, clock=present, received=received, faults=failing, rate_scale=rate_scale)
+        ads = GoogleAdsStandIn(
+            market,
+            oauth,
+            clock=present,
+            received=received,
+            faults=failing,
+            rate_scale=rate_scale,
+            uploaded=data_manager.uploads,
+        )
         try:
             grpc_url = f"grpc://{host}:{ads.start(host, grpc_port)}"
         except OSError:
@@ -134,6 +146,7 @@ def serve(
         oauth,
         meta,
         ga4,
+        bigquery,
         data_manager,
         nuvemshop,
         ads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -117,6 +118,13 @@ def kit_touch(visit: Visit, *, with_clicks: bool = True) -> str:
     return urlencode({**values, **(visit.clicks if with_clicks else {})})
 
 
+def browser_ids(fbp: str) -> dict[str, str]:
+    """TikTok's and GA4's ids of the browser that has this one of Meta's, each made up anew out of it."""
+    _, _, ms, number = fbp.split(".")
+    digest = hashlib.sha256(fbp.encode())
+    return {"ctx_ttp": digest.hexdigest()[:27], "ctx_ga_client_id": f"{int(number) % 2**31}.{int(ms) // 1000}"}
+
+
 def kit_attributes(rng: np.random.Generator, visits: list[Visit], placed_at: int) -> dict[str, str]:
     """What the tracking kit wrote on an order: click ids, first and last touch, and the buyer's choice.
 
@@ -137,6 +145,7 @@ def kit_attributes(rng: np.random.Generator, visits: list[Visit], placed_at: int
                     found["ctx_fbc"] = fbc(click, visit.at * 1000 + visit.at % 997)
         if float(rng.random()) < 0.9:
             found["ctx_fbp"] = fbps(rng, [min(visits[0].at, placed_at) * 1000 + 17])[0]
+            found |= browser_ids(found["ctx_fbp"])
     found["ctx_first"] = kit_touch(visits[0], with_clicks=keeps)
     found["ctx_last"] = kit_touch(visits[-1], with_clicks=keeps)
     return found

@@ -91,6 +91,12 @@ _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
 
+APPEND_VALUE = "AppendValue"
+ORIGINAL = frozenset({"event_name", "event_time", "order_id", "event_id"})
+VALUE_WITHIN = timedelta(days=7)
+"""After the conversion event was sent (Meta: predicted lifetime value)."""
+
+
 class Invalid(Exception):
     """Why an event is refused, in the words of Graph's error: subcode (0: none), title and message."""
 
@@ -124,6 +130,23 @@ def check(event: Any, now: datetime) -> None:
         raise Invalid("custom_data must be a JSON object.")
     if name == "Purchase":
         _purchase(custom)
+    if name == APPEND_VALUE:
+        _append_value(event, custom)
+
+
+def original(event: dict[str, Any]) -> tuple[str, str]:
+    """Name and id of the event an AppendValue is about."""
+    told = event["original_event_data"]
+    return told["event_name"], told["event_id"]
+
+
+def customer(event: dict[str, Any]) -> str:
+    """The buyer of an event, by the strongest key it carries: predicted values are told once of each."""
+    for key in ("external_id", "em", "ph", "fbc", "fbp"):
+        value = event["user_data"].get(key)
+        if value:
+            return f"{key}:{value[0] if isinstance(value, list) else value}"
+    return ""
 
 
 def occurred_at(event: dict[str, Any]) -> datetime:
@@ -222,6 +245,24 @@ def _purchase(custom: dict[str, Any]) -> None:
             title="Missing Currency For Purchase Event",
             subcode=NO_VALUE,
         )
+
+
+def _append_value(event: dict[str, Any], custom: dict[str, Any]) -> None:
+    told = event.get("original_event_data")
+    if not isinstance(told, dict) or told.keys() - ORIGINAL:
+        raise Invalid("AppendValue needs original_event_data: event_name, event_time, order_id, event_id.")
+    for key in ("event_name", "event_id"):
+        if not isinstance(told.get(key), str) or not told[key]:
+            raise Invalid(f"original_event_data.{key} is required: a text.")
+    if not isinstance(told.get("event_time"), int) or isinstance(told["event_time"], bool):
+        raise Invalid("original_event_data.event_time is required: a Unix timestamp in seconds.")
+    value = custom.get("predicted_ltv")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise Invalid("custom_data.predicted_ltv must be a number above zero.")
+    if "value" in custom:
+        raise Invalid("An AppendValue carries predicted_ltv; a value would be that of another sale.")
+    if not _CURRENCY.fullmatch(str(custom.get("currency", ""))):
+        raise Invalid("The event needs an ISO 4217 currency code.")
 
 
 def _is_amount(text: str) -> bool:

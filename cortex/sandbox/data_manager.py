@@ -15,6 +15,7 @@ import msgspec
 
 from cortex.clock import Clock, local_day
 from cortex.sandbox.click_index import ClickIndex
+from cortex.sandbox.google_ads_diagnostics import CONNECTOR, Upload
 from cortex.sandbox.google_rest import Refused, error_info, exhausted, faulty
 from cortex.sandbox.ingestion import Destination, Event, Reader, Violation, by_reason
 from cortex.sandbox.market import GoogleAccount, Market
@@ -47,6 +48,7 @@ class _Batch:
     """An accepted request, per destination: how many events, and how many failed for which reason."""
 
     shops: tuple[str, ...]
+    at: datetime
     destinations: list[tuple[Destination, int, Counter[str]]] = field(default_factory=list)
     polls: int = 0
 
@@ -74,6 +76,8 @@ class DataManagerStandIn:
         self._pending_polls = int(pending_polls / max(rate_scale, 1.0))
         self._minute = Quota(PER_MINUTE * rate_scale, 60)
         self._day = Quota(PER_DAY * rate_scale, 86_400)
+        self.told_as = CONNECTOR
+        """Upload client Google Ads' diagnostics count these under. Google does not say which it is."""
         self._lock = threading.RLock()
         self._requests = 0
         self._batches: dict[str, _Batch] = {}
@@ -171,7 +175,7 @@ class DataManagerStandIn:
     def _take(
         self, request_id: str, grant: Grant, destinations: list[Destination], events: list[Event], now: datetime
     ) -> None:
-        batch = _Batch(grant.shops)
+        batch = _Batch(grant.shops, now)
         for destination in destinations:
             account = self._account(destination, grant)
             mine = [each for each in events if not each.references or destination.reference in each.references]
@@ -227,6 +231,22 @@ class DataManagerStandIn:
         if local_day(event.occurred_at, ZoneInfo(account.timezone)) < click.day:
             return PREFIX + "CONVERSION_PRECEDES_CLICK"
         return ""
+
+    def uploads(self, account: GoogleAccount) -> list[Upload]:
+        """What came of every request for an account, as its Google Ads diagnostics tell it."""
+        with self._lock:
+            return [
+                self._upload(batch, destination, total, reasons)
+                for batch in self._batches.values()
+                for destination, total, reasons in batch.destinations
+                if destination.account_id == account.customer_id
+            ]
+
+    def _upload(self, batch: _Batch, destination: Destination, total: int, reasons: Counter[str]) -> Upload:
+        failed = sum(reasons.values())
+        if batch.polls < self._pending_polls:
+            return Upload(batch.at, self.told_as, destination.action_id, 0, 0, total)
+        return Upload(batch.at, self.told_as, destination.action_id, total - failed, failed)
 
     def _status(self, request_id: str, grant: Grant) -> dict[str, Any]:
         with self._lock:

@@ -10,8 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cortex.clock import Clock, local_day
-from cortex.sandbox import gaql, google_ads_rows
+from cortex.sandbox import gaql, google_ads_diagnostics, google_ads_rows
 from cortex.sandbox.faults import Faults
+from cortex.sandbox.google_ads_diagnostics import Upload
 from cortex.sandbox.google_ads_messages import assign, message
 from cortex.sandbox.google_ads_uploads import RequestRefused, Uploads
 from cortex.sandbox.google_rest import Refused
@@ -63,13 +64,16 @@ class GoogleAdsStandIn:
         faults: Faults,
         rate_scale: float = 1.0,
         batch_rows: int = BATCH_ROWS,
+        uploaded: Callable[[GoogleAccount], Sequence[Upload]] = lambda _account: (),
     ) -> None:
+        """uploaded: what the Data Manager took for an account, which Google Ads tells of as well."""
         self._market = market
         self._oauth = oauth
         self._clock = clock
         self._received = received
         self._faults = faults
         self._batch_rows = batch_rows
+        self._uploaded = uploaded
         self._uploads = Uploads(market, clock=clock, received=received)
         self._operations = Quota(DAILY_OPERATIONS * rate_scale, 86_400)
         self._stopping = threading.Event()
@@ -220,7 +224,10 @@ class GoogleAdsStandIn:
         account, managed = self._account(request.customer_id, metadata, grant)
         try:
             query = gaql.parse(request.query)
-            google_ads_rows.check(query, version)
+            if query.resource in google_ads_diagnostics.FIELDS:
+                google_ads_diagnostics.check(query)
+            else:
+                google_ads_rows.check(query, version)
             rows = self._rows(query, account, managed)
         except gaql.QueryRefused as refusal:
             raise AdsRefused("INVALID_ARGUMENT", refusal.family, refusal.reason, refusal.message) from None
@@ -281,6 +288,9 @@ class GoogleAdsStandIn:
     def _rows(
         self, query: gaql.Query, account: GoogleAccount, managed: Sequence[GoogleAccount]
     ) -> list[dict[str, Any]]:
+        if query.resource in google_ads_diagnostics.FIELDS:
+            sent = [*self._uploads.uploads(account), *self._uploaded(account)]
+            return google_ads_diagnostics.rows(account, query, sent, self._clock(), google_ads_rows.holds)
         if query.resource == "customer_client":
             return google_ads_rows.client_rows(account, managed, query)
         if managed:

@@ -21,7 +21,34 @@ message FieldMask { repeated string paths = 1; }
 message GoogleAdsRow {
   Customer customer = 1; Campaign campaign = 2; AdGroup ad_group = 3; Metrics metrics = 4; AdGroupAd ad_group_ad = 16;
   CustomerClient customer_client = 70; Segments segments = 102; ClickView click_view = 122;
+  OfflineConversionUploadClientSummary offline_conversion_upload_client_summary = 216;
+  OfflineConversionUploadConversionActionSummary offline_conversion_upload_conversion_action_summary = 228;
 }
+message OfflineConversionUploadClientSummary {
+  string resource_name = 1; OfflineEventUploadClient client = 2; OfflineConversionDiagnosticStatus status = 3;
+  int64 total_event_count = 4; int64 successful_event_count = 5; double success_rate = 6; string last_upload_date_time = 7;
+  repeated OfflineConversionSummary daily_summaries = 8; repeated OfflineConversionSummary job_summaries = 9;
+  repeated OfflineConversionAlert alerts = 10; int64 pending_event_count = 11; double pending_rate = 12;
+}
+message OfflineConversionUploadConversionActionSummary {
+  string resource_name = 1; OfflineEventUploadClient client = 2; int64 conversion_action_id = 3;
+  string conversion_action_name = 4; OfflineConversionDiagnosticStatus status = 5; int64 total_event_count = 6;
+  int64 successful_event_count = 7; int64 pending_event_count = 8; string last_upload_date_time = 9;
+  repeated OfflineConversionSummary daily_summaries = 10; repeated OfflineConversionSummary job_summaries = 11;
+  repeated OfflineConversionAlert alerts = 12;
+}
+message OfflineConversionSummary {
+  int64 successful_count = 3; int64 failed_count = 4; int64 pending_count = 5; int64 job_id = 1;
+  string upload_date = 2;
+}
+message OfflineConversionAlert { OfflineConversionError error = 1; double error_percentage = 2; }
+message OfflineConversionError {
+  ConversionAdjustmentUploadError conversion_adjustment_upload_error = 2;
+  ConversionUploadError conversion_upload_error = 3; DateError date_error = 4;
+  FieldError field_error = 6;
+}
+enum OfflineEventUploadClient { GOOGLE_ADS_API = 2; GOOGLE_ADS_WEB_CLIENT = 3; ADS_DATA_CONNECTOR = 4; }
+enum OfflineConversionDiagnosticStatus { EXCELLENT = 2; GOOD = 3; NEEDS_ATTENTION = 4; NO_RECENT_UPLOAD = 6; }
 message Customer {
   string resource_name = 1; ConversionTrackingSetting conversion_tracking_setting = 14; optional int64 id = 19;
   optional string descriptive_name = 20; optional string currency_code = 21; optional string time_zone = 22;
@@ -162,7 +189,7 @@ enum QueryError {
   EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE = 16; INVALID_VALUE_WITH_DURING_OPERATOR = 22;
   PROHIBITED_FIELD_IN_SELECT_CLAUSE = 23; LIMIT_VALUE_TOO_LOW = 25; EXPECTED_VALUE_WITH_BETWEEN_OPERATOR = 29;
   UNRECOGNIZED_FIELD = 32; OPERATOR_FIELD_MISMATCH = 35; DATE_RANGE_TOO_WIDE = 36; INVALID_DATE_FORMAT = 38;
-  PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE = 40; EXPECTED_LIST = 41; EXPECTED_FROM = 44;
+  PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE = 40; PROHIBITED_FIELD_IN_WHERE_CLAUSE = 24; EXPECTED_LIST = 41; EXPECTED_FROM = 44;
   BAD_RESOURCE_TYPE_IN_FROM_CLAUSE = 45; PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE = 49; QUERY_ERROR = 50;
   EXPECTED_FILTERS_ON_DATE_RANGE = 55; REQUESTED_METRICS_FOR_MANAGER = 59; BAD_PARAMETER_NAME = 61;
 }
@@ -181,10 +208,17 @@ def message(name: str) -> Any:
 
 
 def assign(target: Any, path: str, value: Any) -> None:
-    """Set a field of a message by its path, such as `campaign.status`; enums by the name of their member."""
+    """Set a field of a message by its path, such as `campaign.status`; enums by the name of their member, lists of
+    messages by lists of their own values by path."""
     *parents, name = path.split(".")
     for parent in parents:
         target = getattr(target, parent)
+    if isinstance(value, list):
+        for each in value:
+            member = getattr(target, name).add()
+            for inner, one in each.items():
+                assign(member, inner, one)
+        return
     kind = target.DESCRIPTOR.fields_by_name[name].enum_type
     setattr(target, name, value if kind is None else kind.values_by_name[value].number)
 

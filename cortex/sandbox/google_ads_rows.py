@@ -215,7 +215,7 @@ def rows(account: GoogleAccount, query: Query, today: date) -> list[dict[str, An
     if query.resource == "customer" and DATE not in query.select:
         groups[tuple(read[name](Place(account)) for name in plain)] = []
     for place in _places(account, query, days, today):
-        if all(_holds(c, read[c.field](place)) for c in query.where if c.field in read and c.field != DATE):
+        if all(holds(c, read[c.field](place)) for c in query.where if c.field in read and c.field != DATE):
             groups.setdefault(tuple(read[name](place) for name in plain), []).append(place.item)
     metrics = [name for name in query.select if name in METRICS]
     found = []
@@ -223,7 +223,7 @@ def rows(account: GoogleAccount, query: Query, today: date) -> list[dict[str, An
         values = {name: _metric(name, items) for name in metrics}
         if metrics and DATE in query.select and not any(values.values()):
             continue
-        if all(_holds(c, _metric(c.field, items)) for c in query.where if c.field in METRICS):
+        if all(holds(c, _metric(c.field, items)) for c in query.where if c.field in METRICS):
             found.append(dict(zip(plain, key, strict=True)) | values)
     for name, descending in reversed(query.order):
         found.sort(key=lambda row, by=name: row[by], reverse=descending)  # type: ignore[misc]
@@ -236,7 +236,7 @@ def manager_rows(account: GoogleAccount, query: Query) -> list[dict[str, Any]]:
     if query.resource != "customer" or any(name in METRICS or name in SEGMENTS for name in named):
         raise QueryRefused("REQUESTED_METRICS_FOR_MANAGER", "Metrics cannot be requested for a manager account.")
     place = Place(account, manager=True)
-    if not all(_holds(c, CUSTOMER[c.field](place)) for c in query.where):
+    if not all(holds(c, CUSTOMER[c.field](place)) for c in query.where):
         return []
     return [{name: CUSTOMER[name](place) for name in _with_names(list(query.select), query.resource)}]
 
@@ -247,7 +247,7 @@ def client_rows(account: GoogleAccount, children: Iterable[GoogleAccount], query
     below = list(children)
     seen_from = f"customers/{account.customer_id}"
     places = [Place(account, seen_from, manager=bool(below)), *(Place(child, seen_from) for child in below)]
-    kept = [place for place in places if all(_holds(c, CLIENT[c.field](place)) for c in query.where)]
+    kept = [place for place in places if all(holds(c, CLIENT[c.field](place)) for c in query.where)]
     return [{name: CLIENT[name](place) for name in plain} for place in kept][: query.limit]
 
 
@@ -293,7 +293,7 @@ def _under_present_names(days: Sequence[AdDay]) -> Iterator[AdDay]:
         yield replace(day, **changed) if changed else day
 
 
-def _holds(condition: Condition, value: Any) -> bool:
+def holds(condition: Condition, value: Any) -> bool:
     """Whether a value meets a condition; numbers compare as numbers, the rest as text."""
     wanted: list[Any] = list(condition.values)
     if isinstance(value, bool):

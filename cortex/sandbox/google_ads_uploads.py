@@ -16,6 +16,7 @@ import msgspec
 
 from cortex.clock import Clock, local_day
 from cortex.sandbox.click_index import ClickIndex
+from cortex.sandbox.google_ads_diagnostics import ADS_API, Upload
 from cortex.sandbox.google_ads_messages import assign, message
 from cortex.sandbox.market import GoogleAccount, Market
 from cortex.sandbox.received import Delivery, Outcome, Received
@@ -87,6 +88,8 @@ class Uploads:
         self._lock = threading.RLock()
         self._held: dict[tuple[str, str], Kept] = {}
         self._jobs = 0
+        self._told: dict[str, list[Upload]] = {}
+        """By account, what came of each request: for its diagnostics."""
         self._clicks = {
             shop.google.customer_id: ClickIndex(shop.google.clicks) for shop in market.shops if shop.google is not None
         }
@@ -171,7 +174,20 @@ class Uploads:
                         )
                     )
             self._received.add(deliveries)
+            self._tell(fates, account, now, answer.job_id)
         return answer
+
+    def _tell(self, fates: list[_Fate], account: GoogleAccount, now: datetime, job_id: int) -> None:
+        failed = [fate for fate in fates if fate.errors]
+        errors = Counter((each.family, each.reason) for fate in failed for each in fate.errors)
+        upload = Upload(
+            now, ADS_API, account.conversion_action_id, len(fates) - len(failed), len(failed), 0, job_id, errors
+        )
+        self._told.setdefault(account.customer_id, []).append(upload)
+
+    def uploads(self, account: GoogleAccount) -> list[Upload]:
+        with self._lock:
+            return list(self._told.get(account.customer_id, ()))
 
     def _conversion(self, row: Any, account: GoogleAccount, orders: Counter[str]) -> _Fate:
         """Every error of a row is told, not the first alone."""

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
 from cortex.sandbox.notation import epoch, stamp
 from cortex.sandbox.orders import Order, Orders
+
+if TYPE_CHECKING:
+    from cortex.sandbox.trail import Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class MetaAccount:
     currency: str
     timezone: str
     days: list[AdDay] = field(default_factory=list)
+    may_manage: bool = True
+    """The token's system user may manage the dataset, not only send to it."""
 
 
 @dataclass
@@ -138,6 +143,8 @@ class Property:
     orders: Sequence[GaOrder] = ()
     """Oldest day first, as are the sessions."""
     sessions: Sequence[GaSessions] = ()
+    trail: Trail | None = None
+    """What its export to BigQuery has; None where it is not linked."""
 
 
 @dataclass(frozen=True, slots=True)

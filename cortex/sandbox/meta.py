@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cortex.clock import Clock, local_day
-from cortex.sandbox import capi, insights
+from cortex.sandbox import capi, insights, quality
 from cortex.sandbox.graph import (
     GraphError,
     bad_parameter,
@@ -132,6 +132,10 @@ class MetaStandIn:
         self._throttles = 0
         self._jobs: dict[str, _Job] = {}
         self._seen: dict[tuple[str, str, str], datetime] = {}
+        self._first: dict[tuple[str, str, str], tuple[int, datetime, str]] = {}
+        """Of each event that is kept: its own time, when it came first, and whose it is."""
+        self._valued: dict[tuple[str, str], str] = {}
+        """Customers of whom a predicted value was told, and by which event."""
         self._answers: OrderedDict[tuple[Any, ...], list[msgspec.Raw]] = OrderedDict()
         accounts = [shop.meta for shop in market.shops if shop.meta is not None]
         # Hourly budgets: Limited tier for an account (600 + 400 per active ad); the app's is shared by every tenant.
@@ -172,6 +176,8 @@ class MetaStandIn:
         values = parameters(request)
         token, shops = self._caller(request, values)
         node, _, edge = path.partition("/")
+        if path == "dataset_quality" and request.method == "GET":
+            return self._quality(shops, values)
         if request.method == "GET" and not edge:
             return self._node(node, token, shops, values)
         if edge == "insights" and request.method in ("GET", "POST"):
@@ -365,6 +371,8 @@ class MetaStandIn:
         try:
             events = _events_of(values)
             _check(events, self._clock())
+            with self._lock:
+                self._check_values(pixel, events)
         except (capi.Invalid, GraphError) as refusal:
             error = _invalid(refusal) if isinstance(refusal, capi.Invalid) else refusal
             code = f"{error.code}/{error.subcode}" if error.subcode else str(error.code)
@@ -375,6 +383,42 @@ class MetaStandIn:
             self._received.add([self._delivery(pixel, event, trace, test) for event in events])
         return Response.of_json(200, {"events_received": len(events), "messages": [], "fbtrace_id": trace})
 
+    def _check_values(self, pixel: str, events: list[dict[str, Any]]) -> None:
+        """AppendValue is about a conversion Meta has, sent at most 7 days ago, once per customer. A repeat of the same
+        event is told apart by its id, as ever."""
+        now = self._clock()
+        told = dict(self._valued)
+        for event in events:
+            if event["event_name"] != capi.APPEND_VALUE:
+                continue
+            name, number = capi.original(event)
+            first = self._first.get((pixel, name, number))
+            if first is None or first[0] != event["original_event_data"]["event_time"]:
+                raise capi.Invalid(
+                    "original_event_data names no event of this dataset.", title="Unknown Original Event"
+                )
+            if now - first[1] > capi.VALUE_WITHIN:
+                raise capi.Invalid("The original event was sent more than 7 days ago.", title="Original Event Too Old")
+            buyer = pixel, first[2]
+            if told.setdefault(buyer, event.get("event_id", "")) != event.get("event_id", ""):
+                raise capi.Invalid("A predicted value was sent of this customer before.", title="Value Already Sent")
+        self._valued = told
+
+    def _quality(self, shops: list[Shop], values: dict[str, Any]) -> Response:
+        """Web events of the last 48 hours, to whoever manages the dataset (Meta: Dataset Quality API)."""
+        pixel = str(values.get("dataset_id", ""))
+        account = next((shop.meta for shop in shops if shop.meta is not None and shop.meta.pixel_id == pixel), None)
+        if account is None:
+            raise unknown_object(pixel)
+        if not account.may_manage:
+            raise GraphError(200, "(#200) The user must be able to manage the dataset.", status=403)
+        fields = str(values.get("fields", ""))
+        if not fields.startswith("web{"):
+            raise bad_parameter("fields must ask for web.")
+        since = self._clock() - quality.WINDOW
+        sent = [one for one in self._received.deliveries("meta", pixel) if one.received_at >= since and not one.test]
+        return Response.of_json(200, {"web": quality.events(sent, fields)})
+
     def _delivery(self, pixel: str, event: dict[str, Any], trace: str, test: bool) -> Delivery:
         """Within 48 hours of the first, an event with the same name and id is the same event (Meta: deduplication)."""
         now = self._clock()
@@ -383,6 +427,9 @@ class MetaStandIn:
         duplicate = bool(number) and first is not None and now - first < DEDUPLICATION
         if number and not duplicate:
             self._seen[pixel, name, number] = now
+        self._first.setdefault((pixel, name, number), (int(event["event_time"]), now, capi.customer(event)))
+        if event.get("custom_data", {}).get("predicted_ltv") is not None and name != capi.APPEND_VALUE:
+            self._valued.setdefault((pixel, capi.customer(event)), number)
         custom = event.get("custom_data", {})
         return Delivery(
             platform="meta",

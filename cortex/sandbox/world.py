@@ -37,6 +37,7 @@ from cortex.sandbox.sales import (
     storefront_orders,
 )
 from cortex.sandbox.shoppers import CHANNELS, META, MOST_VISITS, Traffic, simulate
+from cortex.sandbox.trail import trail
 
 Ints = npt.NDArray[np.int64]
 
@@ -163,6 +164,7 @@ def report(
         seen = {occasion: order_id for occasion, order_id in order_ids.items() if heard[occasion]}
         shop.ga4.orders, credited = ga_orders(traffic, arrivals.visit_label, arrivals.labels, seen, totals, days)
         shop.ga4.sessions = ga_sessions(rng, arrivals, list(seen), credited, totals, days)
+        shop.ga4.trail = trail(rng, arrivals, order_ids, days, share=SEEN_BY_GA, heard=list(seen))
 
 
 def _truth(

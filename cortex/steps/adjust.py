@@ -31,12 +31,13 @@ CHANGED = f"""
       AND (p.value_basis = 'margin'
            OR p.value <> CASE WHEN o.paid > o.refunded THEN o.paid - o.refunded ELSE 0 END
            OR EXISTS (SELECT 1 FROM conversion_outbox a
-                      WHERE a.order_key = p.order_key AND a.destination = p.destination AND a.action <> 'purchase'))
+                      WHERE a.order_key = p.order_key AND a.destination = p.destination
+                        AND a.action IN ('restate', 'retract')))
     ORDER BY p.order_key LIMIT :page
 """  # noqa: S608  # our own names
 LEDGER = """
     SELECT outbox_key, order_key, action, revision, value, state, reason, settled_at, occurred_at, next_attempt_at
-    FROM conversion_outbox WHERE order_key IN :keys AND destination = :destination
+    FROM conversion_outbox WHERE order_key IN :keys AND destination = :destination AND action <> 'value'
 """
 
 

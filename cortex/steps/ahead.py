@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +12,7 @@ from queue import Full, Queue
 from typing import TypeVar
 
 T = TypeVar("T")
+B = TypeVar("B")
 
 BUSY = (5_000, 20, 10)
 """Thresholds of the search for cycles while batches pass. Rows come and go by the thousand with no cycle among them, and
@@ -28,16 +29,19 @@ class _End:
 
 
 @contextmanager
-def read_ahead(records: Iterator[T], size: int, *, grace: float = GRACE) -> Iterator[Iterator[list[T]]]:
-    """The records in lists of `size`, read by one thread of their own that is at most two lists ahead.
+def read_ahead(
+    records: Iterator[T], size: int, make: Callable[[list[T]], B], *, grace: float = GRACE
+) -> Iterator[Iterator[B]]:
+    """What `make` makes of the records in lists of `size`, by one thread of its own that is at most two lists ahead.
 
-    That thread alone touches `records` and closes it, so a session of HTTP behind it is used by one thread only. What
-    it raises is raised here, after the batches read before it. Leaving the block, however it is left, stops the reader.
+    That thread alone touches `records` and closes it, so a session of HTTP behind it is used by one thread only, and it
+    alone calls `make`. What it raises is raised here, after the batches read before it. Leaving the block, however it
+    is left, stops the reader.
     """
-    waiting: Queue[list[T] | _End] = Queue(maxsize=1)
+    waiting: Queue[B | _End] = Queue(maxsize=1)
     unwanted = threading.Event()
 
-    def hand_over(batch: list[T] | _End) -> None:
+    def hand_over(batch: B | _End) -> None:
         while not unwanted.is_set():
             with suppress(Full):
                 waiting.put(batch, timeout=0.1)
@@ -47,7 +51,7 @@ def read_ahead(records: Iterator[T], size: int, *, grace: float = GRACE) -> Iter
         failure: BaseException | None = None
         try:
             while not unwanted.is_set() and (batch := list(islice(records, size))):
-                hand_over(batch)
+                hand_over(make(batch))
                 del batch  # it is the writer's now, and memory is counted in batches
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for it
             failure = error
@@ -55,7 +59,7 @@ def read_ahead(records: Iterator[T], size: int, *, grace: float = GRACE) -> Iter
             getattr(records, "close", lambda: None)()
         hand_over(_End(failure))
 
-    def batches() -> Iterator[list[T]]:
+    def batches() -> Iterator[B]:
         while not isinstance(batch := waiting.get(), _End):
             yield batch
         if batch.failure is not None:

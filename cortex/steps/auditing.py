@@ -13,7 +13,7 @@ from cortex import conversions as rules
 from cortex.conversions import quality
 from cortex.destinations import Destination
 from cortex.run import Run
-from cortex.steps import ledger
+from cortex.steps import diagnose, ledger
 from cortex.steps.ledger import Row
 
 KEYS = """
@@ -46,6 +46,19 @@ OLDEST = """
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What the platform itself says, as it was last read (`cortex.steps.diagnose`).
+
+    counted: its counts of the last whole week beside the ledger's; None where it tells none. agrees: None likewise.
+    scores: match quality by event (part, day, score, said).
+    """
+
+    counted: diagnose.Comparison | None
+    agrees: bool | None
+    scores: list[Row]
+
+
 @dataclass(kw_only=True)
 class Standing:
     """How one destination stands. fates: (action, state, reason, tried, n, value). accuracy: 0 to 1, None of nothing."""
@@ -57,6 +70,7 @@ class Standing:
     held_for_person: int
     last_sent: datetime | None
     oldest_due: datetime | None
+    platform: Platform
 
 
 def standing(run: Run, kind: str) -> Standing:
@@ -71,7 +85,13 @@ def standing(run: Run, kind: str) -> Standing:
         held_for_person=sum(row["n"] for row in fates if row["state"] in {"rejected", "dead", "unknown"}),
         last_sent=run.warehouse.rows(LATEST, destination=kind)[0]["sent_at"],
         oldest_due=run.warehouse.rows(OLDEST, destination=kind, now=run.now())[0]["occurred_at"],
+        platform=_platform(run, kind),
     )
+
+
+def _platform(run: Run, kind: str) -> Platform:
+    counted = diagnose.comparison(run, kind)
+    return Platform(counted=counted, agrees=counted.agrees if counted else None, scores=diagnose.scores(run, kind))
 
 
 def _accuracy(fates: Iterable[Row], paid: int) -> float | None:
@@ -135,6 +155,7 @@ def _combinations(run: Run, kind: str, destination: Destination) -> dict[tuple[s
     """Sets of keys the platform can use -> events. Click ids of other platforms are not among them."""
     usable = {field.key for field in destination.identifiers.fields} | set(destination.click_ids) | {"ip", "user_agent"}
     usable |= {"fbp"} if "fbc" in destination.click_ids else set()
+    usable |= {"ttp"} if "ttclid" in destination.click_ids else set()
     found: Counter[tuple[str, ...]] = Counter()
     for row in run.warehouse.rows(KEYS, destination=kind):
         found[tuple(key for key in row["match_keys"].split(",") if key in usable)] += row["n"]
@@ -203,7 +224,7 @@ def story(run: Run, order: str) -> Story | None:
     lines = run.warehouse.rows(LINES, key=key)
     counts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
-        if line["state"] in rules.DELIVERED and line["settled_at"] is not None:
+        if line["state"] in rules.DELIVERED and line["settled_at"] is not None and line["action"] != "value":
             counts[line["destination"]] = line["value"]
     return Story(
         found[0],

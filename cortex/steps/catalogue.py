@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cortex.warehouse import Transaction
 
 T = TypeVar("T")
+REORDER_POINT = 10
+"""Available units at which more should be ordered, where the shop keeps no figure of its own."""
 
 
 def products(run: Run) -> Outcome:
@@ -44,12 +46,8 @@ def _write_products(tx: Transaction, items: Sequence[Product], run: Run, today: 
     known = _last_prices(tx, items, today)
     changed = [item for item in items if known.get(item.product_id) != (item.price, item.compare_at_price)]
     tx.upsert(tables.price_history, [_price_row(item, today) for item in changed])
-    stocked = [
-        {"platform": item.platform, "product_id": item.product_id, "day": today, "stock": item.stock}
-        for item in items
-        if item.stock is not None
-    ]
-    tx.upsert(tables.fct_inventory, stocked)
+    stocked = [_stock_row(item, today, run) for item in items if item.stock is not None]
+    tx.upsert(tables.fct_inventory, stocked, quiet=("fetched_at",))
 
 
 LAST_PRICES = """
@@ -85,8 +83,18 @@ def _product_row(item: Product, run: Run) -> landing.Row:
         "sku": item.sku,
         "name": item.name,
         "category": item.category,
+        "category_level_2": item.category_level_2,
+        "category_level_3": item.category_level_3,
         "brand": item.brand,
+        "size": item.size,
+        "color": item.color,
+        "gender": item.gender,
+        "product_condition": item.condition,
+        "supplier_country": item.supplier_country,
+        "weight_kg": item.weight_kg,
+        "launch_date": item.launched,
         "current_price": item.price,
+        "original_price": item.compare_at_price or item.price,
         "cost_price": item.cost,
         "stock": item.stock,
         "abc_class": None,
@@ -113,7 +121,25 @@ def _price_row(item: Product, today: date) -> landing.Row:
         "day": today,
         "price": item.price,
         "full_price": item.compare_at_price,
+        "discount": 1 - item.price / item.compare_at_price if item.compare_at_price else None,
+        "competitor_rank": item.competitor_rank,
+        "price_position": item.price_position,
         "currency": item.currency,
+    }
+
+
+def _stock_row(item: Product, today: date, run: Run) -> landing.Row:
+    stock = item.stock or 0
+    return {
+        "platform": item.platform,
+        "product_id": item.product_id,
+        "warehouse": item.warehouse,
+        "day": today,
+        "stock": stock,
+        "reserved": item.reserved,
+        "available": stock - item.reserved,
+        "reorder_point": REORDER_POINT if item.reorder_point is None else item.reorder_point,
+        "fetched_at": run.now(),
     }
 
 

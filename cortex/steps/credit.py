@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cortex import plugins
 from cortex.clock import day_start
 from cortex.run import Outcome, Run, Step
+from cortex.steps import walked
 from cortex.warehouse import tables
 
 if TYPE_CHECKING:
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 
 SETTLING = timedelta(days=14)
 """GA4 and click ids may still change this long after an order: its credit is computed again."""
-AT_ONCE = 5_000
+AT_ONCE = 2_000
 """Orders whose rows are made and written together: bounds the memory."""
 PAID = """
     SELECT order_key, external_id, number, customer_key, created_at, paid_date, paid - refunded AS net, marketplace,
            is_new_customer
     FROM fct_orders WHERE is_paid = 1
 """
-KNOWN = "SELECT order_key, external_id, number, customer_key, created_at FROM fct_orders WHERE 1 = 1"
+KNOWN = "SELECT order_key, external_id, number, customer_key, created_at FROM fct_orders"
 TOUCHES = """
     SELECT touch_key, origin, order_ref, occurred_at, source, medium, campaign, content, channel_group, campaign_id,
            gclid, gbraid, wbraid, fbclid, ttclid, msclkid
-    FROM stg_touches WHERE 1 = 1
+    FROM stg_touches
 """
 CLICKS = "SELECT platform, click_id, campaign_id, adset_id, ad_id FROM fct_ad_clicks"
 CAMPAIGNS = "SELECT platform, campaign_id, adset_id, ad_id, campaign_name FROM dim_campaigns"
@@ -133,33 +134,19 @@ def judge(warehouse: Warehouse, paid: pl.DataFrame, *, window_days: int) -> Judg
     paid = to_cents(paid, "net").sort("order_key")
     points = building.touchpoints(
         paid,
-        _whole(warehouse, TOUCHES, "touch_key"),
+        warehouse.frame(TOUCHES),
         warehouse.frame(CLICKS),
         warehouse.frame(CAMPAIGNS),
         window_days=window_days,
-        known=_whole(warehouse, KNOWN, "order_key"),
+        known=warehouse.frame(KNOWN),
     )
-    keys, journeys = building.journeys(points)
+    keys, journeys = building.journeys(points, walked.market(warehouse))
     return Judged(paid, points, keys, journeys)
 
 
 def paid_orders(warehouse: Warehouse) -> pl.DataFrame:
     """Every order money arrived for: columns of PAID."""
-    return _whole(warehouse, PAID, "order_key")
-
-
-def _whole(warehouse: Warehouse, query: str, key: str) -> pl.DataFrame:
-    """A large result read in sixteen parts of its digest: a driver's rows weigh twenty times a frame's."""
-    import polars as pl
-
-    digits = "0123456789abcdef"
-    return pl.concat(
-        [
-            warehouse.frame(f"{query} AND {key} >= :low AND {key} < :high", low=low, high=high)
-            for low, high in zip(digits, [*digits[1:], "g"], strict=True)
-        ],
-        how="vertical_relaxed",
-    )
+    return warehouse.frame(PAID)
 
 
 def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
@@ -196,6 +183,8 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     share = 100.0 * len(judged.keys) / len(keys) if keys else 0.0
     chosen = judged.method("data_driven")
     by = f", data_driven is {chosen}" if "data_driven" in models else ""
+    market = judged.journeys.market
+    walked_in = int(market.conversions.sum() + market.nulls.sum()) if market is not None else 0
     return Outcome(
         written,
         f"{len(keys)} orders, {len(judged.points)} touches, {share:.0f} % attributed{by}",
@@ -205,6 +194,7 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
             "attributed_orders": len(judged.keys),
             "models": list(models),
             "data_driven": chosen,
+            "market_journeys": walked_in,
         },
     )
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 CROWD = 10
 """More buyers than this behind one e-mail or phone: it is a shop's placeholder, and erasing by it would erase strangers."""
 CLICK_IDS = ("gclid", "gbraid", "wbraid", "fbclid", "ttclid", "msclkid")
-BLANK_ORDER = dict.fromkeys(("gclid", "gbraid", "wbraid", "fbc", "fbp", "ttclid", "event_url", "postal_prefix"), "")
+BLANK_ORDER = dict.fromkeys(
+    ("gclid", "gbraid", "wbraid", "fbc", "fbp", "ttclid", "ttp", "ga_client_id", "event_url", "postal_prefix"), ""
+)
 Row = dict[str, Any]
 
 

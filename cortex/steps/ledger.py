@@ -23,7 +23,7 @@ PAGE = 2000
 """Orders looked at together: what is in memory does not grow with the shop."""
 
 MADE_OF = """o.order_key, o.external_id, o.customer_key, o.is_new_customer, o.created_at, o.currency, o.gclid, o.gbraid,
-    o.wbraid, o.fbc, o.fbp, o.ttclid, o.event_url"""
+    o.wbraid, o.fbc, o.fbp, o.ttclid, o.ttp, o.ga_client_id, o.event_url"""
 """What a conversion is made of when its value is known."""
 STORED = f"""{MADE_OF}, o.status, o.is_paid, o.is_test, o.paid, o.refunded, o.shipping, o.tax, o.marketplace,
     o.consent_state, o.consent_source, o.consent_version, o.consent_at"""
@@ -136,7 +136,7 @@ class Composer:
         for line in in_parts(self.run.warehouse, ITEMS, keys):
             items[line["order_key"]].append(line)
         buyers = self._buyers(orders.values())
-        changed = [row["order_key"] for row in rows if row["action"] != "purchase"]
+        changed = [row["order_key"] for row in rows if row["action"] in {"restate", "retract"}]
         told, moved = told_before(self.run.warehouse, self.kind, changed), refunded_at(self.run.warehouse, changed)
         return [
             rules.conversion(
@@ -149,8 +149,8 @@ class Composer:
                 revision=row["revision"],
                 worth=rules.Worth(value=row["value"], basis=row["value_basis"], predicted=row["predicted_value"]),
                 value_bucket=rules.bucket(buyers.get(orders[row["order_key"]]["customer_key"]), self._floors),
-                told=told.get(row["order_key"]) if row["action"] != "purchase" else None,
-                adjusted_at=moved.get(row["order_key"]) if row["action"] != "purchase" else None,
+                told=told.get(row["order_key"]) if row["action"] in {"restate", "retract"} else None,
+                adjusted_at=_told_at(row, moved),
             )
             for row in rows
         ]
@@ -162,10 +162,17 @@ class Composer:
         return {row["customer_key"]: row["ltv_to_date"] for row in found}
 
 
+def _told_at(row: Mapping[str, Any], moved: Mapping[str, Any]) -> Any:
+    """The time of what follows a purchase: money that went back, or the prediction, whose row has no other."""
+    if row["action"] == "value":
+        return rules.utc(row["occurred_at"])
+    return moved.get(row["order_key"]) if row["action"] != "purchase" else None
+
+
 TOLD = """
     SELECT order_key, revision, value FROM conversion_outbox
     WHERE order_key IN :keys AND destination = :destination AND settled_at IS NOT NULL
-      AND state IN ('accepted', 'processed', 'duplicate')
+      AND state IN ('accepted', 'processed', 'duplicate') AND action <> 'value'
     ORDER BY order_key, revision
 """
 

@@ -13,7 +13,7 @@ import msgspec
 
 from cortex.destinations import Destination
 from cortex.run import Run
-from cortex.steps import adjust, ledger, queue
+from cortex.steps import adjust, ledger, queue, values
 from cortex.steps.ledger import Row
 
 DOUBTFUL = """
@@ -35,7 +35,8 @@ class Preview:
 
     @property
     def value(self) -> Decimal:
-        return sum((row["value"] for row in self.rows), Decimal(0))
+        """Of sales and corrections: what is predicted is money of nobody yet."""
+        return sum((row["value"] for row in self.rows if row["action"] != "value"), Decimal(0))
 
     @property
     def actions(self) -> dict[str, int]:
@@ -54,6 +55,7 @@ def preview(run: Run, kind: str) -> Preview:
     pages: list[Iterator[list[tuple[Row, str]]]] = [
         queue.decisions(run, kind, counts),
         adjust.decisions(run, kind, adjust.Counts()),
+        values.decisions(run, kind),
     ]
     for page in (page for each in pages for page in each):
         for row, sealed in page:

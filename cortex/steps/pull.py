@@ -13,10 +13,10 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Restatement, Sessions
+from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import currencies, erasing, keeping, landing, sealing
+from cortex.steps import currencies, erasing, keeping, landing, saving, sealing, walked
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -54,7 +54,7 @@ def ads(tenant: Tenant) -> Iterator[Step]:
 
 
 def traffic(tenant: Tenant) -> Iterator[Step]:
-    """Sessions and touches, one step per enabled source."""
+    """Touches, sessions and journeys by path, one step per enabled source."""
     for kind in tenant.traffic:
         yield Step(f"traffic.{kind}", partial(visits, kind=kind), reads=True)
 
@@ -72,17 +72,21 @@ def orders(run: Run) -> Outcome:
     newest: datetime | None = None
     changes = _changes(run, stream)
     exchanged, erased = currencies.Exchanged(currencies.rates(run)), erasing.known(run.warehouse, key)
-    with read_ahead(shop.orders(changes), run.tenant.etl.batch_size) as batches:
-        for batch in batches:
-            landed = landing.land(
-                batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged, erased=erased
-            )
-            gone = {row["order_key"] for row in landed.erased}
+
+    def land(batch: list[Order]) -> tuple[list[Order], landing.Landed]:
+        return batch, landing.land(
+            batch, key=key, zone=zone, run_id=run.run_id, now=run.now(), exchanged=exchanged, erased=erased
+        )
+
+    with read_ahead(shop.orders(changes), run.tenant.etl.batch_size, land) as batches:
+        for batch, landed in batches:
+            gone = {row.order_key for row in landed.erased}
             identifiers = [row for row in sealing.seal(run, batch) if row["order_key"] not in gone]
             done += run.warehouse.atomically(partial(_write, landed=landed, identifiers=identifiers))
+            saving.orders(run, stream, changes, landed.raw)
             total += len(landed.orders)
-            value += sum((row["paid"] for row in landed.orders), Decimal(0))
-            newest = max([row["updated_at"] for row in landed.orders] + ([newest] if newest else []))
+            value += sum([row.paid for row in landed.orders], Decimal(0))
+            newest = max([row.updated_at for row in landed.orders] + ([newest] if newest else []))
             run.progress(total)
     _move(run, stream, Window(changes.since, run.window.until), newest)
     run.notices += exchanged.notices(stream)
@@ -120,30 +124,29 @@ def _write(tx: Transaction, landed: landing.Landed, identifiers: list[landing.Ro
     known = tx.lookup(tables.fct_orders, "order_key", landed.keys, ["updated_at", "content"])
     new, changed, fresh = set[str](), set[str](), set[str]()
     for row in landed.orders:
-        key, stored = row["order_key"], known.get(row["order_key"])
+        key, stored = row.order_key, known.get(row.order_key)
         if stored is None:
             new.add(key)
-        elif row["updated_at"] < stored["updated_at"]:
+        elif row.updated_at < stored["updated_at"]:
             continue
-        elif row["content"] is None or row["content"] != stored["content"]:
+        elif row.content is None or row.content != stored["content"]:
             changed.add(key)
         fresh.add(key)
     loaded = Loaded(unchanged=len(landed.orders) - len(new) - len(changed))
     if new:
-        loaded += _write_orders(tx, landed, new, unknown=True)
+        loaded += _write_orders(tx, landed.only(new), unknown=True)
     if changed:
-        loaded += _write_orders(tx, landed, changed, unknown=False)
-    tx.upsert(tables.conversion_identifiers, _only(identifiers, fresh))
+        loaded += _write_orders(tx, landed.only(changed), unknown=False)
+    tx.upsert(tables.conversion_identifiers, [row for row in identifiers if row["order_key"] in fresh])
     return replace(loaded, clipped=tx.texts.count, mended=tx.texts.mended)
 
 
-def _write_orders(tx: Transaction, landed: landing.Landed, chosen: set[str], *, unknown: bool) -> Loaded:
-    """The chosen orders of a batch with all that is theirs. unknown: none of them was stored a moment ago."""
-    keys = sorted(chosen)
-    orders = _only(landed.orders, chosen)
+def _write_orders(tx: Transaction, landed: landing.Landed, *, unknown: bool) -> Loaded:
+    """Orders with all that is theirs. unknown: none of them was stored a moment ago."""
+    keys = sorted(landed.keys)
     loaded = tx.upsert(
         tables.fct_orders,
-        orders,
+        landed.orders,
         newer="updated_at",
         keep=("customer_key", "is_new_customer"),
         quiet=("run_id",),
@@ -151,29 +154,19 @@ def _write_orders(tx: Transaction, landed: landing.Landed, chosen: set[str], *, 
     )
     # Somebody else may have written one of them meanwhile: then it has children.
     stored = () if unknown and loaded.inserted == len(keys) else keys
-    tx.rewrite(tables.fct_order_items, "order_key", keys, _only(landed.items, chosen), stored=stored)
-    tx.rewrite(tables.fct_payments, "order_key", keys, _only(landed.payments, chosen), stored=stored)
-    tx.rewrite(tables.fct_order_aliases, "order_key", keys, _only(landed.aliases, chosen), stored=stored)
+    tx.rewrite(tables.fct_order_items, "order_key", keys, landed.items, stored=stored)
+    tx.rewrite(tables.fct_payments, "order_key", keys, landed.payments, stored=stored)
+    tx.rewrite(tables.fct_order_aliases, "order_key", keys, landed.aliases, stored=stored)
     # A refund keeps the day it was first seen on, where the platform tells none.
-    tx.upsert(tables.fct_refunds, _only(landed.refunds, chosen), keep=("created_at", "refund_date"), unknown=unknown)
-    tx.upsert(tables.fct_order_status, _only(landed.statuses, chosen), unknown=unknown)
-    refs = {row["external_id"] for row in orders}
+    tx.upsert(tables.fct_refunds, landed.refunds, keep=("created_at", "refund_date"), unknown=unknown)
+    tx.upsert(tables.fct_order_status, landed.statuses, unknown=unknown)
     if stored:
-        tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": sorted(refs)})
-    tx.upsert(tables.stg_touches, [row for row in landed.touches if row["order_ref"] in refs], unknown=unknown)
-    at = {(row["platform"], row["external_id"]) for row in orders}
-    tx.upsert(
-        tables.raw_ecommerce_orders,
-        [row for row in landed.raw if (row["platform"], row["external_id"]) in at],
-        quiet=("fetched_at", "run_id"),
-        unknown=unknown,
-    )
-    tx.insert_missing(tables.erased_orders, _only(landed.erased, chosen))
+        refs = sorted({row.external_id for row in landed.orders})
+        tx.delete(tables.stg_touches, {"origin": ["order", "kit"], "order_ref": refs})
+    tx.upsert(tables.stg_touches, landed.touches, unknown=unknown)
+    tx.upsert(tables.raw_ecommerce_orders, landed.raw, quiet=("fetched_at", "run_id"), unknown=unknown)
+    tx.insert_missing(tables.erased_orders, landed.erased)
     return loaded
-
-
-def _only(rows: list[landing.Row], chosen: set[str]) -> list[landing.Row]:
-    return [row for row in rows if row["order_key"] in chosen]
 
 
 def spend(run: Run, kind: str) -> Outcome:
@@ -273,37 +266,56 @@ def _campaign_row(row: AdSpend, run: Run) -> landing.Row:
 
 
 def visits(run: Run, kind: str) -> Outcome:
-    """Sessions by source and the touch each order is credited with, replaced by window."""
+    """What a source offers, replaced by window: touches of orders, sessions by source, journeys by path."""
     source = run.adapter("traffic", kind, Traffic, run.tenant.traffic[kind])
     stream = f"traffic.{kind}"
     window = _reread(run, stream, source.restates, source.history)
     if window is None:
         return _forgotten(run, kind, stream, source.history)
-    sessions = list(source.sessions(window))
+    sessions: list[Sessions] | None = list(source.sessions(window)) if hasattr(source, "sessions") else None
     gone = erasing.order_refs(run.warehouse)
     told = (erasing.without_ids(touch) if touch.order_id in gone else touch for touch in source.touches(window))
     rows = (landing.touch_row(touch, run.tenant.timezone, order_ref=touch.order_id) for touch in told)
-    touches = {row["touch_key"]: row for row in rows}
+    touches = {row.touch_key: row for row in rows}
+    paths = walked.rows(source.journeys(window)) if hasattr(source, "journeys") else None
     exchanged = currencies.Exchanged(currencies.rates(run))
-    session_rows = [_session_row(row, exchanged) for row in sessions]
+    session_rows = [_session_row(row, exchanged) for row in sessions or ()]
 
-    raw = keeping.raw_ga4(sessions, run_id=run.run_id, at=run.now())
+    raw = keeping.raw_ga4(sessions or (), run_id=run.run_id, at=run.now())
 
     def write(tx: Transaction) -> None:
         days = (window.since, window.until)
-        tx.upsert(tables.raw_ga4, raw, quiet=("fetched_at", "run_id"))
-        tx.replace(tables.fct_sessions, {"day": days}, session_rows)
+        # What a source does not tell of is another's, and stays as that one told it.
+        if sessions is not None:
+            tx.upsert(tables.raw_ga4, raw, quiet=("fetched_at", "run_id"))
+            tx.replace(tables.fct_sessions, {"day": days}, session_rows)
+        if paths is not None:
+            tx.replace(tables.agg_paths, {"origin": kind, "day": days}, paths)
         tx.replace(tables.stg_touches, {"origin": kind, "day": days}, list(touches.values()))
         _move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
     run.notices += exchanged.notices(stream)
-    count = sum(row.sessions for row in sessions)
+    seen, facts = _seen(sessions, len({row.order_ref for row in touches.values()}), paths)
     return Outcome(
-        len(sessions) + len(touches),
-        f"{count} sessions, {len(touches)} orders seen",
-        {"sessions": count, "touches": len(touches), "window": str(window)},
+        len(sessions or ()) + len(touches) + len(paths or ()),
+        seen,
+        {**facts, "touches": len(touches), "window": str(window)},
     )
+
+
+def _seen(sessions: list[Sessions] | None, orders: int, paths: list[landing.Row] | None) -> tuple[str, dict[str, int]]:
+    """What was told, in a line and in figures; what the source does not offer is in neither."""
+    said, facts = [], {}
+    if sessions is not None:
+        facts["sessions"] = sum(row.sessions for row in sessions)
+        said.append(f"{facts['sessions']} sessions")
+    said.append(f"{orders} orders seen")
+    if paths is not None:
+        facts["journeys"] = sum(row["journeys"] for row in paths)
+        facts["ordered"] = sum(row["orders"] for row in paths)
+        said.append(f"{facts['journeys']} journeys, {facts['ordered']} of them with an order")
+    return ", ".join(said), facts
 
 
 def _session_row(row: Sessions, exchanged: currencies.Exchanged) -> landing.Row:

@@ -62,7 +62,7 @@ def candidates(run: Run, wanted: Wanted) -> Found:
         if not wanted.covers(row) or row["destination"] not in run.tenant.destinations:
             continue
         window = ledger.destination_of(run, row["destination"]).window
-        allowed = rules.WITHIN if row["action"] != "purchase" else max(window.click, window.identifiers)
+        allowed = rules.WITHIN if row["action"] in {"restate", "retract"} else max(window.click, window.identifiers)
         if now - row["occurred_at"] > allowed:
             found.late.append(row)
             continue

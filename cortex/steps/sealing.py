@@ -13,7 +13,7 @@ from cortex.run import Run
 from cortex.steps import landing, ledger
 
 SETTLED = """
-    SELECT order_key, value_basis FROM conversion_outbox
+    SELECT order_key, value_basis, predicted_value FROM conversion_outbox
     WHERE destination = :destination AND action = 'purchase' AND order_key IN :keys
       AND (settled_at IS NOT NULL OR state IN ('processed', 'duplicate', 'expired', 'rejected', 'dead'))
 """
@@ -45,6 +45,9 @@ def seal(run: Run, orders: Sequence[Order]) -> list[dict[str, Any]]:
 def _settled(run: Run, kind: str, destination: Destination, due: dict[str, Order]) -> set[str]:
     """Orders nothing more will be told of: their purchase is settled, and no refund is to follow that can be told."""
     rows = {row["order_key"]: row for row in run.warehouse.rows(SETTLED, destination=kind, keys=sorted(due))}
+    if ledger.says(destination).value == "predicted_ltv" and destination.predicts:
+        # The buyer's value may still be told of it, as long as the platform takes it.
+        return {key for key, row in rows.items() if row["predicted_value"] is not None}
     if not destination.restates:
         return set(rows)
     youngest = run.now() - conversions.WITHIN

@@ -122,7 +122,7 @@ class Sending:
         outcomes = list(self._outcomes(claimed, receipts, sent_at, run.now()))
         for row, one in zip(outcomes, made, strict=True):
             self.fates[row["state"]] += 1
-            if row["state"] in rules.DELIVERED:
+            if row["state"] in rules.DELIVERED and one.action != "value":
                 self.value += one.value
         run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
 

@@ -207,15 +207,9 @@ UNLISTED = """
 
 def _add_unlisted(tx: Transaction, at: datetime) -> int:
     """Products that were sold but are in no catalogue: deleted ones, or shops that offer none."""
-    unknown = {
-        "brand": "",
-        "current_price": None,
-        "cost_price": None,
-        "stock": None,
-        "abc_class": None,
-        "updated_at": at,
-    }
-    return tx.insert_missing(tables.dim_products, [row | unknown for row in tx.rows(UNLISTED)])
+    unknown = {column.name: None if column.nullable else "" for column in tables.dim_products.columns}
+    rows = [unknown | {"updated_at": at} | row for row in tx.rows(UNLISTED)]
+    return tx.insert_missing(tables.dim_products, rows)
 
 
 sp_update_customer_metrics = customer_value

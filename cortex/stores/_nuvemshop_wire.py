@@ -129,6 +129,7 @@ class Order(Struct, gc=False):
 class Category(Struct, gc=False):
     id: Number = None
     name: Words = None
+    parent: Number = None
 
 
 class Variant(Struct, gc=False):
@@ -138,6 +139,8 @@ class Variant(Struct, gc=False):
     promotional_price: Amount = None
     cost: Amount = None
     stock: Number = None
+    weight: Amount = None
+    values: list[Words] | None = None
 
 
 class Product(Struct, gc=False):
@@ -146,6 +149,8 @@ class Product(Struct, gc=False):
     brand: str | None = None
     categories: list[Category] | None = None
     variants: list[Variant] | None = None
+    attributes: list[Words] | None = None
+    created_at: str | None = None
     updated_at: str | None = None
 
 

@@ -29,7 +29,7 @@ TAGS = {
 }
 _KIT_TAGS = {name: name for name in ("source", "medium", "campaign", "content", "term")}
 _PARAMETERS = frozenset(TAGS) | frozenset(CLICK_IDS)
-_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp", "ctx_ga_client_id"})
+_COOKIES = frozenset({*(f"ctx_{name}" for name in CLICK_IDS), "ctx_fbc", "ctx_fbp", "ctx_ttp", "ctx_ga_client_id"})
 _BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
 """No part of a URL (WHATWG, "URL parsing")."""
 NO_CLICKS = Clicks()
@@ -170,7 +170,8 @@ def order_clicks(arrived: Landing, attributes: Mapping[str, str], touches: Seque
         seen = (touch.occurred_at for touch in touches if touch.clicks.fbclid == ids["fbclid"])
         first = min((at for at in seen if at is not None), default=placed)
         fbc = f"fb.1.{int(first.timestamp() * 1000)}.{ids['fbclid']}"
-    return Clicks(fbc=fbc, fbp=fbp, ga_client_id=attributes.get("ctx_ga_client_id", "")[:32], **ids)
+    ttp, ga = attributes.get("ctx_ttp", "")[:64], attributes.get("ctx_ga_client_id", "")[:32]
+    return Clicks(fbc=fbc, fbp=fbp, ttp=ttp, ga_client_id=ga, **ids)
 
 
 def consent(text: str) -> Consent:

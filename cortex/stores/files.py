@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cached_property
@@ -29,17 +29,22 @@ from cortex.records import (
     PaymentMethod,
     PaymentStatus,
     Person,
+    Product,
     Refund,
     Touch,
 )
 from cortex.settings import PlatformSection
-from cortex.stores import Store
+from cortex.stores import Store, _files_goods
+from cortex.stores._columns import Row, dashed
+from cortex.stores._columns import money as _money
+from cortex.stores._columns import text as _text
+from cortex.stores._files_goods import GOODS
 from cortex.stores._oddities import Oddities
 from cortex.stores._people import full_name, postal_prefix, state_code
-from cortex.stores._values import STREAM, amount, bad, units
+from cortex.stores._values import STREAM, bad, units
 
 PERSONAL = ("customer_id", "email", "phone", "document", "name", "postal_code", "ip", "user_agent")
-CLICKS = ("gclid", "gbraid", "wbraid", "fbc", "fbp", "fbclid", "ttclid", "msclkid")
+CLICKS = ("gclid", "gbraid", "wbraid", "fbc", "fbp", "fbclid", "ttclid", "ttp", "msclkid")
 ORDER = (
     "order_id", "number", "placed_at", "updated_at", "paid_at", "cancelled_at", "status", "payment_status", "currency",
     "total", "discount", "shipping", "tax", "payment_method", "installments", "payment_fee", "coupon", "refunded",
@@ -48,12 +53,11 @@ ORDER = (
 )  # fmt: skip
 LINE = (
     "product_id", "variant_id", "sku", "product", "category", "seller_id", "quantity", "unit_price", "full_unit_price",
-    "line_discount", "unit_cost", "sale_fee",
+    "line_discount", "unit_cost", "sale_fee", "manufacturing_days", *GOODS,
 )  # fmt: skip
 NEEDED = ("order_id", "placed_at")
 MAX_BYTES = 512 * 1024 * 1024
 PAID = {"paid", "partially_refunded", "refunded"}
-Row = Mapping[str, Any]
 
 
 class Written(NamedTuple):
@@ -103,6 +107,15 @@ class Files(Store):
         for notice in self._oddities.notices():
             self.access.notice(notice)
 
+    def products(self) -> Iterator[Product]:
+        """What the orders' lines are about, as the newest order with each tells; price and stock as they stood then."""
+        _ = self._read
+        for key, (_, row, currency) in sorted(self._goods.items()):
+            try:
+                yield _files_goods.product(row, currency)
+            except BadRecord as failure:
+                self.access.quarantine(BadRecord("store.products", key[:64], failure.reason))
+
     @property
     def _file(self) -> Path:
         return self.access.vault.root / self.config.path.expanduser()
@@ -114,6 +127,7 @@ class Files(Store):
     @cached_property
     def _read(self) -> tuple[list[Order], list[BadRecord]]:
         self._oddities = Oddities("the file")
+        self._goods: dict[str, tuple[datetime, Row, str]] = {}
         orders: dict[str, Order] = {}
         unfit = []
         for written in _written(self._file):
@@ -125,7 +139,14 @@ class Files(Store):
                 continue
             if key not in orders or order.updated_at >= orders[key].updated_at:
                 orders[key] = order
+            self._note_goods(order, written.lines)
         return sorted(orders.values(), key=lambda order: (order.updated_at, order.external_id)), unfit
+
+    def _note_goods(self, order: Order, lines: Sequence[Row]) -> None:
+        for line, row in zip(order.lines, lines, strict=True):
+            known = self._goods.get(line.product_id)
+            if line.product_id and (known is None or order.created_at >= known[0]):
+                self._goods[line.product_id] = (order.created_at, row, order.currency)
 
     def _order(self, written: Written) -> Order:
         row = written.order
@@ -234,8 +255,7 @@ class Files(Store):
         if not text:
             return None
         day, _, rest = text.partition(" ")
-        if day.count("/") == 2:
-            text = "-".join(reversed(day.split("/"))) + (f" {rest}" if rest else "")
+        text = dashed(day) + (f" {rest}" if rest else "")
         try:
             read = (
                 datetime.combine(date.fromisoformat(text), time(12))
@@ -307,20 +327,6 @@ def _unusable(file: Path, why: str) -> ConfigError:
     return ConfigError("CTX-5063", f"{file.name} {why}.", fix="cortex explain CTX-5063")
 
 
-def _text(row: Row, name: str) -> str:
-    value = row.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def _money(row: Row, name: str, currency: str) -> Decimal:
-    """1234.56, 1234,56, 1.234,56 and 1,234.56 alike."""
-    text = _text(row, name)
-    if "," in text:
-        point = "," if text.rfind(",") > text.rfind(".") else "."
-        text = text.replace("." if point == "," else ",", "").replace(",", ".")
-    return amount(text, name, currency)
-
-
 def _one_of(row: Row, name: str, known: Sequence[str], default: str) -> Any:
     said = _text(row, name).lower()
     if said and said not in known:
@@ -348,6 +354,7 @@ def _line(at: int, row: Row, currency: str) -> Line:
         total=quantity * price - discount,
         unit_cost=_money(row, "unit_cost", currency) if _text(row, "unit_cost") else None,
         sale_fee=_money(row, "sale_fee", currency) if _text(row, "sale_fee") else None,
+        manufacturing_days=units(_text(row, "manufacturing_days")) if _text(row, "manufacturing_days") else None,
     )
 
 

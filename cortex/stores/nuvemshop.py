@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import msgspec
 from pydantic import field_validator
@@ -21,12 +20,13 @@ from cortex.records import Account, History, Order, Product
 from cortex.settings import PlatformSection, SecretName
 from cortex.stores import Store
 from cortex.stores import _nuvemshop_fields as fields
+from cortex.stores import _nuvemshop_goods as catalogue
 from cortex.stores import _nuvemshop_order as mapping
 from cortex.stores import _nuvemshop_wire as wire
 from cortex.stores._nuvemshop_pages import CAP, Listing, TooMany
 from cortex.stores._nuvemshop_wire import spoken, text
 from cortex.stores._oddities import Oddities
-from cortex.stores._values import STREAM, amount, instant
+from cortex.stores._values import STREAM
 
 API = "https://api.nuvemshop.com.br"
 VERSION = "2025-03"
@@ -170,7 +170,7 @@ class Nuvemshop(Store):
                 try:
                     if isinstance(told, BadRecord):
                         raise told
-                    found = _product(told, currency)
+                    found = catalogue.product(told, currency, self.access.timezone)
                 except BadRecord as bad:
                     self.access.quarantine(
                         BadRecord("store.products", bad.key or text(getattr(told, "id", "")), bad.reason)
@@ -266,33 +266,3 @@ def _until_free(headers: Mapping[str, str]) -> float:
         return retry_after(headers) or max(0.0, float(headers.get("X-Rate-Limit-Reset", 0)) / 1000)
     except ValueError:
         return 0.0
-
-
-def _product(told: wire.Product, currency: str) -> Product:
-    """Raises BadRecord for amounts that are none."""
-    variants = told.variants or [wire.Variant()]
-    prices = [(_price(variant, currency), amount(variant.price, "price", currency)) for variant in variants]
-    price, full = min(prices)
-    units = [int(stock) for variant in variants if (stock := text(variant.stock)).isdigit()]
-    first = variants[0]
-    return Product(
-        platform="nuvemshop",
-        product_id=text(told.id),
-        variant_id=text(first.id) if len(variants) == 1 else "",
-        sku=text(first.sku),
-        name=spoken(told.name),
-        category=spoken(told.categories[0].name) if told.categories else "",
-        brand=(told.brand or "").strip(),
-        price=price,
-        compare_at_price=max(price, full),
-        cost=None if first.cost in {None, ""} else amount(first.cost, "cost", currency),
-        stock=sum(units) if len(units) == len(variants) else None,
-        currency=currency,
-        updated_at=instant(told.updated_at, "updated_at"),
-    )
-
-
-def _price(variant: wire.Variant, currency: str) -> Decimal:
-    """What a variant costs today: the promotional price where there is one."""
-    promotional = amount(variant.promotional_price, "promotional_price", currency)
-    return promotional or amount(variant.price, "price", currency)

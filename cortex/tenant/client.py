@@ -11,7 +11,7 @@ from cortex.conversions.policy import Privacy
 from cortex.errors import Problem
 from cortex.settings import PlatformSection
 from cortex.tenant.platforms import STORE
-from cortex.tenant.sections import Alerts, Analytics, Etl, FunnelStages, Kpis, Quality, Tracking
+from cortex.tenant.sections import Alerts, Analytics, Etl, FunnelStages, Kpis, Quality, Schedule, Tracking
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Tenant:
     funnel: FunnelStages
     tracking: Tracking
     kpis: Kpis
+    schedule: Schedule
     path: Path
     file: str
     """The path as messages show it: tenants/xyz.yaml."""

@@ -27,6 +27,7 @@ from cortex.tenant.sections import (
     FunnelStages,
     Kpis,
     Quality,
+    Schedule,
     Tracking,
     homes,
 )
@@ -127,9 +128,12 @@ class _Reader:
         alerts, quality = self._own(Alerts, "alerts"), self._own(Quality, "quality")
         funnel = self._own(FunnelStages, "funnel_stages")
         tracking, kpis = self._own(Tracking, "tracking"), self._own(Kpis, "kpis")
+        schedule = self._own(Schedule, "schedule")
         privacy = self._own(Privacy, "privacy") if "privacy" in document.root.entries else None
         wrong = self.report.problems or hunt.found
-        if wrong or not (client and shop and etl and analytics and alerts and quality and funnel and tracking and kpis):
+        if wrong or not (client and shop and etl and analytics and alerts and quality):
+            raise self._error(hunt, self.report.problems)
+        if not (funnel and tracking and kpis and schedule):
             raise self._error(hunt, self.report.problems)
         return Tenant(
             code=client.code,
@@ -151,6 +155,7 @@ class _Reader:
             funnel=funnel,
             tracking=tracking,
             kpis=kpis,
+            schedule=schedule,
             path=self.path,
             file=self.file,
             sha256=hashlib.sha256(content).hexdigest(),

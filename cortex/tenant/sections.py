@@ -6,6 +6,8 @@ import difflib
 import re
 import unicodedata
 import zoneinfo
+from collections.abc import Iterator
+from datetime import time
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -187,6 +189,59 @@ class Quality(Section):
     )
 
 
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+"""As cron counts them, from 0."""
+NEVER = "never"
+PAST_THE_HOUR = time(0, 7)
+"""On the hour everybody's clocks ask the platforms at once."""
+_HOUR = r"([01]\d|2[0-3]):[0-5]\d"
+
+
+def _hour(text: str) -> str:
+    if text != NEVER and not re.fullmatch(_HOUR, text):
+        raise ValueError('must be a time such as "05:00" (in quotes), or "never"')
+    return text
+
+
+def _weekly(text: str) -> str:
+    if text != NEVER and not re.fullmatch(rf"({'|'.join(WEEKDAYS)}) {_HOUR}", text):
+        raise ValueError(f'must be a day ({", ".join(WEEKDAYS)}) and a time such as "sun 03:00", or "never"')
+    return text
+
+
+Minutes = Literal[0, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720]
+"""What a clock can repeat evenly over a day; 0 is not at all."""
+
+
+class Schedule(Section):
+    """When runs begin by themselves, in the client's zone; `cortex schedule print` writes it for a clock."""
+
+    daily: Annotated[str, AfterValidator(_hour)] = Field(
+        default="05:00",
+        description="Time of the daily run; ad platforms count a day to its end until three in the morning.",
+    )
+    weekly: Annotated[str, AfterValidator(_weekly)] = Field(
+        default="sun 03:00", description="Weekday and time of the weekly run."
+    )
+    today_minutes: Minutes = Field(
+        default=0,
+        description="Minutes between two reads of today's orders and spend (`cortex run hourly`); 0: only daily.",
+    )
+    catalogue_minutes: Minutes = Field(
+        default=0, description="Minutes between two reads of products, prices and stock; 0: only daily."
+    )
+
+    def due(self) -> Iterator[tuple[str, time, int | None, int]]:
+        """(daily weekly today catalogue, time, weekday from Sunday 0 or None, minutes between two or 0) of what is wanted."""
+        for kind, when in (("daily", self.daily), ("weekly", self.weekly)):
+            if when != NEVER:
+                day, _, clock = when.rpartition(" ")
+                yield kind, time.fromisoformat(clock), WEEKDAYS.index(day) if day else None, 0
+        for kind, every in (("today", self.today_minutes), ("catalogue", self.catalogue_minutes)):
+            if every:
+                yield kind, PAST_THE_HOUR, None, every
+
+
 def _shaped(name: str) -> AfterValidator:
     """The shape the tracking kit wants a value in, so that one place says it."""
     shape, meaning = SHAPES[name]
@@ -283,6 +338,7 @@ SECTIONS: dict[str, type[Section]] = {
     "funnel_stages": FunnelStages,
     "tracking": Tracking,
     "kpis": Kpis,
+    "schedule": Schedule,
 }
 """Blocks of Cortex's own. The other blocks of a client file are platforms'."""
 

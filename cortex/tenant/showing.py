@@ -78,6 +78,7 @@ def _settings(tenant: Tenant) -> Iterator[Setting]:
         "funnel_stages": tenant.funnel,
         "tracking": tenant.tracking,
         "kpis": tenant.kpis,
+        "schedule": tenant.schedule,
         "privacy": tenant.privacy,
     }
     for name, section in own.items():

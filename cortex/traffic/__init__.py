@@ -1,4 +1,4 @@
-"""Traffic sources: one file each, sessions by source and the touches of orders."""
+"""Traffic sources: one file each, the touches of orders and what else a source knows: sessions, journeys by path."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from cortex.clock import Window
-from cortex.records import Account, History, Restatement, Sessions, Touch
+from cortex.records import Account, History, Restatement, Touch
 from cortex.settings import Adapter
 
 
 class Traffic(Adapter, ABC):
+    """What a source offers besides is what it defines:
+
+    `sessions(window) -> Iterator[Sessions]`, sessions per day and source, told by one source of a client;
+    `journeys(window) -> Iterator[Walked]`, journeys by path, those that led to no order too.
+    Flags such as thresholding or `(other)` go to `access.notice`.
+    """
+
     history: ClassVar[History]
     restates: ClassVar[Restatement]
 
@@ -22,7 +29,3 @@ class Traffic(Adapter, ABC):
     @abstractmethod
     def touches(self, window: Window) -> Iterator[Touch]:
         """The visit that each order of the window is credited with by this source; `order_id` is set."""
-
-    @abstractmethod
-    def sessions(self, window: Window) -> Iterator[Sessions]:
-        """Sessions per day and source. Flags such as thresholding or `(other)` go to `access.notice`."""

@@ -27,7 +27,7 @@ Written by `python -m cortex.warehouse.dictionary --write` from `cortex/warehous
   for spend, the property's for GA4.
 * Money is decimal, in the currency the row names, else in the client's; `native_` money is in the currency of who told
   it. In reports a *rate* has six places and is empty where there is nothing to divide by, a *weight* has eight and is a
-  sum of shares, a *factor* has ten and is an exchange rate, a *flag* is 0 or 1.
+  sum of shares, a *factor* has ten and is an exchange rate, a *measure* has three, in the unit it is named by, a *flag* is 0 or 1.
 * Text that is unknown is empty, never null; text is compared byte for byte.
 * **Personal data.** No column holds a name, an e-mail, a phone, a document or an address in the clear. *pseudonym*: an
   HMAC under the client's own key. *online identifier*: a click or browser id. *quasi-identifier*: says little alone.

@@ -20,9 +20,11 @@ from cortex import crash
 from cortex.errors import DatabaseError
 from cortex.warehouse import conditions, read, streaming, tables
 from cortex.warehouse import engine as engines
+from cortex.warehouse import rows as kinds
 from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
-from cortex.warehouse.staging import Bound, Row, Stage, bind
+from cortex.warehouse.rows import Given, Row
+from cortex.warehouse.staging import Bound, Stage, bind
 from cortex.warehouse.streaming import StreamingConnection
 from cortex.warehouse.values import Clipped, Form
 
@@ -76,7 +78,7 @@ class Transaction:
     def upsert(
         self,
         table: Table | str,
-        rows: Sequence[Row],
+        rows: Sequence[Given],
         *,
         newer: str | None = None,
         keep: Sequence[str] = (),
@@ -113,7 +115,7 @@ class Transaction:
             inserted, updated, len(bound.rows) - inserted - updated, bound.clipped.count, bound.clipped.mended
         )
 
-    def insert_missing(self, table: Table | str, rows: Sequence[Row]) -> int:
+    def insert_missing(self, table: Table | str, rows: Sequence[Given]) -> int:
         """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
         table = _table(table)
         if not rows:
@@ -128,7 +130,7 @@ class Transaction:
         return inserted
 
     def assign(
-        self, table: Table | str, key: Keys, rows: Sequence[Row], *, only: Mapping[str, Any] | None = None
+        self, table: Table | str, key: Keys, rows: Sequence[Given], *, only: Mapping[str, Any] | None = None
     ) -> int:
         """Set the given columns of existing rows, found by key; rows that do not exist are passed over.
 
@@ -146,7 +148,7 @@ class Transaction:
                 changed += self._update_from(table, stage, names, settable, settable, guard)
         return changed
 
-    def replace(self, table: Table | str, where: Mapping[str, Any], rows: Sequence[Row]) -> int:
+    def replace(self, table: Table | str, where: Mapping[str, Any], rows: Sequence[Given]) -> int:
         """Delete what `where` covers and insert `rows`, which must lie inside it. Returns the number inserted.
 
         where: column to value, to a half-open `(since, until)` or Window, or to a list of values. Two rows with one
@@ -154,11 +156,10 @@ class Transaction:
         """
         table = _table(table)
         key = [column.name for column in table.primary_key]
-        for row in rows:
-            outside = next((name for name, wanted in where.items() if not conditions.inside(row[name], wanted)), None)
-            if outside:
+        for name, wanted in where.items():
+            if not all(conditions.inside(value, wanted) for value in kinds.values(rows, name)):
                 raise DatabaseError(
-                    "CTX-5014", f"A row for {table.name} lies outside the {outside} that is being replaced."
+                    "CTX-5014", f"A row for {table.name} lies outside the {name} that is being replaced."
                 )
         bound = self._bind(self._form(rows), table, rows, key, strict=True)
         self.delete(table, where)
@@ -170,7 +171,7 @@ class Transaction:
         table: Table | str,
         parent: str,
         keys: Sequence[str],
-        rows: Sequence[Row],
+        rows: Sequence[Given],
         *,
         stored: Collection[str] | None = None,
     ) -> int:
@@ -180,7 +181,7 @@ class Transaction:
         """
         table = _table(table)
         known = set(keys)
-        if any(row[parent] not in known for row in rows):
+        if not known.issuperset(kinds.values(rows, parent)):
             raise DatabaseError("CTX-5014", f"A row for {table.name} belongs to none of the rewritten {parent}.")
         bound = self._bind(self._form(rows), table, rows, [column.name for column in table.primary_key], strict=True)
         self.delete(table, {parent: sorted(known if stored is None else known.intersection(stored))})
@@ -281,10 +282,10 @@ class Transaction:
     def _plain(self) -> Form:
         return "sqlite" if self._dialect == "sqlite" else "mysql"
 
-    def _form(self, rows: Sequence[Row]) -> Form:
+    def _form(self, rows: Sequence[Given]) -> Form:
         return "stream" if self._stream is not None and len(rows) >= WORTH_STREAMING else self._plain
 
-    def _bind(self, form: Form, table: Table, rows: Sequence[Row], key: Sequence[str], **how: Any) -> Bound:
+    def _bind(self, form: Form, table: Table, rows: Sequence[Given], key: Sequence[str], **how: Any) -> Bound:
         bound = bind(form, table, rows, key, **how)
         self.texts.count += bound.clipped.count
         self.texts.mended += bound.clipped.mended

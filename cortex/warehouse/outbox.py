@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.warehouse import conditions
 from cortex.warehouse.load import Loaded, Transaction
-from cortex.warehouse.staging import Row
+from cortex.warehouse.rows import Row
 from cortex.warehouse.tables import conversion_identifiers, conversion_outbox
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Rows every schema starts with: channels, customer segments and names of categories (sql/seeds/), and the calendar (computed)."""
+"""Rows every schema starts with: channels, states, segments and names of categories (sql/seeds/), and the calendar (computed)."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def seeds() -> tuple[Seed, ...]:
     """Every seed, with all its rows: what is not in them does not belong in their tables."""
     return (
         Seed("dim_channels", channels()),
+        Seed("dim_states", states()),
         Seed("dim_dates", calendar()),
         Seed(CATEGORIES.name, categories()),
         Seed("dim_segments", segments()),
@@ -57,6 +58,11 @@ def seeds() -> tuple[Seed, ...]:
 def channels() -> list[dict[str, Any]]:
     """Rows of dim_channels, from sql/seeds/dim_channels.csv."""
     return _from_file(tables.dim_channels)
+
+
+def states() -> list[dict[str, Any]]:
+    """Rows of dim_states, from sql/seeds/dim_states.csv: the 26 states of Brazil and its federal district."""
+    return _from_file(tables.dim_states)
 
 
 def categories() -> list[dict[str, Any]]:

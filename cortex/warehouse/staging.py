@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.schema import CreateTable
 
 from cortex.errors import DatabaseError
+from cortex.warehouse import rows as kinds
+from cortex.warehouse.rows import Given
 from cortex.warehouse.values import Clipped, Form, converter
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Bound:
 def bind(
     form: Form,
     table: Table,
-    rows: Sequence[Row],
+    rows: Sequence[Given],
     key: Sequence[str],
     *,
     newer: str | None = None,
@@ -42,12 +41,9 @@ def bind(
         return Bound(form, [], [], Clipped())
     columns = columns_of(table, rows[0], whole=whole)
     clipped = Clipped()
-    pick: Callable[[Row], tuple[Any, ...]] = (
-        itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
-    )
     try:
-        given = list(map(list, zip(*map(pick, rows), strict=True)))
-    except KeyError as missing:
+        given = list(map(list, zip(*kinds.tuples(rows, columns), strict=True)))
+    except (KeyError, TypeError) as missing:
         raise ValueError(f"rows for {table.name} differ in their columns: {missing} is not in all") from None
     converted = [converter(table.c[name], form, clipped)(values) for name, values in zip(columns, given, strict=True)]
     tuples = list(zip(*converted, strict=True))
@@ -77,15 +73,16 @@ def _one_each(
     return by_key
 
 
-def columns_of(table: Table, row: Row, *, whole: bool) -> list[str]:
+def columns_of(table: Table, row: Given, *, whole: bool) -> list[str]:
     """Columns of a row in the table's order. Raises ValueError for names the table lacks, or values it cannot lack."""
-    unknown = [name for name in row if name not in table.c]
+    given = dict.fromkeys(kinds.names(row))
+    unknown = [name for name in given if name not in table.c]
     if unknown:
         raise ValueError(f"{table.name} has no column {', '.join(unknown)}")
-    lacking = [column.name for column in table.columns if not column.nullable and column.name not in row]
+    lacking = [column.name for column in table.columns if not column.nullable and column.name not in given]
     if whole and lacking:
         raise ValueError(f"rows for {table.name} lack {', '.join(lacking)}")
-    return [column.name for column in table.columns if column.name in row]
+    return [column.name for column in table.columns if column.name in given]
 
 
 class Stage:

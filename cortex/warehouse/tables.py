@@ -247,6 +247,15 @@ dim_channels = table(
     col("sort_order", SmallInteger(), "Fixed order on every page."),
     source="seed",
 )
+dim_states = table(
+    "dim_states",
+    "States of Brazil by their UF, with the region each lies in.",
+    key("country", text(2), "ISO 3166."),
+    key("state", text(8), "UF: SP, RJ …"),
+    col("name", text(64), "Its name in Portuguese."),
+    col("region", text(16), "Norte, Nordeste, Centro-Oeste, Sudeste, Sul, as the IBGE divides the country."),
+    source="seed",
+)
 dim_segments = table(
     "dim_segments",
     "The eleven RFM segments: their names, what they come down to, and what to do about each.",
@@ -293,8 +302,18 @@ dim_products = table(
     col("sku", text(128), "SKU last seen."),
     col("name", text(255), "Name last seen."),
     col("category", text(128), "First category level."),
+    col("category_level_2", text(128), "Second category level; empty where there is none."),
+    col("category_level_3", text(128), "Third category level; empty where there is none."),
     col("brand", text(128), "Brand."),
-    opt("current_price", Exact(), "List price last seen."),
+    col("size", text(128), "Sizes it is sold in, with commas; empty where the shop names none."),
+    col("color", text(128), "Colours it is sold in, likewise."),
+    col("gender", text(32), "Whom it is made for, in the shop's words."),
+    col("product_condition", text(32), "New, used …, in the shop's words."),
+    col("supplier_country", text(2), "Where it comes from, ISO 3166; empty where the shop does not say."),
+    opt("weight_kg", Exact(3), "Weight of one unit in kilograms."),
+    opt("launch_date", Date(), "Local day the shop first listed it."),
+    opt("current_price", Exact(), "Asked now, promotions included."),
+    opt("original_price", Exact(), "Asked without promotions."),
     opt("cost_price", Exact(), "Unit cost, where the shop keeps it."),
     opt("stock", Integer(), "Units, where the shop keeps it."),
     opt("abc_class", text(1), "A, B or C by revenue."),
@@ -349,6 +368,13 @@ price_history = table(
     key("day", Date(), "Local day the price was first seen."),
     col("price", Exact(), "Asked that day, promotions included."),
     col("full_price", Exact(), "Asked without promotions."),
+    opt("discount", Exact(6), "1 - price / full_price."),
+    opt(
+        "competitor_rank",
+        Integer(),
+        "Place among sellers of the same product, 1 the cheapest, where a marketplace tells.",
+    ),
+    col("price_position", text(16), "How a marketplace calls the price beside others; empty where it does not."),
     col("currency", text(3), "ISO 4217."),
     source="store",
 )
@@ -357,8 +383,15 @@ fct_inventory = table(
     "Units in stock per day, of products whose stock the shop keeps.",
     key("platform", text(32), "Store platform."),
     key("product_id", text(64), "Product."),
+    key("warehouse", text(64), "Where they lie; empty where the shop counts all places as one."),
     key("day", Date(), "Local day of the reading; the last one of a day counts."),
     col("stock", Integer(), "Units of all variants."),
+    col("reserved", Integer(), "Of them promised to buyers already, where the shop tells; else 0."),
+    col("available", Integer(), "stock - reserved: what can still be sold."),
+    col(
+        "reorder_point", Integer(), "At so few available units more should be ordered: the shop's own figure, else 10."
+    ),
+    col("fetched_at", Instant(), "When the shop first said so that day."),
     Index("ix_fct_inventory_day", "day"),
     source="store",
 )
@@ -438,6 +471,7 @@ fct_orders = table(
     col("fbc", text(512), "Meta click id.", **CLICK),
     col("fbp", text(128), "Meta browser id.", **CLICK),
     col("ttclid", text(255), "TikTok click id.", **CLICK),
+    col("ttp", text(64), "TikTok browser id.", **CLICK),
     col("ga_client_id", text(32), "GA4 client id of the browser.", **CLICK),
     col("event_url", text(512), "Page of the purchase, no query."),
     col("consent_state", text(8), "granted, denied, unknown."),
@@ -472,6 +506,7 @@ fct_order_items = table(
     col("total", Exact(), "Of the line."),
     opt("unit_cost", Exact(), "Cost per unit, where known."),
     opt("sale_fee", Exact(), "What the marketplace keeps of the line, where it tells."),
+    opt("manufacturing_days", SmallInteger(), "Days to make it before it is sent, where the shop tells."),
     Index("ix_fct_order_items_product", "platform", "product_id"),
     source="store",
 )
@@ -633,7 +668,7 @@ stg_touches = table(
     "stg_touches",
     "Touches as each source tells them, before they are merged into journeys. Replaced by window.",
     key("touch_key", digest(), "SHA-256 of the touch."),
-    col("origin", text(8), "order, kit, ga4."),
+    col("origin", text(16), "order, kit, ga4, ga4_bigquery."),
     col("order_ref", text(64), "Order id or number as the source writes it.", **ORDER),
     col("day", Date(), "Local day."),
     opt("occurred_at", Instant(), "When, if known."),
@@ -653,7 +688,7 @@ stg_touches = table(
     col("landing_page", text(512), "Path."),
     Index("ix_stg_touches_order", "order_ref"),
     Index("ix_stg_touches_day", "origin", "day"),
-    source="store, ga4, tracking kit",
+    source="store, ga4, ga4_bigquery, tracking kit",
 )
 fct_touchpoints = table(
     "fct_touchpoints",
@@ -692,6 +727,16 @@ fct_attribution = table(
     Index("ix_fct_attribution_day", "model", "order_date"),
     Index("ix_fct_attribution_date", "order_date"),
     source="computed",
+)
+agg_paths = table(
+    "agg_paths",
+    "Journeys by the channels they went through, those that led to no order too: counts, nobody's own. Replaced by window.",
+    key("origin", text(16), "Which source told of them."),
+    key("day", Date(), "Local day of the last visit."),
+    key("path", text(400), "Channels joined by ' > ', oldest first; the last 20 visits."),
+    col("journeys", BigInteger(), "Journeys that ended so, with or without an order."),
+    col("orders", BigInteger(), "Those that ended in an order."),
+    source="ga4_bigquery",
 )
 agg_daily_sales = table(
     "agg_daily_sales",
@@ -916,6 +961,7 @@ checklist_items = table(
     col("done_by", text(64), "Who ticked it."),
     opt("done_on", Date(), "When it was done; empty while it is open."),
     col("changed_at", Instant(), "Last change."),
+    source="cortex checklist",
 )
 checklist_evidence = table(
     "checklist_evidence",
@@ -923,6 +969,7 @@ checklist_evidence = table(
     key("name", text(32), "Name of the evidence: credentials.ok, tracking.audit …"),
     col("seen", text(255), "Where it was seen."),
     col("seen_at", Instant(), "Since when."),
+    source="computed",
 )
 conversion_identifiers = table(
     "conversion_identifiers",
@@ -939,19 +986,40 @@ conversion_identifiers = table(
     source="store",
     retention="until settled, at most the destination's window",
 )
+conversion_diagnostics = table(
+    "conversion_diagnostics",
+    "What a platform says of the conversions it was sent, as it was last read. No personal data.",
+    key("destination", text(32), "destinations/<kind>.py."),
+    key("part", text(64), "Whose counts: the way in (Google's upload client), the event (Meta)."),
+    key("day", Date(), "The platform's day; of a match quality the day it was read."),
+    opt("succeeded", BigInteger(), "Events it used; empty where it tells no counts."),
+    opt("failed", BigInteger(), "Events it dropped."),
+    opt("pending", BigInteger(), "Events it had not finished with."),
+    col("status", text(32), "Its verdict on the whole: EXCELLENT, GOOD, NEEDS_ATTENTION, NO_RECENT_UPLOAD."),
+    opt("score", Exact(2), "Match quality as the platform sees it, 0 to 10."),
+    col("said", text(255), "Errors and match keys, each with the share of events."),
+    col("read_at", Instant(), "When it was read."),
+    col("run_id", text(32), "Run that read it."),
+    source="platforms",
+)
+
 conversion_outbox = table(
     "conversion_outbox",
     "The ledger of conversions: one row per order, destination, action and revision, for ever. No personal data.",
     key("outbox_key", digest(), "SHA-256 of tenant, order, destination, action, revision."),
     col("order_key", digest(), "Order."),
     col("destination", text(32), "destinations/<kind>.py."),
-    col("action", text(16), "purchase, restate, retract."),
+    col("action", text(16), "purchase, restate, retract, value."),
     col("revision", SmallInteger(), "0 first; adjustments count up."),
     col("event_id", text(64), "What the platform deduplicates on.", **ORDER),
     col("order_ref", text(64), "Order id as the platform sees it.", **ORDER),
     col("occurred_at", Instant(), "Time of the conversion."),
     col("value", Exact(), "Money sent; of an adjustment what the sale is worth now, as a whole."),
-    col("value_basis", text(16), "What the value is: revenue, margin, revenue_no_cost (a margin without a cost)."),
+    col(
+        "value_basis",
+        text(16),
+        "What the value is: revenue, margin, revenue_no_cost (a margin without a cost), predicted_ltv (of action value).",
+    ),
     opt("predicted_value", Exact(), "Predicted value of the buyer told beside it."),
     col("currency", text(3), "ISO 4217."),
     col(

@@ -8,10 +8,12 @@ Values are converted column by column: one look at a whole column tells that not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Literal
@@ -157,7 +159,9 @@ def _exact(column: Column[Any], scale: int, form: Form) -> tuple[Convert, Swift]
     if form == "stream" and scale <= 6:
         written = str  # writes no exponent down to six places, and is faster
 
-    point, short = slice(-scale - 1, -scale), len(f"{largest:f}") + scale
+    # Written with all its places an amount needs no rounding, and one this short is not too large.
+    plain = rf"-?\d{{1,{len(f'{largest:f}') - 1}}}\.\d{{{scale}}}"
+    all_plain = re.compile(rf"{plain}(?:\n{plain})*").fullmatch
 
     def one(value: Any) -> Any:
         try:
@@ -172,12 +176,8 @@ def _exact(column: Column[Any], scale: int, form: Form) -> tuple[Convert, Swift]
         if kinds != {Decimal}:
             return None
         if form == "stream" and scale <= 6:
-            # Written with all its places an amount needs no rounding, and one this short is not too large.
             texts = list(map(str, values))
-            exact = {
-                text: text if text[point] == "." and len(text) <= short else one(Decimal(text)) for text in set(texts)
-            }
-            return [exact[text] for text in texts]
+            return texts if all_plain("\n".join(texts)) else None
         try:
             if not (-largest <= min(values) and max(values) <= largest):
                 return None
@@ -225,6 +225,13 @@ def _date(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
 _ZONE = attrgetter("tzinfo")
 
 
+@lru_cache(maxsize=8192)
+def _streamed(instant: datetime) -> str:
+    """An instant in UTC for a stream; a server fills in microseconds that are not written. Those of one order stand in
+    several tables."""
+    return instant.isoformat(" ")[: -len("+00:00")]
+
+
 def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
     def one(value: Any) -> Any:
         if not isinstance(value, datetime) or value.tzinfo is None:
@@ -237,8 +244,8 @@ def _instant(column: Column[Any], form: Form) -> tuple[Convert, Swift]:
             return None
         if form == "mysql":
             return [value.replace(tzinfo=None) for value in values]
-        if form == "stream":  # a server fills in the microseconds that are not written
-            return [words[:-6] for words in map(str, values)]  # without the +00:00 at the end
+        if form == "stream":
+            return list(map(_streamed, values))
         return [value.isoformat(" ", "microseconds")[:-6] for value in values]
 
     return one, many

@@ -7,7 +7,7 @@
     --   gross_revenue  money  Paid by buyers on that day.
 
 The header's types are what `cortex.warehouse.read` gives the columns back as: date instant text count flag money rate
-weight factor.
+measure weight factor.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ KINDS: dict[str, TypeEngine[Any]] = {
     "flag": SmallInteger(),
     "money": Exact(2),
     "rate": Exact(6),
+    "measure": Exact(3),
     "weight": Exact(8),
     "factor": Exact(10),
 }

@@ -85,6 +85,14 @@ CREATE TABLE IF NOT EXISTS dim_channels (
   PRIMARY KEY (channel)
 );
 
+CREATE TABLE IF NOT EXISTS dim_states (
+  country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  region VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (country, state)
+);
+
 CREATE TABLE IF NOT EXISTS dim_segments (
   segment VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   behaviour VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -127,8 +135,18 @@ CREATE TABLE IF NOT EXISTS dim_products (
   sku VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   category VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  category_level_2 VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  category_level_3 VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   brand VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  size VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  color VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  gender VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_condition VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  supplier_country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
+  weight_kg NUMERIC(18, 3),
+  launch_date DATE,
   current_price NUMERIC(18, 2),
+  original_price NUMERIC(18, 2),
   cost_price NUMERIC(18, 2),
   stock INTEGER,
   abc_class VARCHAR(1) COLLATE utf8mb4_bin,
@@ -202,6 +220,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   fbc VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   fbp VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  ttp VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   ga_client_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   event_url VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
   consent_state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
@@ -235,6 +254,7 @@ CREATE TABLE IF NOT EXISTS fct_order_items (
   total NUMERIC(18, 2) NOT NULL,
   unit_cost NUMERIC(18, 2),
   sale_fee NUMERIC(18, 2),
+  manufacturing_days SMALLINT,
   PRIMARY KEY (order_key, line)
 );
 CREATE INDEX ix_fct_order_items_product ON fct_order_items (platform, product_id);
@@ -341,7 +361,7 @@ CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
-  origin VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   order_ref VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   day DATE NOT NULL,
   occurred_at DATETIME(6),
@@ -400,6 +420,15 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
 CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
 CREATE INDEX ix_fct_attribution_date ON fct_attribution (order_date);
 
+CREATE TABLE IF NOT EXISTS agg_paths (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  path VARCHAR(400) COLLATE utf8mb4_bin NOT NULL,
+  journeys BIGINT NOT NULL,
+  orders BIGINT NOT NULL,
+  PRIMARY KEY (origin, day, path)
+);
+
 CREATE TABLE IF NOT EXISTS agg_daily_sales (
   day DATE NOT NULL,
   channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -419,6 +448,21 @@ CREATE TABLE IF NOT EXISTS conversion_identifiers (
   identifiers LONGTEXT COLLATE utf8mb4_bin NOT NULL,
   expires_at DATETIME(6) NOT NULL,
   PRIMARY KEY (order_key, destination)
+);
+
+CREATE TABLE IF NOT EXISTS conversion_diagnostics (
+  destination VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  part VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  succeeded BIGINT,
+  failed BIGINT,
+  pending BIGINT,
+  status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  score NUMERIC(18, 2),
+  said VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  read_at DATETIME(6) NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (destination, part, day)
 );
 
 CREATE TABLE IF NOT EXISTS conversion_outbox (
@@ -553,6 +597,9 @@ CREATE TABLE IF NOT EXISTS price_history (
   day DATE NOT NULL,
   price NUMERIC(18, 2) NOT NULL,
   full_price NUMERIC(18, 2) NOT NULL,
+  discount NUMERIC(18, 6),
+  competitor_rank INTEGER,
+  price_position VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   currency VARCHAR(3) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (platform, product_id, day)
 );
@@ -560,9 +607,14 @@ CREATE TABLE IF NOT EXISTS price_history (
 CREATE TABLE IF NOT EXISTS fct_inventory (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  warehouse VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   day DATE NOT NULL,
   stock INTEGER NOT NULL,
-  PRIMARY KEY (platform, product_id, day)
+  reserved INTEGER NOT NULL,
+  available INTEGER NOT NULL,
+  reorder_point INTEGER NOT NULL,
+  fetched_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
 

@@ -25,5 +25,5 @@ SELECT
 FROM conversion_outbox a
 JOIN conversion_outbox p ON p.order_key = a.order_key AND p.destination = a.destination AND p.action = 'purchase'
 LEFT JOIN fct_orders o ON o.order_key = a.order_key
-WHERE a.action <> 'purchase' AND a.reason <> 'superseded'
+WHERE a.action IN ('restate', 'retract') AND a.reason <> 'superseded'
 GROUP BY a.destination, COALESCE(o.paid_date, o.order_date), a.action, a.state, a.reason, a.currency

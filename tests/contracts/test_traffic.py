@@ -12,10 +12,11 @@ import subprocess
 import sys
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,8 +24,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cortex import plugins
+from cortex.clock import Window
 from cortex.errors import CredentialError, Throttled
-from cortex.records import Account, History, Restatement, Sessions, Touch
+from cortex.records import Account, History, Restatement, Sessions, Touch, Walked
 from cortex.settings import PlatformSection, SecretName
 from cortex.traffic import Traffic
 from tests.platforms import Stage, staged
@@ -85,7 +87,41 @@ def test_touches_name_their_order_and_day(stage: Stage) -> None:
         assert "(not set)" not in repr(touch)
 
 
+def test_a_source_tells_of_sessions_or_of_journeys(stage: Stage) -> None:
+    assert offers(stage)
+    assert ("sessions" in offers(stage)) == ("sessions" in stage.said["alfa"])
+    assert ("journeys" in offers(stage)) == ("journeys" in stage.said["alfa"])
+
+
+def test_sessions_are_told_by_one_source() -> None:
+    """fct_sessions has no column for who told: a second source would overwrite the first one's days."""
+    assert [kind for kind in KINDS if hasattr(plugins.adapter("traffic", kind, Traffic), "sessions")] == ["ga4"]
+
+
+def test_journeys_add_up_and_name_nobody(stage: Stage) -> None:
+    if "journeys" not in offers(stage):
+        assert "journeys" not in stage.said["alfa"]
+        return
+    counted: dict[str, list[int]] = {}
+    for walked in stage.adapter().journeys(stage.window):
+        assert isinstance(walked, Walked)
+        assert walked.origin == stage.kind
+        assert walked.day in stage.window
+        assert walked.steps
+        assert 0 <= walked.orders <= walked.journeys
+        # Names of click ids, never the ids; no field could hold a visitor.
+        assert {step.click for step in walked.steps} <= {"", "gclid", "gbraid", "wbraid", "fbclid", "ttclid", "msclkid"}
+        assert "(not set)" not in repr(walked)
+        day = counted.setdefault(str(walked.day), [0, 0])
+        day[0] += walked.journeys
+        day[1] += walked.orders
+    assert counted == stage.said["alfa"]["journeys"]
+
+
 def test_sessions_add_up_and_are_keyed(stage: Stage) -> None:
+    if "sessions" not in offers(stage):
+        assert "sessions" not in stage.said["alfa"]
+        return
     rows = list(stage.adapter().sessions(stage.window))
     account, said = stage.said["alfa"]["account"], stage.said["alfa"]
     counted: Counter[str] = Counter()
@@ -105,8 +141,8 @@ def test_sessions_add_up_and_are_keyed(stage: Stage) -> None:
 
 def test_what_the_platform_says_of_its_quality_is_passed_on(stage: Stage) -> None:
     source = stage.adapter()
-    list(source.touches(stage.window))
-    list(source.sessions(stage.window))
+    for read in reads(stage, source):
+        list(read(stage.window))
     assert {notice.code for notice in stage.notices} == set(stage.said["alfa"]["notices"])
     told = [(notice.stream, notice.code, notice.message) for notice in stage.notices]
     assert len(set(told)) == len(told), "two notices with one key: one of them would be lost"
@@ -115,14 +151,13 @@ def test_what_the_platform_says_of_its_quality_is_passed_on(stage: Stage) -> Non
 
 
 def test_reading_twice_gives_the_same(stage: Stage) -> None:
-    source = stage.adapter()
-    for read in (source.touches, source.sessions):
-        assert list(read(stage.window)) == list(read(stage.window))
+    for first, again in zip(reads(stage, stage.adapter()), reads(stage, stage.adapter()), strict=True):
+        assert list(first(stage.window)) == list(again(stage.window))
 
 
 def test_two_halves_make_the_whole(stage: Stage) -> None:
     source = stage.adapter()
-    for read in (source.touches, source.sessions):
+    for read in reads(stage, source):
         first, second = (list(read(half)) for half in stage.halves)
         assert first
         assert second
@@ -130,7 +165,7 @@ def test_two_halves_make_the_whole(stage: Stage) -> None:
 
 
 def test_a_dead_credential_is_named_and_not_tried_again(stage: Stage) -> None:
-    for attempt in ("check", "touches", "sessions"):
+    for attempt in ("check", "touches", *offers(stage)):
         source = stage.adapter()
         before = len(stage.http.requests)
         stage.fail("dead", 1)
@@ -156,7 +191,7 @@ def test_an_unending_wait_is_told_not_slept_through(stage: Stage) -> None:
     before = stage.asked
     stage.fail("busy", 50)
     with pytest.raises(Throttled) as caught:
-        list(source.sessions(stage.window))
+        list(source.touches(stage.window))
     assert caught.value.retry_after >= stage.said["busy"]["seconds"]
     assert stage.asked - before <= 6
     assert sum(stage.waits) <= 600
@@ -165,7 +200,7 @@ def test_an_unending_wait_is_told_not_slept_through(stage: Stage) -> None:
 def test_no_error_tells_a_secret(stage: Stage) -> None:
     stage.fail("dead", 9)
     with pytest.raises(CredentialError) as caught:
-        list(stage.adapter().sessions(stage.window))
+        list(stage.adapter().touches(stage.window))
     told = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     for secret in stage.secrets_of("alfa"):
         assert secret not in told
@@ -184,15 +219,14 @@ def test_a_token_travels_in_headers_alone(stage: Stage) -> None:
 def test_two_tenants_of_one_process_never_share_a_token(stage: Stage, turns: list[str]) -> None:
     """The recordings know each token with its own property only; whatever the turns, nobody asks with the other's."""
     readers = {name: _one_by_one(stage, name) for name in ("alfa", "beta")}
-    found: dict[str, list[Sessions]] = defaultdict(list)
+    found: dict[str, list[Touch]] = defaultdict(list)
     for turn in turns:
         found[turn] += [row for row in [next(readers[turn], None)] if row is not None]
     for pair in zip_longest(readers["alfa"], readers["beta"]):
         for name, row in zip(("alfa", "beta"), pair, strict=True):
             found[name] += [row] if row is not None else []
     for name, rows in found.items():
-        assert {row.property_id for row in rows} == {stage.said[name]["account"]["id"]}
-        assert sum(row.revenue for row in rows) == Decimal(stage.said[name]["revenue"])
+        assert {row.order_id for row in rows} == set(stage.said[name]["orders"])
     assert not stage.http.unmatched
 
 
@@ -214,7 +248,16 @@ def test_importing_a_source_loads_nothing_heavy(stage: Stage) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def _one_by_one(stage: Stage, tenant: str) -> Iterator[Sessions]:
+def offers(stage: Stage) -> list[str]:
+    """What the source defines besides touches."""
+    return [name for name in ("sessions", "journeys") if hasattr(stage.of, name)]
+
+
+def reads(stage: Stage, source: Any) -> list[Callable[[Window], Iterator[object]]]:
+    return [source.touches, *(getattr(source, name) for name in offers(stage))]
+
+
+def _one_by_one(stage: Stage, tenant: str) -> Iterator[Touch]:
     source = stage.adapter(tenant)
     for half in stage.halves:
-        yield from source.sessions(half)
+        yield from source.touches(half)

@@ -99,7 +99,7 @@ def test_a_chart_is_a_file_without_script_or_network(done: Agency) -> None:
         (("--model", "last_clik"), "CTX-7001"),
         (("--window", "0"), "CTX-7002"),
         (("--window", "366"), "CTX-7002"),
-        (("--chart", "chart.png"), "CTX-7003"),
+        (("--chart", "chart.png"), "CTX-7102"),
         (("--to", "yesterday"), "CTX-1018"),
     ],
 )

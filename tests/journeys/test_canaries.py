@@ -159,6 +159,8 @@ def test_the_main_job_leaves_nobody_behind(found: Founder, engine_url: str) -> N
         agency.ok("tenants", "show", code)
         about_conversions(agency, code)
         agency.ok("config", "show", code, "--resolved", as_json=True)
+        asked = agency.rows(code, "SELECT DISTINCT destination FROM conversion_diagnostics ORDER BY destination")
+        assert [row["destination"] for row in asked] == ["google_ec", "meta_capi"], "so that they are looked through"
     agency.ok("status")
     agency.ok("runs", "list", as_json=True)
     assert_nobody(agency)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import stat
 from decimal import Decimal
 from pathlib import Path
 
@@ -81,3 +84,28 @@ def test_tables_and_reports_are_taken_along_as_parquet(importing: tuple[Agency, 
     assert pl.read_parquet(folder / "rpt_daily_performance-*.parquet")["gross_revenue"].sum() == Decimal("1449.40")
     strange = agency.cortex("db", "export", code, "--only", "nowhere")
     assert (strange.code, "CTX-5065" in strange.err) == (2, True)
+
+
+def test_orders_are_saved_as_files_of_their_own_without_the_people_in_them(importing: tuple[Agency, str, Path]) -> None:
+    agency, code, file = importing
+    agency.ok("import", "csv", str(file), "--client", code)
+    folder = agency.root / "brutos"
+    again = ("run", "daily", code, "--date", "2026-03-10", "--days", "15", "--only", "store.orders")
+    agency.ok(*again, "--save-raw", str(folder))
+    agency.ok(*again, "--save-raw", str(folder))
+    first, second = sorted(folder.iterdir())
+    assert re.fullmatch(rf"{code}-orders-\d{{8}}T\d{{6}}Z-[0-9a-f]{{32}}\.json", first.name)
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+    told = json.loads(first.read_text(encoding="utf-8"))
+    assert {order["order_id"] for order in told["orders"]} == {"A1", "A2", "A3", "A4"}
+    about = told["metadata"]
+    assert (about["client"], about["platform"], about["orders"]) == (code, "files", 4)
+    assert about["run_id"] != json.loads(second.read_text(encoding="utf-8"))["metadata"]["run_id"]
+    people = json.loads((RECORDED / "case.json").read_text(encoding="utf-8"))["people"]
+    assert [person for person in people if person in first.read_text(encoding="utf-8")] == []
+
+    (agency.root / "cheio").write_text("a file", encoding="utf-8")
+    refused = agency.cortex(*again, "--save-raw", str(agency.root / "cheio"))
+    assert (refused.code, "CTX-5080" in refused.err) == (3, True)
+    queued = agency.cortex(*again, "--queue", "--save-raw", str(folder))
+    assert (queued.code, "CTX-5081" in queued.err) == (2, True)

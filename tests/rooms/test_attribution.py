@@ -154,6 +154,68 @@ def test_ga4_finds_an_order_by_the_number_the_buyer_sees() -> None:
     assert points["order_key"].to_list() == ["a"]
 
 
+def exported(key: str, ref: str, hours: float, **more: object) -> dict[str, object]:
+    """A visit as GA4's export tells it, so many hours before the order."""
+    return touch(key, ref, origin="ga4_bigquery", occurred_at=NOON - timedelta(hours=hours), **more)
+
+
+def test_the_export_tells_the_whole_journey_and_nobody_repeats_it() -> None:
+    points = build(
+        [order("a")],
+        [
+            exported("t1", "e-a", 48.0, source="facebook", medium="paid_social"),
+            exported("t2", "e-a", 24.0),
+            exported("t3", "e-a", 0.5, source="google", medium="cpc"),
+            touch("k1", "e-a", origin="kit", occurred_at=NOON - timedelta(hours=47.8), source="facebook", medium="cpc"),
+            touch("k2", "e-a", source="google", medium="cpc"),
+            touch("g", "e-a", origin="ga4", source="google", medium="cpc", occurred_at=None),
+        ],
+    )
+    assert points["channel"].to_list() == ["meta", "direct", "google"]
+    assert points["origin"].to_list() == ["ga4_bigquery"] * 3
+
+
+def test_a_visit_the_export_did_not_see_stays() -> None:
+    points = build(
+        [order("a")],
+        [
+            exported("t1", "e-a", 1.0, source="google", medium="cpc"),
+            touch("k1", "e-a", origin="kit", occurred_at=NOON - timedelta(days=5), source="newsletter", medium="email"),
+            touch("k2", "e-a", source="google", medium="cpc"),
+        ],
+    )
+    assert points["channel"].to_list() == ["email", "google"]
+    assert points["origin"].to_list() == ["kit", "ga4_bigquery"]
+
+
+def test_the_shop_knows_better_where_the_export_saw_a_direct_visit() -> None:
+    points = build([order("a")], [exported("t1", "e-a", 1.0), touch("k", "e-a", source="newsletter", medium="email")])
+    assert points["channel"].to_list() == ["email"]
+
+
+def test_the_export_says_nothing_about_orders_it_did_not_see() -> None:
+    points = build(
+        [order("a"), order("b")],
+        [exported("t1", "e-a", 1.0, source="google", medium="cpc"), touch("k", "e-b", source="facebook", medium="cpc")],
+    )
+    assert dict(points.select("order_key", "channel").iter_rows()) == {"a": "google", "b": "meta"}
+
+
+def test_a_market_is_numbered_with_the_orders_and_tells_what_ended_in_nothing() -> None:
+    points = build([order("a")], [touch("t1", "e-a", source="facebook", medium="cpc")])
+    walked = pl.DataFrame({"path": ["direct > meta", "email"], "journeys": [10.0, 4.0], "orders": [2.0, 0.0]})
+    _, found = journeys(points, walked)
+    market = found.market
+    assert market is not None
+    assert market.nulls.tolist() == [8.0, 4.0]
+    assert market.conversions.tolist() == [2.0, 0.0]
+    # direct, email, meta in order of their names: the same numbers for orders and market.
+    assert market.channel.tolist() == [0, 2, 1]
+    assert found.channel.tolist() == [2]
+    assert market.is_direct.tolist() == [True, False, False]
+    assert journeys(points, walked.clear())[1].market is None
+
+
 def test_a_direct_visit_is_kept_when_nobody_knows_better() -> None:
     points = build(
         [order("a")],

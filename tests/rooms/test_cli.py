@@ -66,6 +66,7 @@ def commands() -> Iterator[tuple[list[str], Any]]:
 
 
 PATHS = [path for path, _ in commands()]
+ROOT = typer.main.get_command(command_line.build())
 
 
 # Light
@@ -98,6 +99,19 @@ def test_every_command_says_what_it_is_for(path: list[str]) -> None:
     assert sentence.endswith((".", "`", ")"))
     assert f"Usage: cortex {' '.join(path)}" in said.out
     assert said.err == ""
+
+
+@pytest.mark.parametrize("path", [[], *PATHS], ids=lambda path: " ".join(path) or "cortex")
+def test_help_says_each_command_in_a_whole_sentence_of_80_columns(path: list[str]) -> None:
+    parent = next(command for known, command in [([], ROOT), *commands()] if known == path)
+    listed = {name: child for name, child in getattr(parent, "commands", {}).items() if not child.hidden}
+    if not listed:
+        return
+    context = parent.make_context("cortex", ["--help"], resilient_parsing=True, terminal_width=80, max_content_width=80)
+    lines = parent.get_help(context).split("Commands:")[1].strip().splitlines()
+    assert [line.split()[0] for line in lines] == list(listed)  # a sentence of two lines would be a strange command
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+    assert max(map(len, lines)) <= 80
 
 
 def test_every_option_says_what_it_is_for() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,30 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         Files(Files.Config(path=Path("none.csv")), access).check()
 
 
+def test_the_newest_order_says_what_a_product_is_and_a_bad_one_is_set_aside(tmp_path: Path) -> None:
+    head = (
+        "order_id,placed_at,product_id,product,unit_price,full_unit_price,brand,size,weight_kg,launch_date,"
+        "stock,reserved,reorder_point,warehouse,manufacturing_days,category_level_2\n"
+    )
+    (tmp_path / "orders.csv").write_text(
+        head
+        + '2,2026-03-11,a,Caneca nova,8,10,Marca,P,"0,25",19/11/2025,7,2,4,SP,3,Canecas\n'
+        + "1,2026-03-10,a,Caneca,10,,,,,,,,,,,\n3,2026-03-12,b,,5,,,,pesado,,,,,,,\n"
+    )
+    bad: list[BadRecord] = []
+    access = Access("t", Vault("t", tmp_path, {}), ZoneInfo("America/Sao_Paulo"), quarantine=bad.append)
+    store = Files(Files.Config(path=Path("orders.csv")), access)
+    [mug] = store.products()
+    assert (mug.name, mug.price, mug.compare_at_price, mug.brand) == ("Caneca nova", Decimal(8), Decimal(10), "Marca")
+    assert (mug.size, mug.weight_kg, mug.launched) == ("P", Decimal("0.250"), date(2025, 11, 19))
+    assert (mug.stock, mug.reserved, mug.reorder_point, mug.warehouse) == (7, 2, 4, "SP")
+    assert mug.category_level_2 == "Canecas"
+    assert [(one.stream, one.key) for one in bad] == [("store.products", "b")]
+    days = {order.external_id: order.lines[0].manufacturing_days for order in store.orders(store.span())}
+    assert days == {"1": None, "2": 3, "3": None}
+
+
 @pytest.mark.parametrize("page", ["docs/en/platforms/files.md", "docs/pt-BR/plataformas/files.md"])
 def test_the_page_names_every_column(page: str) -> None:
-    named = set(re.findall(r"`([a-z_]+)`", (ROOT / page).read_text(encoding="utf-8")))
+    named = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / page).read_text(encoding="utf-8")))
     assert {*ORDER, *LINE} - named == set()

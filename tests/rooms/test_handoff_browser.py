@@ -166,6 +166,7 @@ out.direct = snapshot();
 visit('/?utm_source=Newsletter&utm_medium=email');
 out.second = snapshot();
 document.cookie = '_fbp=fb.1.1700000000000.99; path=/';
+document.cookie = '_ttp=2Xj-AbC_dEf123; path=/';
 document.cookie = '_fbc=fb.2.1700000000000.IwAR-Teste_xYz.9; path=/';
 document.cookie = '_ga=GA1.1.1234567890.1700000000; path=/';
 out.pixel = snapshot();
@@ -372,6 +373,7 @@ def test_the_store_reads_what_the_browser_writes(seen):
 def test_the_pixel_s_own_ids_are_used_where_it_set_them(seen):
     assert seen["pixel"]["attributes"]["ctx_fbc"] == "fb.2.1700000000000.IwAR-Teste_xYz.9"
     assert seen["pixel"]["attributes"]["ctx_fbp"] == "fb.1.1700000000000.99"
+    assert seen["pixel"]["attributes"]["ctx_ttp"] == "2Xj-AbC_dEf123"
     assert seen["pixel"]["attributes"]["ctx_ga_client_id"] == "1234567890.1700000000"
     assert "ctx_ga_client_id" not in seen["granted"]["attributes"], "GA4's cookie is only ever read"
 

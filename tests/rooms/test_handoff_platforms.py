@@ -312,7 +312,12 @@ def test_every_script_marks_what_only_a_live_theme_can_prove():
 def test_the_plugin_of_woocommerce_keeps_the_same_attributes_as_the_scripts():
     text = KITS["woocommerce"]["datalayer/woocommerce.php"].decode()
     kept = re.search(r"const KEPT = \[([^\]]*)\]", text)[1]
-    names = {f"ctx_{name}" for name in re.findall(r"'(\w+)'", kept)} | {"ctx_fbp", "ctx_consent"}
+    names = {f"ctx_{name}" for name in re.findall(r"'(\w+)'", kept)} | {
+        "ctx_fbp",
+        "ctx_ttp",
+        "ctx_ga_client_id",
+        "ctx_consent",
+    }
     assert names == set(ATTRIBUTES)
     assert f'const POLICY = "{POLICY}";' in text
     assert "@@" not in text

@@ -180,6 +180,39 @@ def test_what_is_no_longer_listed_says_so_and_may_come_back(bench: Bench) -> Non
     assert bench.rows("SELECT external_id, is_active FROM channel_products ORDER BY 1") == [("a", 1), ("b", 1)]
 
 
+def test_stock_prices_and_products_keep_what_shops_tell(bench: Bench) -> None:
+    from cortex.records import Product
+
+    run, today = bench.run(), bench.hand.now.date()
+    told = {"platform": "olist", "name": "Caneca", "currency": "BRL"}
+    items = [
+        Product(
+            **told, product_id="a", category="Casa", category_level_2="Mesa", category_level_3="Canecas", brand="M",
+            size="P", color="Azul", gender="unissex", condition="novo", supplier_country="PT",
+            weight_kg=Decimal("0.350"), launched=date(2024, 5, 2), price=Decimal(8), compare_at_price=Decimal(10),
+            cost=Decimal(2), competitor_rank=2, price_position="low", stock=12, reserved=3, reorder_point=8, warehouse="SP",
+        ),
+        Product(**told, product_id="b", price=Decimal(7), stock=10),
+        Product(**told, product_id="c", price=Decimal(7)),
+    ]  # fmt: skip
+    bench.warehouse.atomically(lambda tx: catalogue._write_products(tx, items, run, today))
+    assert bench.rows(
+        "SELECT product_id, warehouse, stock, reserved, available, reorder_point, fetched_at FROM fct_inventory ORDER BY 1"
+    ) == [("a", "SP", 12, 3, 9, 8, run.now()), ("b", "", 10, 0, 10, 10, run.now())]
+    assert bench.rows("SELECT product_id, discount, competitor_rank, price_position FROM price_history ORDER BY 1") == [
+        ("a", Decimal("0.2"), 2, "low"), ("b", None, None, ""), ("c", None, None, ""),
+    ]  # fmt: skip
+    assert bench.rows(
+        "SELECT external_id, category, category_2, category_3, brand, size, color, gender, product_condition, supplier_country,"
+        " weight_kg, launch_date, margin, available, reserved, reorder_point, is_low_stock FROM rpt_catalogue ORDER BY 1"
+    ) == [
+        ("a", "Casa", "Mesa", "Canecas", "M", "P", "Azul", "unissex", "novo", "PT", Decimal("0.350"), date(2024, 5, 2),
+         Decimal("0.75"), 9, 3, 8, 0),
+        ("b", "", "", "", "", "", "", "", "", "", None, None, None, 10, 0, 10, 1),
+        ("c", "", "", "", "", "", "", "", "", "", None, None, None, None, None, None, 0),
+    ]  # fmt: skip
+
+
 # Sellers, places, reviews.
 
 
@@ -236,7 +269,9 @@ def test_a_postcode_nobody_named_lies_where_most_orders_say(bench: Bench) -> Non
     assert bench.rows("SELECT postal_prefix, city, source FROM dim_geolocation ORDER BY 1") == [
         ("01310", "São Paulo", "orders"), ("20040", "rio de janeiro", "store"),
     ]  # fmt: skip
-    assert bench.rows("SELECT city, orders FROM rpt_places ORDER BY 1") == [("São Paulo", 3), ("rio de janeiro", 1)]
+    assert bench.rows("SELECT city, state_name, region, orders FROM rpt_places ORDER BY 1") == [
+        ("São Paulo", "São Paulo", "Sudeste", 3), ("rio de janeiro", "Rio de Janeiro", "Sudeste", 1),
+    ]  # fmt: skip
 
 
 # Payloads and restatements.

@@ -730,14 +730,38 @@ def test_the_catalogue() -> None:
             "id": 41001,
             "name": {"pt": "Camiseta", "es": "Remera"},
             "brand": "Marca",
-            "categories": [{"id": 9, "name": {"pt": "Roupas"}}],
-            "variants": [
-                {"id": 1, "sku": "A", "price": "79.90", "promotional_price": "64.95", "cost": "20", "stock": 7},
-                {"id": 2, "sku": "B", "price": "59.90", "promotional_price": None, "cost": None, "stock": "3"},
+            "categories": [
+                {"id": 12, "name": {"pt": "Camisetas"}, "parent": 9},
+                {"id": 9, "name": {"pt": "Roupas"}, "parent": None},
+                {"id": 13, "name": {"pt": "Promoções"}, "parent": None},
             ],
+            "attributes": [{"pt": "Cor"}, {"pt": "Tamanho"}],
+            "variants": [
+                {
+                    "id": 1,
+                    "sku": "A",
+                    "price": "79.90",
+                    "promotional_price": "64.95",
+                    "cost": "20",
+                    "stock": 7,
+                    "weight": "0.300",
+                    "values": [{"pt": "Azul"}, {"pt": "M"}],
+                },
+                {
+                    "id": 2,
+                    "sku": "B",
+                    "price": "59.90",
+                    "promotional_price": None,
+                    "cost": None,
+                    "stock": "3",
+                    "weight": None,
+                    "values": [{"pt": "Azul"}, {"pt": "G"}],
+                },
+            ],
+            "created_at": "2025-05-02T01:00:00+0000",
             "updated_at": "2026-02-01T10:00:00+0000",
         },
-        {"id": 41002, "name": "Caneca", "variants": [{"id": 3, "price": "9.90", "stock": None}]},
+        {"id": 41002, "name": "Caneca", "variants": [{"id": 3, "price": "9.90", "stock": None, "weight": "leve"}]},
         {"id": 41003, "name": {"pt": ""}, "variants": [{"id": 4, "price": "nove"}]},
     ]
     told: list[Any] = []
@@ -752,7 +776,11 @@ def test_the_catalogue() -> None:
         Decimal("20.00"),
         "",
     )
+    assert (shirt.category_level_2, shirt.category_level_3) == ("Camisetas", "")
+    assert (shirt.color, shirt.size, shirt.gender, shirt.weight_kg) == ("Azul", "M, G", "", Decimal("0.300"))
+    assert shirt.launched == date(2025, 5, 1), "the client's day, not Greenwich's"
     assert (mug.variant_id, mug.stock, mug.cost, mug.category, mug.updated_at) == ("3", None, None, "", None)
+    assert (mug.size, mug.weight_kg, mug.launched) == ("", None, None)
     assert [(bad.stream, bad.key) for bad in told] == [("store.products", "41003")]
 
 

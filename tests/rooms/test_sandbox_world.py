@@ -45,7 +45,9 @@ def orders(shop: Shop) -> list[dict]:
 
 
 def whole(part: Any) -> list[Any]:
-    """What msgspec does not know: orders with all that happens to them, and tables."""
+    """What msgspec does not know: orders with all that happens to them, columns of numbers, and tables."""
+    if isinstance(part, np.ndarray):
+        return list(part.tolist())
     return [part.story(i) for i in range(len(part))] if isinstance(part, Orders) else list(part)
 
 

@@ -15,10 +15,12 @@ from cortex.workspace import Workspace
 from tests.journeys.agency import environment
 
 
-def client(workspace: Workspace, code: str, zone: str = "America/Sao_Paulo", *, active: bool = True) -> None:
+def client(
+    workspace: Workspace, code: str, zone: str = "America/Sao_Paulo", *, active: bool = True, schedule: str = "{}"
+) -> None:
     (workspace.tenants / f"{code}.yaml").write_text(
         f"client: {{name: {code}, code: {code}, timezone: {zone}, currency: BRL, active: {str(active).lower()}}}\n"
-        f"ecommerce: {{platform: nuvemshop, store_id: '{len(code)}'}}\n",
+        f"ecommerce: {{platform: nuvemshop, store_id: '{len(code)}'}}\nschedule: {schedule}\n",
         encoding="utf-8",
     )
 
@@ -103,3 +105,57 @@ def test_a_format_nobody_knows_and_a_workspace_without_clients(
     with environment({}):
         assert main(["schedule", "print", "--json", "--workspace", str(workspace.root)]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["format"] == "cron"
+
+
+BUSY = "{daily: 12:30, weekly: mon 06:15, today_minutes: 15, catalogue_minutes: 360}"
+
+
+def test_a_client_may_have_hours_of_its_own(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    client(workspace, "plain")
+    client(workspace, "busy", schedule=BUSY)
+    client(workspace, "quiet", schedule="{daily: never, weekly: never, today_minutes: 60}")
+    with monkeypatch.context() as machine:
+        machine.setenv("TZ", "America/Sao_Paulo")
+        time.tzset()
+        text = printed(workspace, "cron", capsys)
+    time.tzset()
+    told = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            words = shlex.split(line)
+            at = words.index("run")
+            told[" ".join(words[at + 1 : words.index("--wait")])] = " ".join(words[:5])
+    assert told == {
+        "daily plain": "0 5 * * *",
+        "daily busy": "30 12 * * *",
+        "weekly plain": "0 3 * * 0",
+        "weekly busy": "15 6 * * 1",
+        "hourly busy": "*/15 * * * *",
+        "hourly quiet": "7 * * * *",
+        "daily busy --only store.products": "7 */6 * * *",
+    }
+
+
+def test_systemd_repeats_within_the_day(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    client(workspace, "busy", schedule=BUSY)
+    text = printed(workspace, "systemd", capsys)
+    assert sorted(re.findall("OnCalendar=(.+)", text)) == [
+        "*-*-* *:00/15:00 America/Sao_Paulo",
+        "*-*-* 00/6:07:00 America/Sao_Paulo",
+        "*-*-* 12:30 America/Sao_Paulo",
+        "Mon *-*-* 06:15 America/Sao_Paulo",
+    ]
+    assert "run daily --all --only store.products" in text
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["{daily: '25:00'}", "{daily: '5:00'}", "{weekly: '03:00'}", "{weekly: dom 03:00}", "{today_minutes: 7}"],
+)
+def test_an_hour_that_is_none_is_refused(workspace: Workspace, capsys: pytest.CaptureFixture[str], schedule: str):
+    client(workspace, "odd", schedule=schedule)
+    with environment({}):
+        assert main(["config", "validate", "odd", "--workspace", str(workspace.root)]) == 3
+    assert "schedule." in capsys.readouterr().err

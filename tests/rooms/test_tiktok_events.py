@@ -170,7 +170,7 @@ def test_each_code_has_its_class(kind: str, code: int) -> None:
             assert TOKEN not in str(refused.value)
             return
         receipt = destination(server.url).send([sale()])[0]
-    states = {"data": "rejected", "config": "retry", "throttle": "retry", "ambiguous": "unknown"}
+    states = {"data": "retry", "config": "retry", "throttle": "retry", "ambiguous": "unknown"}
     assert (receipt.state, receipt.error_class) == (states[kind], kind)
 
 
@@ -180,11 +180,39 @@ def test_every_code_of_the_table_is_tested() -> None:
 
 
 def test_a_wrong_pixel_is_no_rows_fault_whatever_its_code() -> None:
-    said = {"code": 40002, "message": "event_source_id: Pixel does not exist", "request_id": "r"}
-    with Replay(always(json=said)) as server:
-        receipts = destination(server.url).send([sale(1), sale(2)])
-        assert {(receipt.state, receipt.error_class) for receipt in receipts} == {("retry", "config")}
-        assert len(server.requests) == 1
+    for words in ("event_source_id: Pixel does not exist", "Invalid parameter"):
+        with Replay(always(json={"code": 40002, "message": words, "request_id": "r"})) as server:
+            receipts = destination(server.url).send([sale(number) for number in range(5)])
+        assert {(receipt.state, receipt.error_class) for receipt in receipts} == {("retry", "config")}, words
+
+
+def test_a_lone_row_is_not_condemned_for_words_that_may_mean_the_setup() -> None:
+    for words, kind in (("event_source_id: Pixel does not exist", "config"), ("data.0: wrong", "data")):
+        with Replay(always(json={"code": 40002, "message": words, "request_id": "r"})) as server:
+            receipt = destination(server.url).send([sale()])[0]
+        assert (receipt.state, receipt.error_class) == ("retry", kind)
+
+
+def test_a_row_refused_in_company_is_to_blame(running: Running) -> None:
+    here = destination(running.http_url)
+    rows = [sale(1), sale(2, identifiers={"email": [hashlib.sha256(b"").hexdigest()]}), sale(3)]
+    receipts = here.send(rows)
+    assert [receipt.state for receipt in receipts] == ["accepted", "rejected", "accepted"]
+    assert receipts[1].error_class == "data"
+
+
+def test_rows_refused_in_different_words_are_each_to_blame(running: Running) -> None:
+    empty = hashlib.sha256(b"").hexdigest()
+    rows = [sale(1, identifiers={"email": [empty]}), sale(2, identifiers={"phone": [empty]})]
+    receipts = destination(running.http_url).send(rows)
+    assert {(receipt.state, receipt.error_class) for receipt in receipts} == {("rejected", "data")}
+
+
+def test_the_browsers_own_id_goes_along() -> None:
+    assert event(sale(clicks=Clicks(ttp="2Xj-AbC_dEf123.tt.1")))["user"]["ttp"] == "2Xj-AbC_dEf123.tt.1"
+    assert "ttp" not in event(sale(clicks=Clicks(ttp="<script>")))["user"]
+    alone = sale(identifiers={}, clicks=Clicks(ttp="2Xj-AbC_dEf123.tt.1"), ip="", user_agent="")
+    assert destination().missing(alone) == ""
 
 
 def test_tiktoks_words_are_cleaned_before_they_are_kept() -> None:

@@ -137,7 +137,9 @@ def test_the_browsers_own_ids_win_and_fbc_is_built_only_without_one() -> None:
     assert order_clicks(landing("/"), {}, [], PLACED) == Clicks()
 
 
-def test_ga4s_id_of_the_browser_comes_from_the_kit_alone() -> None:
+def test_ids_of_the_browser_come_from_the_kit_alone() -> None:
+    kept = order_clicks(landing("/"), {"ctx_ttp": "2Xj-AbC_dEf123"}, [], PLACED)
+    assert kept == Clicks(ttp="2Xj-AbC_dEf123")
     kept = order_clicks(landing("/"), {"ctx_ga_client_id": "1234567890.1763600000"}, [], PLACED)
     assert kept == Clicks(ga_client_id="1234567890.1763600000")
     assert len(order_clicks(landing("/"), {"ctx_ga_client_id": "9" * 99}, [], PLACED).ga_client_id) <= 32

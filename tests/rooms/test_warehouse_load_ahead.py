@@ -21,14 +21,14 @@ def numbers(count: int, seen: list[int], threads: set[str] | None = None) -> Ite
 
 
 def fail_after_one_batch(source: Iterator[int], failure: type[BaseException], grace: float) -> None:
-    with read_ahead(source, 1, grace=grace) as batches:
+    with read_ahead(source, 1, list, grace=grace) as batches:
         next(batches)
         raise failure
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (6, [3, 3]), (7, [3, 3, 1])])
 def test_everything_comes_once_and_in_order(count: int, sizes: list[int]):
-    with read_ahead(numbers(count, []), 3) as batches:
+    with read_ahead(numbers(count, []), 3, list) as batches:
         read = list(batches)
     assert [len(batch) for batch in read] == sizes
     assert [number for batch in read for number in batch] == list(range(count))
@@ -36,16 +36,36 @@ def test_everything_comes_once_and_in_order(count: int, sizes: list[int]):
 
 def test_one_thread_reads_and_it_is_not_the_writers():
     threads: set[str] = set()
-    with read_ahead(numbers(50, [], threads), 5) as batches:
+    with read_ahead(numbers(50, [], threads), 5, list) as batches:
         for _ in batches:
             pass
     assert threads == {"read-ahead"}
     assert "read-ahead" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_what_is_made_of_a_batch_is_made_by_the_reader():
+    def make(batch: list[int]) -> tuple[int, str]:
+        return sum(batch), threading.current_thread().name
+
+    with read_ahead(numbers(5, []), 2, make) as batches:
+        assert list(batches) == [(1, "read-ahead"), (5, "read-ahead"), (4, "read-ahead")]
+
+
+def test_what_making_raises_is_raised_after_what_was_made():
+    made: list[int] = []
+
+    def write() -> None:
+        with read_ahead(numbers(6, []), 2, lambda batch: 12 // (4 - batch[0])) as batches:
+            made.extend(batches)
+
+    with pytest.raises(ZeroDivisionError):
+        write()
+    assert made == [3, 6]
+
+
 def test_the_next_batches_are_read_while_one_is_written_but_not_many():
     seen: list[int] = []
-    with read_ahead(numbers(1000, seen), 10) as batches:
+    with read_ahead(numbers(1000, seen), 10, list) as batches:
         next(batches)
         deadline = time.monotonic() + 5
         while len(seen) < 30 and time.monotonic() < deadline:
@@ -62,7 +82,7 @@ def test_what_the_source_raises_is_raised_after_what_it_gave():
     read: list[int] = []
 
     def write() -> None:
-        with read_ahead(breaking(), 3) as batches:
+        with read_ahead(breaking(), 3, list) as batches:
             for batch in batches:
                 read.extend(batch)
 
@@ -106,7 +126,7 @@ def test_an_interrupt_does_not_wait_for_a_source_that_hangs():
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_search_for_cycles_is_as_it_was_afterwards(fails: bool) -> None:
     before = gc.get_threshold()
-    with suppress(RuntimeError), read_ahead(iter(range(5)), 2) as batches:
+    with suppress(RuntimeError), read_ahead(iter(range(5)), 2, list) as batches:
         assert gc.get_threshold() != before
         if fails:
             raise RuntimeError

@@ -233,6 +233,7 @@ def test_every_column_says_what_it_means():
 HOLDS = {
     "gclid": "online identifier", "gbraid": "online identifier", "wbraid": "online identifier", "fbc": "online identifier",
     "fbp": "online identifier", "fbclid": "online identifier", "ttclid": "online identifier",
+    "ttp": "online identifier",
     "msclkid": "online identifier", "click_id": "online identifier", "alias": "pseudonym", "postal_prefix": "quasi-identifier",
     "order_ref": "order reference", "record_key": "order reference", "identifiers": "digests, IP, user agent",
     "tombstone": "tombstone", "customer_key": "pseudonym",
@@ -313,3 +314,18 @@ def test_schema_file_alone_makes_the_same_schema(place: Place, engine: Engine):
 
 def test_provisioned_schema_is_what_tables_say(warehouse: Warehouse):
     assert set(inspect(warehouse._engine).get_table_names()) == set(tables.TENANT.tables)
+
+
+def test_every_table_is_read_by_a_view_or_by_a_statement_of_the_commands():
+    """Nothing is stored that nobody ever looks at; deleting is not looking."""
+    selects = "\n".join(view.select for view in views.bundled_views())
+    package = Path(views.__file__).parents[1]
+    files = [file for file in package.rglob("*.py") if file.name != "tables.py" and "sandbox" not in file.parts]
+    written = re.sub(r"DELETE FROM \S+", "", "\n".join(file.read_text(encoding="utf-8") for file in files))
+    names = [name for metadata in (tables.TENANT, tables.CONTROL) for name in metadata.tables]
+
+    def is_read(name: str) -> bool:
+        return bool(re.search(rf"(FROM|JOIN)\s+{name}\b|select\((tables\.)?{name}\b", selects + written))
+
+    assert [name for name in names if not is_read(name)] == []
+    assert not is_read("fct_nothing")

@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from cortex.identity._places import UF
 from cortex.warehouse import Warehouse, tables
-from cortex.warehouse.seed import black_friday, calendar, categories, channels, easter, holidays, seeds, segments
+from cortex.warehouse.seed import (
+    black_friday,
+    calendar,
+    categories,
+    channels,
+    easter,
+    holidays,
+    seeds,
+    segments,
+    states,
+)
 from tests.rooms.warehouse_rows import everything
 
 
@@ -103,11 +114,20 @@ def test_every_category_of_olist_has_a_name(shared: Path):
         (tables.dim_dates, calendar),
         (tables.dim_product_category_translation, categories),
         (tables.dim_segments, segments),
+        (tables.dim_states, states),
     ],
 )
 def test_seeds_are_loaded_as_they_are(warehouse: Warehouse, table, rows: Callable[[], list[dict[str, object]]]):
-    by = next(column.name for column in table.primary_key)
+    by = list(table.primary_key.columns.keys())[-1]
     assert everything(warehouse, table) == sorted(rows(), key=lambda row: str(row[by]))
     assert {seed.table for seed in seeds()} == {
-        "dim_channels", "dim_dates", "dim_product_category_translation", "dim_segments",
+        "dim_channels", "dim_dates", "dim_product_category_translation", "dim_segments", "dim_states",
     }  # fmt: skip
+
+
+def test_the_states_are_those_orders_are_read_with():
+    told = states()
+    assert {row["state"] for row in told} == {code.upper() for code in UF.values()}
+    assert len(told) == 27
+    sizes = {region: sum(row["region"] == region for row in told) for region in {row["region"] for row in told}}
+    assert sizes == {"Norte": 7, "Nordeste": 9, "Centro-Oeste": 4, "Sudeste": 4, "Sul": 3}

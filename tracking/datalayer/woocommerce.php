@@ -68,6 +68,14 @@ final class Cortex_Data_Layer
         if (!empty($cookies['_fbp'])) {
             $found['ctx_fbp'] = $cookies['_fbp'];
         }
+        if (!empty($cookies['_ttp'])) {
+            $found['ctx_ttp'] = $cookies['_ttp'];
+        }
+        // GA1.1.<number>.<time>: what a refund must name for GA4 to know the browser.
+        $ga = isset($cookies['_ga']) ? $cookies['_ga'] : '';
+        if ($parts[0][1] === '1' && preg_match('/^GA\d\.\d+\.(\d{1,10}\.\d{1,10})$/', $ga, $id)) {
+            $found['ctx_ga_client_id'] = $id[1];
+        }
         return $found;
     }
 

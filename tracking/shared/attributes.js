@@ -20,6 +20,9 @@
     // fbp is only ever read: an invented one matches nobody.
     var fbp = ctxRead('_fbp');
     if (fbp) { found.ctx_fbp = fbp; }
+    // TikTok's browser id, likewise.
+    var ttp = ctxRead('_ttp');
+    if (ttp) { found.ctx_ttp = ttp; }
     // GA1.1.<number>.<time>: what a refund must name for GA4 to know the browser.
     var ga = choice.analytics_storage && /^GA\d\.\d+\.(\d{1,10}\.\d{1,10})$/.exec(ctxRead('_ga'));
     if (ga) { found.ctx_ga_client_id = ga[1]; }

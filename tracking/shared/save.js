@@ -17,7 +17,7 @@
 
   // Every name the kit may have saved before is sent again, empty where it is gone: a choice taken back takes the ids along.
   var CTX_NAMES = ['ctx_gclid', 'ctx_gbraid', 'ctx_wbraid', 'ctx_fbclid', 'ctx_ttclid', 'ctx_msclkid', 'ctx_first',
-    'ctx_last', 'ctx_fbc', 'ctx_fbp', 'ctx_consent'];
+    'ctx_last', 'ctx_fbc', 'ctx_fbp', 'ctx_ttp', 'ctx_ga_client_id', 'ctx_consent'];
   function whole(attributes) {
     var found = {};
     for (var i = 0; i < CTX_NAMES.length; i++) { found[CTX_NAMES[i]] = attributes[CTX_NAMES[i]] || ''; }
