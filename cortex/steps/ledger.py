@@ -124,9 +124,14 @@ class Composer:
         return [self.run.warehouse.rows(FLOOR, at=count * part // 3)[0]["ltv_to_date"] for part in (1, 2)]
 
     def conversions(self, rows: Sequence[Mapping[str, Any]]) -> list[Conversion]:
-        """rows: of conversion_outbox with `identifiers` (JSON text, empty when deleted). One each, in the same order."""
+        """rows: of conversion_outbox with `identifiers` (JSON text, empty when deleted). One each, in the same order.
+
+        Claimed rows bring along what is needed of their orders; of the others it is looked up.
+        """
         keys = [row["order_key"] for row in rows]
-        orders = {row["order_key"]: row for row in in_parts(self.run.warehouse, ORDERS, keys)}
+        orders = {row["order_key"]: row for row in rows if row.get("external_id") is not None}
+        alone = [key for key in keys if key not in orders]
+        orders |= {row["order_key"]: row for row in in_parts(self.run.warehouse, ORDERS, alone)}
         items: dict[str, list[Row]] = {key: [] for key in keys}
         for line in in_parts(self.run.warehouse, ITEMS, keys):
             items[line["order_key"]].append(line)
@@ -150,7 +155,7 @@ class Composer:
             for row in rows
         ]
 
-    def _buyers(self, orders: Iterable[Row]) -> dict[str, Decimal]:
+    def _buyers(self, orders: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
         if not self._floors:
             return {}
         found = in_parts(self.run.warehouse, BUYERS, [order["customer_key"] for order in orders])

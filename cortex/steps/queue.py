@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -139,16 +140,16 @@ def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[tuple[Row, s
     ):
         beyond = orders[-1]["order_key"]
         found = zip(orders, worths.of(orders), strict=True)
-        yield [_decided(run, kind, destination, order, worth, counts) for order, worth in found]
+        now = run.now()
+        yield [_decided(run, kind, destination, order, worth, now, counts) for order, worth in found]
 
 
 def _decided(
-    run: Run, kind: str, destination: Destination, order: Row, worth: rules.Worth, counts: Counts
+    run: Run, kind: str, destination: Destination, order: Row, worth: rules.Worth, now: datetime, counts: Counts
 ) -> tuple[Row, str]:
     sealed = rules.read_sealed(order["sealed"] or "")
     made = rules.conversion(order, tenant=run.tenant.code, destination=kind, sealed=sealed, worth=worth)
     privacy = run.tenant.privacy or rules.Privacy()
-    now = run.now()
     decision = rules.decide(rules.sale(order, made, sealed, worth.basis), destination, privacy, now)
     due = now
     if decision.state == "planned":

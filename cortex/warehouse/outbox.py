@@ -95,9 +95,9 @@ def claim(warehouse: Warehouse, destination: str, limit: int, claim_id: str, now
     """Take up to `limit` due conversions, oldest first, for this claim alone; committed before it returns.
 
     Due is what is planned, and what is unknown with a time at which it may be repeated, when its `next_attempt_at` has
-    come. Returns what sending needs of the rows, in that order, with `was` (planned or unknown) and `identifiers` (the
-    JSON text stored for the buyer, empty when it is gone). Rivals never get the same row: each is taken by an UPDATE that holds only while
-    the row is still as it was. Give every call its own `claim_id`.
+    come. Returns what sending needs of the rows and of their orders, in that order, with `was` (planned or unknown) and
+    `identifiers` (the JSON text stored for the buyer, empty when it is gone). Rivals never get the same row: each is
+    taken by an UPDATE that holds only while the row is still as it was. Give every call its own `claim_id`.
     """
     taken: dict[str, str] = {}
     while len(taken) < limit:
@@ -141,9 +141,12 @@ _TAKEN = """
 _HELD = """
     SELECT o.outbox_key, o.order_key, o.order_ref, o.action, o.revision, o.occurred_at, o.value, o.value_basis,
            o.predicted_value, o.state, o.attempts, o.claim_id, o.claimed_at, o.sent_at,
-           COALESCE(i.identifiers, '') AS identifiers
+           COALESCE(i.identifiers, '') AS identifiers,
+           s.external_id, s.customer_key, s.is_new_customer, s.created_at, s.currency, s.gclid, s.gbraid, s.wbraid,
+           s.fbc, s.fbp, s.ttclid, s.event_url
     FROM conversion_outbox o
     LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
+    LEFT JOIN fct_orders s ON s.order_key = o.order_key
     WHERE o.destination = :destination AND o.state = 'claimed' AND o.claim_id = :claim_id
     ORDER BY o.occurred_at, o.outbox_key
 """

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Date, Integer, String, TextClause, bindparam, text
@@ -63,11 +64,19 @@ def _bind_type(value: Any) -> TypeEngine[Any] | None:
 def rows(connection: Connection, query: Query, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The result as dictionaries of typed Python values."""
     names, fetched, types = _fetch(connection, query, params)
-    convert = [_python(types.get(name)) for name in names]
-    return [
-        {name: value if value is None else to(value) for name, value, to in zip(names, row, convert, strict=True)}
-        for row in fetched
+    columns = [
+        _column(types.get(name), column) for name, column in zip(names, zip(*fetched, strict=True), strict=False)
     ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _column(kind: TypeEngine[Any] | None, values: tuple[Any, ...]) -> Sequence[Any]:
+    """The values of one column as its type wants them; as they are where every one is so already."""
+    found = set(map(type, values)) - {NoneType}
+    if any(isinstance(kind, sort) and found <= {python} for sort, python in _AS_THEY_ARE):
+        return values
+    to = _python(kind)
+    return [value if value is None else to(value) for value in values]
 
 
 def frame(connection: Connection, query: Query, params: Mapping[str, Any]) -> pl.DataFrame:
@@ -142,6 +151,9 @@ def _family(kind: TypeEngine[Any]) -> str:
     if isinstance(kind, Exact):
         return f"exact {kind.scale}"
     return next((str(base) for base in (Instant, Date, Integer, String) if isinstance(kind, base)), str(kind))
+
+
+_AS_THEY_ARE: tuple[tuple[type[TypeEngine[Any]], type], ...] = ((String, str), (Integer, int), (Date, date))
 
 
 def _python(kind: TypeEngine[Any] | None) -> Callable[[Any], Any]:

@@ -463,6 +463,7 @@ def test_accounts_come_from_the_ads_block_when_left_out() -> None:
     assert GoogleEc.Config.inherits == {
         "customer_id": "ads.google.customer_id",
         "login_customer_id": "ads.google.login_customer_id",
+        "ads_api_url": "ads.google.api_url",
     }
     with pytest.raises(ConfigError, match="no Google Ads account") as missing:
         destination(customer_id=None).body([sale()])

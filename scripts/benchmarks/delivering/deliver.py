@@ -9,7 +9,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ from cortex.warehouse import engine as engines
 from cortex.workspace import Workspace
 
 CODE = f"bench{os.getpid()}"
+ROUNDS = 3
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 BLOCKS = {
     "meta_capi": 'meta_capi: {{ pixel_id: "123456789012345", api_url: "{sink}" }}',
@@ -78,7 +79,12 @@ def main() -> None:
             with Warehouse.open(asked.database, CODE, workspace.state) as warehouse:
                 fill(warehouse, asked.kind, asked.orders)
                 window = Window((NOW - timedelta(days=7)).date(), NOW.date())
-                run = Run(tenants.load(workspace, CODE), window, workspace, warehouse, vault, lambda: NOW, "bench")
+                began = time.monotonic()
+
+                def clock() -> datetime:
+                    return NOW + timedelta(seconds=time.monotonic() - began)
+
+                run = Run(tenants.load(workspace, CODE), window, workspace, warehouse, vault, clock, "bench")
                 deliver(run, asked.kind, asked.orders)
                 if asked.events:
                     compare(run, asked.kind, asked.sink)
@@ -123,13 +129,20 @@ def compare(run: Run, kind: str, sink: str) -> None:
         row["identifiers"] = rules.sealed_text(sealed)
     made = ledger.Composer(run, kind).conversions(rows)
     parts = [made[start : start + 1000] for start in range(0, len(made), 1000)]
-    destination.send(parts[0])
+    theirs = with_sdk(buyers, sink) if kind == "meta_capi" else None
+    # In turns, and of each the quickest round: what else the machine does falls on both.
+    rounds = [(each(destination.send, parts), theirs and each(theirs, parts)) for _ in range(ROUNDS)]
+    ours, sdk = (min(found) if all(found) else None for found in zip(*rounds, strict=True))
+    print(json.dumps({"ours": ours, "sealing": sealing, "sdk": sdk, "events": len(made)}), flush=True)
+
+
+def each(post: Callable[[list[Any]], object], parts: list[list[Any]]) -> float:
+    """CPU seconds an event."""
+    post(parts[0])
     began = time.process_time()
     for part in parts:
-        destination.send(part)
-    ours = (time.process_time() - began) / len(made)
-    theirs = with_sdk(parts, buyers, sink) if kind == "meta_capi" else None
-    print(json.dumps({"ours": ours, "sealing": sealing, "sdk": theirs, "events": len(made)}), flush=True)
+        post(part)
+    return (time.process_time() - began) / sum(map(len, parts))
 
 
 def buyer(order: str) -> Person:
@@ -140,7 +153,9 @@ def buyer(order: str) -> Person:
     )  # fmt: skip
 
 
-def with_sdk(parts: list[list[Any]], buyers: list[Person], sink: str) -> float:
+def with_sdk(buyers: list[Person], sink: str) -> Callable[[list[Any]], object]:
+    """Posts conversions through the vendor's classes: every field our destination tells but one they lack
+    (customer_segmentation)."""
     from facebook_business.adobjects.serverside.action_source import ActionSource
     from facebook_business.adobjects.serverside.content import Content
     from facebook_business.adobjects.serverside.custom_data import CustomData
@@ -151,10 +166,10 @@ def with_sdk(parts: list[list[Any]], buyers: list[Person], sink: str) -> float:
 
     FacebookSession.GRAPH = sink
     FacebookAdsApi.init(access_token="of-nobody", crash_log=False)
-    waiting = iter(buyers + buyers[:1000])
+    known = {one.store_id: one for one in buyers}
 
     def event(one: Any) -> Event:
-        who = next(waiting)
+        who = known[one.order_id]
         items = [
             Content(product_id=i.product_id, quantity=i.quantity, item_price=float(i.unit_price)) for i in one.items
         ]
@@ -167,17 +182,13 @@ def with_sdk(parts: list[list[Any]], buyers: list[Person], sink: str) -> float:
                 external_ids=[who.store_id], client_ip_address=one.ip, client_user_agent=one.user_agent,
                 fbc=one.clicks.fbc, fbp=one.clicks.fbp,
             ),
-            custom_data=CustomData(value=float(one.value), currency=one.currency, order_id=one.order_id, contents=items),
+            custom_data=CustomData(
+                value=float(one.value), currency=one.currency, order_id=one.order_id, contents=items,
+                content_type="product", num_items=sum(i.quantity for i in one.items),
+            ),
         )  # fmt: skip
 
-    def post(part: list[Any]) -> None:
-        EventRequest(pixel_id="123456789012345", events=[event(one) for one in part]).execute()
-
-    post(parts[0])
-    began = time.process_time()
-    for part in parts:
-        post(part)
-    return (time.process_time() - began) / sum(map(len, parts))
+    return lambda part: EventRequest(pixel_id="123456789012345", events=[event(one) for one in part]).execute()
 
 
 def fill(warehouse: Warehouse, kind: str, orders: int) -> None:
