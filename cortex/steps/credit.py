@@ -36,6 +36,14 @@ TOUCHES = """
            gclid, gbraid, wbraid, fbclid, ttclid, msclkid
     FROM stg_touches
 """
+FORGOTTEN = """
+    SELECT t.order_key, t.position, t.occurred_at, t.channel, t.source, t.medium, t.campaign, t.platform, t.campaign_id,
+           t.adset_id, t.ad_id, t.origin, t.is_direct, o.created_at
+    FROM fct_touchpoints t
+    JOIN erased_orders e ON e.order_key = t.order_key
+    JOIN fct_orders o ON o.order_key = t.order_key
+"""
+"""Journeys of erased buyers as they were: what tied one order's visits to the next is gone, the totals stay."""
 CLICKS = "SELECT platform, click_id, campaign_id, adset_id, ad_id FROM fct_ad_clicks"
 CAMPAIGNS = "SELECT platform, campaign_id, adset_id, ad_id, campaign_name FROM dim_campaigns"
 
@@ -128,20 +136,39 @@ class Judged:
 
 def judge(warehouse: Warehouse, paid: pl.DataFrame, *, window_days: int) -> Judged:
     """The journeys of paid orders (columns of PAID), from everything any source told."""
+    import polars as pl
+
     from cortex.attribution import _journeys as building
     from cortex.warehouse.read import to_cents
 
     paid = to_cents(paid, "net").sort("order_key")
+    kept = _forgotten(warehouse, paid, window_days)
     points = building.touchpoints(
-        paid,
+        paid.join(kept, on="order_key", how="anti"),
         warehouse.frame(TOUCHES),
         warehouse.frame(CLICKS),
         warehouse.frame(CAMPAIGNS),
         window_days=window_days,
         known=warehouse.frame(KNOWN),
     )
+    if not kept.is_empty():
+        points = pl.concat([points, kept.select(points.columns)], how="vertical_relaxed").sort("order_key", "position")
     keys, journeys = building.journeys(points, walked.market(warehouse))
     return Judged(paid, points, keys, journeys)
+
+
+def _forgotten(warehouse: Warehouse, paid: pl.DataFrame, window_days: int) -> pl.DataFrame:
+    """The stored touches of erased buyers' orders, as `touchpoints` gives them."""
+    import polars as pl
+
+    hours = (pl.col("created_at") - pl.col("occurred_at")).dt.total_seconds() / 3600.0
+    return (
+        warehouse.frame(FORGOTTEN)
+        .join(paid.select("order_key"), on="order_key", how="semi")
+        .with_columns(hours_before=hours.clip(lower_bound=0.0))
+        .filter(pl.col("hours_before") <= window_days * 24.0)
+        .with_columns(position=pl.int_range(1, pl.len() + 1).over("order_key", order_by="position"))
+    )
 
 
 def paid_orders(warehouse: Warehouse) -> pl.DataFrame:
