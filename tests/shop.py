@@ -83,7 +83,8 @@ class Shop:
         state = query.get("payment_status", "any")
 
         def wanted(one: dict[str, Any]) -> bool:
-            shown = one["payment_status"] not in self.hides if state == "any" else one["payment_status"] == state
+            said = one.get("payment_status")
+            shown = said not in self.hides if state == "any" else said == state
             return shown and since <= datetime.fromisoformat(one["updated_at"]) <= until
 
         return wanted

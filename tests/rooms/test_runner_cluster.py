@@ -56,7 +56,9 @@ def test_settings_come_from_the_option_the_environment_or_the_workspace(workspac
 def test_a_task_is_small_and_says_what_to_do_not_with_what():
     item = Item("xyz", "daily", date(2026, 11, 19), date(2026, 11, 20), ("store.orders",), run_id="20261120")
     assert len(pickle.dumps(item)) < 500
-    assert set(Item.__dataclass_fields__) == {"code", "pipeline", "since", "until", "steps", "resume", "wait", "run_id"}
+    assert set(Item.__dataclass_fields__) == {
+        "code", "pipeline", "since", "until", "steps", "resume", "wait", "run_id", "save_raw",
+    }  # fmt: skip
 
 
 def test_dask_is_imported_only_when_its_engine_is_asked_for():
