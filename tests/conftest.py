@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cortex.clock import Clock
 from cortex.errors import ConfigError
@@ -19,6 +20,10 @@ from cortex.handoff import browser
 from cortex.warehouse import Warehouse, provision
 from cortex.warehouse import engine as engines
 from cortex.workspace import Workspace
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 ENGINES = ["sqlite"] if os.environ.get("CORTEX_TEST_ENGINES") == "sqlite" else ["sqlite", "mysql"]
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
