@@ -1,4 +1,4 @@
-"""Orders of one shop into one MariaDB: Cortex, its loader alone, dlt, a per-row ORM merge, and the floor of ready files, in one run."""
+"""Orders of one shop into one MariaDB: Cortex whole and on three tables, dlt, a per-row ORM merge, ready files; in one run."""
 
 from __future__ import annotations
 
@@ -89,18 +89,23 @@ def compare(orders: int, dlt_orders: int, orm_orders: int) -> None:
             "cortex_load.py", url, SINCE, DAYS, "--passes", "2", show="Cortex", second="Cortex, same window again"
         )
         (floor,) = measure("floor_load.py", url, SINCE, DAYS, show="floor: ready files")
-        three = measure("three_load.py", url, str(orders), show="Cortex's loader, three tables")[0]
+        three = measure("three_load.py", url, str(orders), show="Cortex's parts, three tables")[0]
         dlt = with_dlt(url, dlt_orders)
         orm = measure("orm_load.py", url, str(orm_orders), show="per-row ORM merge")[0] if orm_orders else None
-    print()
-    verdict("orders/s against dlt", dlt and first.rate / dlt.rate, 5.0, "x")
-    verdict("orders/s against a per-row ORM merge", orm and first.rate / orm.rate, 30.0, "x")
-    verdict("loader alone: orders/s against dlt", dlt and three.rate / dlt.rate, 5.0, "x")
-    verdict("loader alone: orders/s against the ORM", orm and three.rate / orm.rate, 30.0, "x")
+    print("\nThe same three tables")
+    verdict("orders/s against dlt", dlt and three.rate / dlt.rate, 5.0, "x")
+    verdict("orders/s against a per-row ORM merge", orm and three.rate / orm.rate, 30.0, "x")
+    verdict("client CPU µs per order", three.micros, 75.0, "", most=True)
+    verdict("memory against dlt", dlt and three.rss / dlt.rss, 1.0, "x", most=True)
+    verdict("memory against the ORM", orm and three.rss / orm.rss, 1.0, "x", most=True)
+    print("\nThe whole step, eight tables")
+    if dlt:
+        print(f"{'orders/s against dlt with three tables':40} {first.rate / dlt.rate:>8.2f}x")
+    if orm:
+        print(f"{'orders/s against the ORM with three':40} {first.rate / orm.rate:>8.2f}x")
     if first.both and dlt and dlt.both:
-        print(f"CPU of client and server an order, against dlt: {dlt.both / first.both:.2f}x less")
+        print(f"{'CPU of client and server against dlt':40} {dlt.both / first.both:>8.2f}x less")
     verdict("share of the floor", 100 * first.rate / floor.rate, 60.0, " %")
-    verdict("client CPU µs per order", first.micros, 75.0, "", most=True)
     verdict("second load against the first, seconds", again.wall / first.wall, 1.15, "x", most=True)
 
 
