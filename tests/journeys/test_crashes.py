@@ -171,7 +171,7 @@ def kill_at_random(laboratory: Laboratory, count: int, *, in_a_row: int) -> int:
             moments.append(dice.uniform(0, laboratory.seconds))
             child = laboratory.start()
             time.sleep(moments[-1])
-            os.kill(child.pid, signal.SIGKILL)  # not reaped before its exit code is read: the pid is its own
+            os.kill(child.pid, signal.SIGKILL)  # even if it has ended: its number is its own until the next starts
             killed += child.wait() == -signal.SIGKILL
             count -= 1
         laboratory.mended(" and ".join(f"{moment:.3f} s" for moment in moments))

@@ -109,7 +109,10 @@ def _serve() -> None:
     for module in WARM:
         __import__(module)
     _answer("warm")
+    child = 0
     for line in sys.stdin:
+        if child:
+            os.waitpid(child, 0)  # until here its number was its own, whoever sends it a signal too late
         order = json.loads(line)
         child = os.fork()
         if child == 0:
@@ -119,7 +122,9 @@ def _serve() -> None:
             finally:
                 os._exit(code)
         _answer(child)
-        _answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        assert ended is not None
+        _answer(ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status)
 
 
 if __name__ == "__main__":
