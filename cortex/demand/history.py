@@ -51,4 +51,3 @@ def complete(sales: pl.DataFrame, *, last: date) -> History:
     values = np.zeros(LONGEST)
     values[at] = known["value"].to_numpy()
     return History(first + timedelta(days=int(at[begin])), values[at[begin] :])
-

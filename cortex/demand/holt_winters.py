@@ -70,7 +70,9 @@ class State:
 def candidates(task: Task) -> dict[str, Floats]:
     """The path of every variant at every origin. The logarithm only where days without a sale are rare."""
     variants = [
-        (kind, z, uses) for kind, z in _transformed(task.values).items() for uses in ((0.0, 1.0) if task.events.any() else (0.0,))
+        (kind, z, uses)
+        for kind, z in _transformed(task.values).items()
+        for uses in ((0.0, 1.0) if task.events.any() else (0.0,))
     ]
     lanes = _lanes(variants)
     best = _best(lanes, task, len(variants))
@@ -102,7 +104,9 @@ def _lanes(variants: list[tuple[str, Floats, float]]) -> Lanes:
     level, trend, pattern, damping = (np.tile(column, len(variants)) for column in np.array(GRID).T)
     each = np.repeat(np.arange(len(variants)), len(GRID))
     uses = np.array([uses for _, _, uses in variants])[each]
-    return Lanes(np.stack([z for _, z, _ in variants], axis=1), each, uses, level, trend, pattern * (1 - level), damping)
+    return Lanes(
+        np.stack([z for _, z, _ in variants], axis=1), each, uses, level, trend, pattern * (1 - level), damping
+    )
 
 
 def _first(lanes: Lanes) -> State:
@@ -128,7 +132,8 @@ def _first(lanes: Lanes) -> State:
 def _mean(values: Floats, known: NDArray[np.bool_], axis: int) -> Floats:
     count = known.sum(axis=axis)
     sums = np.where(known, values, 0.0).sum(axis=axis)
-    return np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
+    found: Floats = np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
+    return found
 
 
 def _step(lanes: Lanes, state: State, day: int, kind: int) -> None:

@@ -40,7 +40,8 @@ def task(values: Floats, events: Ints, reach: int) -> Task:
 def actual(asked: Task) -> Floats:
     """(origins, reach): what came; NaN for what has not come yet."""
     padded = np.concatenate([asked.values, np.full(asked.reach, np.nan)])
-    return padded[asked.origins[:, None] + np.arange(asked.reach)]
+    found: Floats = padded[asked.origins[:, None] + np.arange(asked.reach)]
+    return found
 
 
 def scale(asked: Task) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cortex.clock import local_day
@@ -55,16 +56,20 @@ def train(run: Run, horizon: int = HORIZON) -> Outcome:
     What was forecast of days that have come stays, to be held against them. Raises QualityGate CTX-7111 while the shop
     has fewer days than a forecast and its backtest need.
     """
+    from cortex.demand import projection
+
     last = last_day(run)
     sold, calendar = _sold(run.warehouse, last)
     if days := _missing(sold, last):
         raise too_short(run.tenant.code, days)
-    found = {
-        (series, channel): told
-        for channel in (WHOLE, *sorted(set(sold["channel"])))
-        for series in SERIES
-        if (told := _project(sold, calendar, series, channel, last, horizon))
-    }
+    found: dict[tuple[str, str], Projection] = {}
+    left_out: dict[str, int] = {}
+    for channel, series in product((WHOLE, *sorted(set(sold["channel"]))), SERIES):
+        known = _history(sold, series, channel, last)
+        if known.missing:
+            left_out[channel] = max(known.missing, left_out.get(channel, 0))
+        else:
+            found[series, channel] = projection.project(known, calendar, horizon=horizon)
     about = {"as_of": last, "run_id": run.run_id, "trained_at": run.now()}
     ahead = [about | row for key, told in found.items() for row in _ahead(key, told)]
     models = [about | row for key, told in found.items() for row in _models(key, told)]
@@ -75,7 +80,8 @@ def train(run: Run, horizon: int = HORIZON) -> Outcome:
 
     run.warehouse.atomically(write)
     facts = {f"{channel}.{series}": _told(told) for (series, channel), told in found.items()}
-    return Outcome(len(ahead), _summary(found), {"as_of": last, "horizon": horizon, "series": facts})
+    told = {"as_of": last, "horizon": horizon, "series": facts, "left_out": left_out}
+    return Outcome(len(ahead), _summary(found, left_out), told)
 
 
 def last_day(run: Run) -> date:
@@ -131,16 +137,6 @@ def _history(sold: pl.DataFrame, series: str, channel: str, last: date) -> Histo
     return history.complete(mine.group_by("day").agg(value=pl.col(series).sum().round(2)), last=last)
 
 
-def _project(
-    sold: pl.DataFrame, calendar: pl.DataFrame, series: str, channel: str, last: date, horizon: int
-) -> Projection | None:
-    """None for a channel that has not sold long enough, or no longer sells."""
-    from cortex.demand import projection
-
-    known = _history(sold, series, channel, last)
-    return None if known.missing else projection.project(known, calendar, horizon=horizon)
-
-
 def _ahead(key: tuple[str, str], told: Projection) -> Iterator[Row]:
     used = told.scores.row(0, named=True)
     about = {"series": key[0], "channel": key[1], "model": told.model, "mase": used["mase"], "wape": used["wape"]}
@@ -165,8 +161,9 @@ def _models(key: tuple[str, str], told: Projection) -> Iterator[Row]:
         }
 
 
-def _summary(found: Mapping[tuple[str, str], Projection]) -> str:
-    return f"{len(found)} series; revenue by {found['revenue', WHOLE].model}"
+def _summary(found: Mapping[tuple[str, str], Projection], left_out: Mapping[str, int]) -> str:
+    said = f"{len(found)} series; revenue by {found['revenue', WHOLE].model}"
+    return said + (f"; too few days of {', '.join(left_out)}" if left_out else "")
 
 
 def _told(told: Projection) -> Row:
