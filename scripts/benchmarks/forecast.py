@@ -1,0 +1,154 @@
+"""Forecasts held against days they never saw, beside seasonal naive; how often bands held; a client's training time."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cortex.demand import projection
+from cortex.demand.history import LONGEST, History, complete
+from cortex.demand.seasonal_naive import WEEK
+from cortex.warehouse import seed
+
+FIRST = date(2023, 9, 1)
+AHEAD = 30
+CALENDAR = pl.DataFrame(
+    [{name: row[name] for name in ("day", "is_holiday", "is_black_friday")} for row in seed.calendar()]
+)
+
+
+@dataclass
+class Tally:
+    """Errors of ours and of seasonal naive over all cut-offs of one kind of series."""
+
+    ours: list[float] = field(default_factory=list)
+    naive: list[float] = field(default_factory=list)
+    sold: list[float] = field(default_factory=list)
+    scaled: list[tuple[float, float]] = field(default_factory=list)
+    bias: list[tuple[float, float]] = field(default_factory=list)
+    held: dict[str, list[bool]] = field(default_factory=lambda: {"80": [], "95": [], "total_80": [], "total_95": []})
+    models: Counter[str] = field(default_factory=Counter)
+
+    def told(self) -> str:
+        mase = np.array(self.scaled)
+        expected, came = np.array(self.bias).sum(axis=0)
+        better = (mase[:, 0] < mase[:, 1]).mean()
+        shares = ", ".join(f"{name} {100 * np.mean(found):.1f} %" for name, found in self.held.items() if found)
+        chosen = ", ".join(f"{name} {count}" for name, count in self.models.most_common(4))
+        return (
+            f"  {len(mase)} cut-offs: WAPE {sum(self.ours) / sum(self.sold):.3f}, naive {sum(self.naive) / sum(self.sold):.3f};"
+            f" MASE {mase[:, 0].mean():.3f}, naive {mase[:, 1].mean():.3f}; better at {100 * better:.0f} %;"
+            f" sum expected / came {expected / came:.3f}\n    within the bands: {shares}\n    chosen: {chosen}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--olist", type=Path, help="folder with olist_orders_dataset.csv and olist_order_payments_dataset.csv")
+    parser.add_argument("--seeds", type=int, default=6, help="invented shops of each kind")
+    asked = parser.parse_args()
+    print(f"Forecasts of {AHEAD} days made every four weeks from what was known then; every day after it is unseen.")
+    for kind in KINDS:
+        tally = Tally()
+        for number in range(asked.seeds):
+            whole = draw(kind, np.random.default_rng([number, len(kind)]), 900)
+            for cut in range(120, 900 - AHEAD, 28):
+                judge(tally, History(FIRST, whole[:cut]), whole[cut : cut + AHEAD])
+        print(f"\nInvented shops, {kind}\n{tally.told()}")
+    if asked.olist:
+        for name, sales in olist(asked.olist):
+            tally = Tally()
+            first, last = sales["day"].min(), date(2018, 8, 25)
+            cut = first + timedelta(days=200)
+            while cut + timedelta(days=AHEAD) <= last:
+                known = complete(sales, last=cut)
+                if not known.missing:
+                    ahead = [cut + timedelta(days=at) for at in range(1, AHEAD + 1)]
+                    by_day = dict(zip(sales["day"], sales["value"], strict=True))
+                    judge(tally, known, np.array([by_day.get(day, 0.0) for day in ahead]))
+                cut += timedelta(days=28)
+            print(f"\nOlist, {name}\n{tally.told()}")
+    train()
+
+
+def judge(tally: Tally, known: History, came: np.ndarray) -> None:
+    told = projection.project(known, CALENDAR, horizon=AHEAD)
+    days = told.days
+    path = days["predicted"].to_numpy()
+    naive = np.resize(known.values[-WEEK:], AHEAD)
+    unit = np.abs(known.values[-56:] - known.values[-56 - WEEK : -WEEK]).mean() or 1.0
+    tally.ours.append(np.abs(came - path).sum())
+    tally.naive.append(np.abs(came - naive).sum())
+    tally.sold.append(came.sum())
+    tally.scaled.append((np.abs(came - path).mean() / unit, np.abs(came - naive).mean() / unit))
+    tally.bias.append((path.sum(), came.sum()))
+    tally.models[told.model] += 1
+    for level in ("80", "95"):
+        low, high = days[f"lower_{level}"].to_numpy(), days[f"upper_{level}"].to_numpy()
+        inside = (came >= low) & (came <= high)
+        tally.held[level] += inside[~np.isnan(low.astype(float))].tolist()
+        low, high = days[f"total_lower_{level}"][-1], days[f"total_upper_{level}"][-1]
+        if low is not None:
+            tally.held[f"total_{level}"].append(bool(low <= came.sum() <= high))
+
+
+KINDS = ("large", "growing", "small", "now and then")
+
+
+def draw(kind: str, rng: np.random.Generator, days: int) -> np.ndarray:
+    """Sales a day: a wandering level, weekdays, the year, holidays, Black Friday, the first days after payday, noise.
+
+    Not the story of any of the models: effects multiply, the level wanders, noise is of the day.
+    """
+    dates = [FIRST + timedelta(days=at) for at in range(days)]
+    from cortex.demand import events
+
+    kinds = events.kinds(CALENDAR, FIRST, days)
+    busy = np.array([1.10, 1.08, 1.05, 1.02, 0.98, 0.84, 0.93])[[day.weekday() for day in dates]]
+    year = 1 + 0.12 * np.sin(2 * np.pi * (np.arange(days) + rng.integers(365)) / 365)
+    special = np.array([1.0, 0.75, 1.6, 3.4])[kinds]
+    payday = np.where([5 <= day.day <= 9 for day in dates], 1.08, 1.0)
+    drift = {"growing": 0.0012}.get(kind, 0.0)
+    level = np.exp(np.cumsum(rng.normal(drift, 0.012, days)))
+    mean = {"large": 12000.0, "growing": 3000.0, "small": 6.0, "now and then": 0.35}[kind]
+    expected = mean * level * busy * year * special * payday
+    if kind == "small":
+        return rng.poisson(expected).astype(float)
+    if kind == "now and then":
+        return rng.poisson(expected) * np.round(rng.gamma(4, 50, days), 2)
+    return np.round(expected * np.exp(rng.normal(0, 0.16, days)), 2)
+
+
+def olist(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Approved orders and what was paid for them, by day of approval."""
+    orders = pl.read_csv(folder / "olist_orders_dataset.csv", try_parse_dates=True)
+    paid = pl.read_csv(folder / "olist_order_payments_dataset.csv").group_by("order_id").agg(pl.col("payment_value").sum())
+    sold = orders.join(paid, on="order_id").drop_nulls("order_approved_at")
+    by_day = sold.group_by(day=pl.col("order_approved_at").dt.date()).agg(
+        orders=pl.len().cast(pl.Float64), revenue=pl.col("payment_value").sum()
+    )
+    for name in ("orders", "revenue"):
+        yield name, by_day.select("day", value=name).sort("day")
+
+
+def train() -> None:
+    """Ten channels and the whole shop, revenue and orders, three years of days each, 90 days ahead: one core."""
+    series = [draw("large", np.random.default_rng(at), LONGEST) for at in range(22)]
+    started = time.perf_counter()
+    for values in series:
+        projection.project(History(FIRST, values), CALENDAR, horizon=90)
+    seconds = time.perf_counter() - started
+    print(f"\nTraining one client (22 series of {LONGEST} days, 90 days ahead): {seconds:.2f} s, goal below 5: "
+          f"{'met' if seconds < 5 else 'NOT met'}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
