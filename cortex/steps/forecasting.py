@@ -64,7 +64,7 @@ def train(run: Run, horizon: int = HORIZON) -> Outcome:
         raise too_short(run.tenant.code, days)
     found: dict[tuple[str, str], Projection] = {}
     left_out: dict[str, int] = {}
-    for channel, series in product((WHOLE, *sorted(set(sold["channel"]))), SERIES):
+    for channel, series in product((WHOLE, *_channels(sold)), SERIES):
         known = _history(sold, series, channel, last)
         if known.missing:
             left_out[channel] = max(known.missing, left_out.get(channel, 0))
@@ -122,6 +122,12 @@ def _sold(warehouse: Warehouse, last: date) -> tuple[pl.DataFrame, pl.DataFrame]
         pl.col("orders").cast(pl.Float64),
         revenue=(pl.col("gross_revenue").cast(pl.Float64) - pl.col("refunds").cast(pl.Float64)).round(2),
     ), calendar.with_columns(pl.col("day").cast(pl.Date))
+
+
+def _channels(sold: pl.DataFrame) -> list[str]:
+    """Of one channel alone the forecast is the whole shop's."""
+    found = sorted(set(sold["channel"]))
+    return found if len(found) > 1 else []
 
 
 def _missing(sold: pl.DataFrame, last: date) -> int:

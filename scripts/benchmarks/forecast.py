@@ -52,7 +52,9 @@ class Tally:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--olist", type=Path, help="folder with olist_orders_dataset.csv and olist_order_payments_dataset.csv")
+    parser.add_argument(
+        "--olist", type=Path, help="folder with olist_orders_dataset.csv and olist_order_payments_dataset.csv"
+    )
     parser.add_argument("--seeds", type=int, default=6, help="invented shops of each kind")
     asked = parser.parse_args()
     print(f"Forecasts of {AHEAD} days made every four weeks from what was known then; every day after it is unseen.")
@@ -130,7 +132,9 @@ def draw(kind: str, rng: np.random.Generator, days: int) -> np.ndarray:
 def olist(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
     """Approved orders and what was paid for them, by day of approval."""
     orders = pl.read_csv(folder / "olist_orders_dataset.csv", try_parse_dates=True)
-    paid = pl.read_csv(folder / "olist_order_payments_dataset.csv").group_by("order_id").agg(pl.col("payment_value").sum())
+    paid = (
+        pl.read_csv(folder / "olist_order_payments_dataset.csv").group_by("order_id").agg(pl.col("payment_value").sum())
+    )
     sold = orders.join(paid, on="order_id").drop_nulls("order_approved_at")
     by_day = sold.group_by(day=pl.col("order_approved_at").dt.date()).agg(
         orders=pl.len().cast(pl.Float64), revenue=pl.col("payment_value").sum()
