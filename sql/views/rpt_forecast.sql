@@ -19,7 +19,7 @@
 --   is_holiday       flag     1 on Brazilian national holidays.
 --   is_black_friday  flag     1 on Black Friday.
 --   model            text     Model chosen.
---   mase             rate     Its error in the backtest; below that of seasonal_naive, else that one is chosen.
+--   mase             rate     Its error in the backtest: see rpt_forecast_models.
 --   wape             rate     Sum of the sizes of errors / sum of sales in the backtest.
 --   as_of            date     Last day the model saw.
 --   run_id           text     Run that forecast it.

@@ -267,8 +267,9 @@ def test_learning_up_to_an_earlier_day_shows_how_the_days_since_turned_out(
     assert (code, "Come since" in out) == (0, True)
     _, out, _ = cortex(workspace, capsys, "forecast", "accuracy", client, "--json")
     since = {one["series"]: one for one in json.loads(out)["data"]["since_trained"]}
-    assert {name: (one["since"], one["days"]) for name, one in since.items()} == {
-        name: ("2026-10-31", 20) for name in ("orders", "revenue")
+    assert {(name, one["since"], one["days"]) for name, one in since.items()} == {
+        ("orders", "2026-10-31", 20),
+        ("revenue", "2026-10-31", 20),
     }
     assert 0 < Decimal(since["orders"]["wape"]) < 1
     assert 0.5 < Decimal(since["orders"]["coverage_80"]) <= 1
@@ -293,7 +294,7 @@ def test_a_chart_of_what_was_sold_and_what_is_expected(
         (("train", "loja", "--horizon", "6"), "CTX-7113", 2),
         (("train", "loja", "--horizon", "181"), "CTX-7113", 2),
         (("train", "loja", "--date", "2026-07-01"), "CTX-7111", 8),
-        (("train", "loja", "--date", "2026-11-20"), "CTX-1", 2),
+        (("train", "loja", "--date", "2026-11-20"), "CTX-1007", 2),
         (("train", "lojja"), "CTX-1001", 2),
         (("show", "loja", "--series", "profit"), "CTX-7103", 2),
         (("show", "loja", "--channel", "email"), "CTX-7103", 2),
