@@ -137,6 +137,7 @@ def show(
         if chart:
             past = _past(held.warehouse, series, channel, held.as_of)
             held.draw(chart, insights.ahead(past, rows), f"{_word(held, series)}, {_channel(held, channel)}")
+        warnings = _unheard_of(shell, held, rows)
         data = {
             "as_of": held.as_of,
             "series": series,
@@ -148,7 +149,7 @@ def show(
             "totals": [_total(row) for row in totals],
             "days": rows,
         }
-        return Answer(client=held.tenant.code, run_id=rows[0]["run_id"], data=data)
+        return Answer(client=held.tenant.code, run_id=rows[0]["run_id"], data=data, warnings=warnings)
 
 
 def accuracy(context: typer.Context, client: Client) -> Answer:
@@ -219,6 +220,24 @@ def _past(warehouse: Warehouse, series: str, channel: str, last: date) -> list[R
     sold = {row["day"]: row["gross_revenue"] for row in found}
     days = (since + timedelta(days=at) for at in range(LOOKED_BACK))
     return [{"day": day, "value": float(sold.get(day, 0))} for day in days]
+
+
+def _unheard_of(shell: Shell, held: Stored, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """A Black Friday to come that the model knows nothing of: it has seen none, or forecast better without."""
+    fridays = [row["day"] for row in rows if row["is_black_friday"]]
+    if not fridays:
+        return []
+    seen = held.rows(
+        "SELECT COUNT(*) AS days FROM dim_dates d JOIN forecast_models m ON d.day >= m.history_since AND d.day <= m.as_of"
+        " WHERE d.is_black_friday = 1 AND m.is_used = 1 AND m.series = :series AND m.channel = :channel",
+        series=rows[0]["series"],
+        channel=rows[0]["channel"],
+    )[0]["days"]
+    if seen and rows[0]["model"].endswith("_calendar"):
+        return []
+    message = _word(held, "fc_black_friday").format(day=fridays[0])
+    shell.say(f" ! {message}")
+    return [{"code": "black_friday_unknown", "message": message}]
 
 
 def _headline(shell: Shell, held: Stored, row: Row) -> None:

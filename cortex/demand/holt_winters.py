@@ -8,7 +8,7 @@ days does for all variants, parameters and origins: the sums of squares up to an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -56,7 +56,10 @@ class Lanes:
 
 @dataclass
 class State:
-    """Where the lanes stand after a day; `count` and `effect` are by kind of event."""
+    """Where the lanes stand after a day: (lanes,), weekday (7, lanes), effect and count by kind of event.
+
+    squares: the sum of squared one-day errors after the warm-up. days: how many they are.
+    """
 
     level: Floats
     trend: Floats
@@ -64,7 +67,7 @@ class State:
     effect: Floats
     count: Floats
     squares: Floats
-    days: Floats = field(repr=False)
+    days: Floats
 
 
 def candidates(task: Task) -> dict[str, Floats]:

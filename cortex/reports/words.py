@@ -85,6 +85,11 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "fc_model": ("Modelo", "Model", "Modelo"),
     "fc_naive": ("ingênuo", "naive", "ingenuo"),
     "fc_dates": ("datas", "dates", "fechas"),
+    "fc_black_friday": (
+        "A Black Friday ({day}) está à frente e o modelo não a conhece: aquela semana é prevista como outra qualquer.",
+        "Black Friday ({day}) lies ahead and the model does not know it: that week is forecast like any other.",
+        "El Black Friday ({day}) está por venir y el modelo no lo conoce: esa semana se pronostica como cualquier otra.",
+    ),
     "fc_came": ("Já realizado", "Come since", "Ya realizado"),
     "fc_since": ("Desde", "Since", "Desde"),
     "fc_none_came": (

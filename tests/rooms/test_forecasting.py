@@ -275,6 +275,20 @@ def test_learning_up_to_an_earlier_day_shows_how_the_days_since_turned_out(
     assert 0.5 < Decimal(since["orders"]["coverage_80"]) <= 1
 
 
+def test_a_black_friday_the_model_has_never_seen_is_said(
+    client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cortex(workspace, capsys, "forecast", "train", client)
+    _, out, err = cortex(workspace, capsys, "forecast", "show", client, "--lang", "pt-BR")
+    assert "Black Friday (2026-11-27) está à frente" in err
+    _, out, _ = cortex(workspace, capsys, "forecast", "show", client, "--json")
+    assert [one["code"] for one in json.loads(out)["warnings"]] == ["black_friday_unknown"]
+    # Without one ahead there is nothing to say.
+    cortex(workspace, capsys, "forecast", "train", client, "--date", "2026-11-12", "--horizon", "7")
+    _, out, _ = cortex(workspace, capsys, "forecast", "show", client, "--json")
+    assert [one["code"] for one in json.loads(out)["warnings"]] == []
+
+
 def test_a_chart_of_what_was_sold_and_what_is_expected(
     client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
