@@ -177,11 +177,15 @@ def train() -> None:
             window = Window(last, last + timedelta(days=1))
             noon = datetime(last.year, last.month, last.day, 15, tzinfo=UTC) + timedelta(days=1)
             run = Run(tenant, window, workspace, warehouse, Vault("bench", workspace.root, {}), lambda: noon, "bench")
+            worked = time.process_time()
             seconds, told = _timed(lambda: forecasting.train(run))
+            worked = time.process_time() - worked
             shown, _ = _timed(lambda: warehouse.rows("SELECT * FROM rpt_forecast WHERE channel = 'all'"))
-    print(f"\nOne client, {len(told.facts['series'])} series of {LONGEST} days: trained and stored in {seconds:.2f} s, goal below 5:"
-          f" {'met' if seconds < 5 else 'NOT met'}; read back in {1000 * shown:.0f} ms, goal below 200:"
-          f" {'met' if shown < 0.2 else 'NOT met'}")  # fmt: skip
+    print(
+        f"\nOne client, {len(told.facts['series'])} series of {LONGEST} days: trained and stored in {seconds:.2f} s"
+        f" ({worked:.2f} s of a processor), goal below 5: {'met' if seconds < 5 else 'NOT met'}; read back in"
+        f" {1000 * shown:.0f} ms, goal below 200: {'met' if shown < 0.2 else 'NOT met'}"
+    )
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:

@@ -400,6 +400,16 @@ def test_the_model_with_the_least_scaled_error_is_used_and_the_others_are_told()
     assert len(told.scores) == len(scores)
 
 
+def test_the_example_of_the_docs() -> None:
+    """docs/en/forecasts.md works it out by hand."""
+    told = project(([8.0] * 7 + [12.0] * 7) * 4 + [8.0] * 7)
+    scores = dict(zip(told.scores["model"], told.scores["mase"], strict=True))
+    assert (told.model, told.origins, told.scores["days"][0]) == ("mean", 5, 100)
+    assert (scores["seasonal_naive"], scores["mean"]) == (pytest.approx(0.58), pytest.approx(0.5))
+    assert (told.days["predicted"][0], told.days["total"][6]) == (10, 70)
+    assert told.days["upper_80"][0] == pytest.approx(12.4)
+
+
 def test_a_growing_shop_is_not_forecast_by_its_mean() -> None:
     grown = noisy(400, 6, noise=0.05) * np.exp(0.006 * np.arange(400))
     told = project(grown[:370], calendar=CALENDAR)
