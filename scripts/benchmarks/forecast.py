@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,6 +35,18 @@ T = TypeVar("T")
 FIRST = date(2023, 9, 1)
 AHEAD = 30
 CHANNELS = 10
+PEER = Path(__file__).resolve().parents[2] / ".cortex-bench" / "statsforecast"
+THEIRS = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+from statsforecast.models import AutoETS, AutoTheta
+told = {"AutoETS": [], "AutoTheta": []}
+for past in json.load(sys.stdin):
+    for model in (AutoETS(season_length=7), AutoTheta(season_length=7)):
+        told[type(model).__name__].append(model.forecast(y=np.array(past), h=30)["mean"].tolist())
+print("RESULT" + json.dumps(told))
+"""
 ZERO = ("new_customers", "items", "refunds", "discounts", "shipping")
 CLIENT = """
 client: {name: Bench, code: bench, timezone: America/Sao_Paulo}
@@ -53,6 +68,8 @@ class Tally:
     bias: list[tuple[float, float]] = field(default_factory=list)
     held: dict[str, list[bool]] = field(default_factory=lambda: {"80": [], "95": [], "total_80": [], "total_95": []})
     models: Counter[str] = field(default_factory=Counter)
+    cases: list[tuple[list[float], list[float]]] = field(default_factory=list)
+    """What was known and what came, for the peer."""
 
     def told(self) -> str:
         mase = np.array(self.scaled)
@@ -73,7 +90,9 @@ def main() -> None:
         "--olist", type=Path, help="folder with olist_orders_dataset.csv and olist_order_payments_dataset.csv"
     )
     parser.add_argument("--seeds", type=int, default=6, help="invented shops of each kind")
+    parser.add_argument("--peer", action="store_true", help="also statsforecast's AutoETS and AutoTheta: minutes")
     asked = parser.parse_args()
+    python = peer() if asked.peer else None
     print(f"Forecasts of {AHEAD} days made every four weeks from what was known then; every day after it is unseen.")
     for kind in KINDS:
         tally = Tally()
@@ -82,6 +101,8 @@ def main() -> None:
             for cut in range(120, 900 - AHEAD, 28):
                 judge(tally, History(FIRST, whole[:cut]), whole[cut : cut + AHEAD])
         print(f"\nInvented shops, {kind}\n{tally.told()}")
+        if python:
+            judge_peer(python, tally)
     if asked.olist:
         for name, sales in olist(asked.olist):
             tally = Tally()
@@ -95,12 +116,15 @@ def main() -> None:
                     judge(tally, known, np.array([by_day.get(day, 0.0) for day in ahead]))
                 cut += timedelta(days=28)
             print(f"\nOlist, {name}\n{tally.told()}")
+            if python:
+                judge_peer(python, tally)
     train()
 
 
 def judge(tally: Tally, known: History, came: np.ndarray) -> None:
     told = projection.project(known, CALENDAR, horizon=AHEAD)
     days = told.days
+    tally.cases.append((known.values.tolist(), came.tolist()))
     path = days["predicted"].to_numpy()
     naive = np.resize(known.values[-WEEK:], AHEAD)
     unit = np.abs(known.values[-56:] - known.values[-56 - WEEK : -WEEK]).mean() or 1.0
@@ -117,6 +141,33 @@ def judge(tally: Tally, known: History, came: np.ndarray) -> None:
         low, high = days[f"total_lower_{level}"][-1], days[f"total_upper_{level}"][-1]
         if low is not None:
             tally.held[f"total_{level}"].append(bool(low <= came.sum() <= high))
+
+
+def peer() -> Path | None:
+    """Python of an environment that has statsforecast, made when it is not there."""
+    python = PEER / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", PEER], check=True)
+    if subprocess.run([python, "-c", "import statsforecast"], capture_output=True, check=False).returncode:
+        got = subprocess.run([python, "-m", "pip", "install", "--quiet", "statsforecast"], check=False)
+        if got.returncode:
+            print("statsforecast: left out, it could not be installed (pip's words are above)")
+            return None
+    return python
+
+
+def judge_peer(python: Path, tally: Tally) -> None:
+    """The peer's errors over the same cut-offs."""
+    done = subprocess.run(
+        [python, "-c", THEIRS],
+        input=json.dumps([past for past, _ in tally.cases]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name, paths in json.loads(done.stdout.rpartition("RESULT")[2]).items():
+        off = [np.abs(np.array(came) - path).sum() for path, (_, came) in zip(paths, tally.cases, strict=True)]
+        print(f"    {name}: WAPE {sum(off) / sum(tally.sold):.3f}")
 
 
 KINDS = ("large", "growing", "small", "now and then")
