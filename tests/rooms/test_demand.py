@@ -452,6 +452,15 @@ def test_sales_now_and_then_are_forecast_as_such() -> None:
     assert told.days["total"][-1] == pytest.approx(30 * 0.25 * 50, rel=0.5)
 
 
+def test_of_rare_sales_the_squared_error_decides_or_the_best_forecast_would_be_none() -> None:
+    values = np.random.default_rng(3).poisson(0.06, 220) * 100.0
+    values[::25] = 100.0
+    values[[0, -10]] = 100.0
+    told = project(values)
+    assert told.scores.sort("mase")["model"][0] == "seasonal_naive"
+    assert told.scores.sort("rmsse")["model"][0] == told.model == "mean"
+
+
 @pytest.mark.parametrize("value", [1.0, 250.0])
 def test_a_series_that_never_changes_is_forecast_as_it_is(value: float) -> None:
     told = project([value] * 90)
