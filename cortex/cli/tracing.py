@@ -54,6 +54,15 @@ METRICS = {
         "margin / spend",
         "margin: attributed revenue less what its goods cost, without freight or fees. Empty where a line has no cost.",
     ),
+    "wape": (
+        "sum of |sales - forecast| / sum of sales",
+        "Over the 30 days after up to 52 past weeks, each forecast from the days before it. rpt_forecast_models.",
+    ),
+    "mase": (
+        "mean of |sales - forecast| / usual change",
+        "Usual change: what a day differs from its weekday a week before, mean of the last eight weeks. Below that of seasonal_naive"
+        " a model is worth having. rpt_forecast_models.",
+    ),
     "claimed_roas": ("value the platform claims / spend", "By the platform's own window and model. fct_ad_spend."),
 }
 """By name: the formula, and what is in it."""
