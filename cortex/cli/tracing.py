@@ -60,8 +60,7 @@ METRICS = {
     ),
     "mase": (
         "mean of |sales - forecast| / usual change",
-        "Usual change: what a day differs from its weekday a week before, mean of the last eight weeks. Below that of seasonal_naive"
-        " a model is worth having. rpt_forecast_models.",
+        "Usual change: of a day from its weekday a week before, mean of the last eight weeks. rpt_forecast_models.",
     ),
     "claimed_roas": ("value the platform claims / spend", "By the platform's own window and model. fct_ad_spend."),
 }

@@ -23,6 +23,8 @@ WEEK, BEGINNING, WARM = 7, 28, 14
 """Days of a pattern; days the first state is from; days whose errors say more of that state than of parameters."""
 RARE = 0.05
 """Share of days without a sale up to which the logarithm takes them for days nothing is known of."""
+HIGHEST = 10.0
+"""Times the largest day so far that a day may be: in logarithms the trend of a few wild weeks leads anywhere."""
 GRID = tuple(
     (level, trend, pattern, damping)
     for level, pattern in product((0.02, 0.05, 0.1, 0.2, 0.35, 0.5), (0.0, 0.02, 0.05, 0.1, 0.2))
@@ -80,10 +82,12 @@ def candidates(task: Task) -> dict[str, Floats]:
     lanes = _lanes(variants)
     best = _best(lanes, task, len(variants))
     ahead, variance = _paths(lanes, task, best)
+    highest = HIGHEST * np.maximum.accumulate(np.abs(task.values))[task.origins - 1, None]
     found = {}
     for at, (kind, _, uses) in enumerate(variants):
         name = NAMES[kind] + ("_calendar" if uses else "")
-        found[name] = _back(kind, ahead[at], variance[at][:, None])
+        with np.errstate(over="ignore"):
+            found[name] = np.clip(_back(kind, ahead[at], variance[at][:, None]), -highest, highest)
     return found
 
 

@@ -22,6 +22,8 @@ SPARSE = 1.32
 """Days from one sale to the next from which demand is intermittent (Syntetos, Boylan and Croston 2005,
 doi:10.1057/palgrave.jors.2601841)."""
 RECENT = 365
+MEANINGLESS = 1e9
+"""Ratios beyond it are told as unknown: they divide by next to nothing, and columns end at 10^12."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,21 @@ def _score(name: str, path: Floats, off: Floats, came: Floats, unit: Floats) -> 
     whole = float(np.abs(sold).sum())
     return {
         "model": name,
-        "mase": float(np.abs(scaled).mean()),
-        "rmsse": float(np.sqrt((scaled**2).mean())),
-        "wape": float(size.sum()) / whole if whole else None,
-        "bias": float(path[known].sum()) / float(sold.sum()) - 1 if sold.sum() > 0 else None,
+        "mase": min(float(np.abs(scaled).mean()), MEANINGLESS),
+        "rmsse": min(float(np.sqrt((scaled**2).mean())), MEANINGLESS),
+        "wape": _ratio(float(size.sum()), whole),
+        "bias": _ratio(float((path[known] - sold).sum()), max(float(sold.sum()), 0.0)),
         "mae": float(size.mean()),
         "rmse": float(np.sqrt((size**2).mean())),
-        "mape": float((size / np.abs(sold)).mean()) if (sold != 0).all() else None,
-        "r2": 1 - float((size**2).sum()) / spread if spread else None,
+        "mape": _ratio(float((size / np.abs(sold)).mean()), 1.0) if (sold != 0).all() else None,
+        "r2": _ratio(spread - float((size**2).sum()), spread),
         "days": int(known.sum()),
     }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    found = part / whole if whole else None
+    return found if found is not None and abs(found) <= MEANINGLESS else None
 
 
 def _frame(last: date, path: Floats, errors: Floats, unit: float, *, floored: bool) -> pl.DataFrame:

@@ -417,6 +417,15 @@ def test_a_growing_shop_is_not_forecast_by_its_mean() -> None:
     assert np.abs(told.days["predicted"].to_numpy() / grown[370:] - 1).mean() < 0.1
 
 
+@pytest.mark.parametrize("to", [10.0, 25.0])
+def test_wild_growth_leads_nowhere_beyond_ten_times_the_largest_day(to: float) -> None:
+    values = np.append(np.ones(30), np.round(np.exp(np.linspace(0, to, 90)), 2))
+    told = project(values, 180, CALENDAR)
+    for name in told.days.columns[2:]:
+        assert told.days[name].drop_nulls().is_finite().all()
+    assert told.days["predicted"].max() <= 10 * values.max()
+
+
 def test_black_friday_is_expected_where_the_past_has_shown_it() -> None:
     since = date(2023, 1, 2)
     values = noisy(1050, 9, noise=0.08)  # to mid-November 2025
@@ -469,6 +478,15 @@ def test_a_series_that_never_changes_is_forecast_as_it_is(value: float) -> None:
     assert told.days["lower_80"][0] == told.days["upper_80"][0] == value
     assert told.scores["r2"].null_count() == len(told.scores)
     assert told.scores["mase"][0] == 0
+
+
+def test_a_spike_before_a_flat_line_gives_no_figure_a_column_cannot_hold() -> None:
+    values = np.ones(200)
+    values[90] = 1e12
+    values[-1] = 1.01
+    told = project(values).scores
+    for name in told.columns[1:]:
+        assert told[name].drop_nulls().abs().max() < 1e12 or name in {"mae", "rmse"}, name
 
 
 def test_ratios_that_divide_by_nothing_are_empty() -> None:
