@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from cortex.demand.origins import Task
+from cortex.demand.origins import Floats, Task
 
 SMOOTHING = 0.1
 """Croston's own advice is 0.1 to 0.3; with few sales the steadier end."""
 
 
-def candidates(task: Task) -> dict[str, np.ndarray]:
+def candidates(task: Task) -> dict[str, Floats]:
     """Flat: mean size of a sale over mean interval, each smoothed when there is one.
 
     With the correction of Syntetos and Boylan (2005, doi:10.1016/j.ijforecast.2004.10.001), without which the ratio is

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cortex.demand.origins import Task
+from cortex.demand.origins import Floats, Task
 
 WEEK = 7
 
 
-def candidates(task: Task) -> dict[str, np.ndarray]:
+def candidates(task: Task) -> dict[str, Floats]:
     """Exact on any series that repeats weekly."""
     ahead = np.arange(task.reach) % WEEK
     return {"seasonal_naive": task.values[task.origins[:, None] - WEEK + ahead]}

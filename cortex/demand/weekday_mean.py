@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cortex.demand.origins import Task
+from cortex.demand.origins import Floats, Task
 
 WEEK, WEEKS = 7, 8
 
 
-def candidates(task: Task) -> dict[str, np.ndarray]:
+def candidates(task: Task) -> dict[str, Floats]:
     """Of fewer weeks where there are not so many."""
     ahead = np.arange(task.reach) % WEEK
     found = np.empty((len(task.origins), task.reach))

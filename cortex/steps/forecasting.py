@@ -173,8 +173,10 @@ def _summary(found: Mapping[tuple[str, str], Projection], left_out: Mapping[str,
 
 
 def _told(told: Projection) -> Row:
+    from cortex.demand import projection
+
     used = told.scores.row(0, named=True)
-    naive = told.scores.filter(told.scores["model"] == "seasonal_naive").row(0, named=True)
+    naive = told.scores.filter(told.scores["model"] == projection.BASELINE).row(0, named=True)
     return {
         "model": told.model,
         "mase": round(used["mase"], 4),
