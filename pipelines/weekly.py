@@ -1,6 +1,6 @@
-"""Every week: what platforms restated in the last month, then every customer figure anew."""
+"""Every week: what platforms restated in the last month, then every customer figure and the forecasts anew."""
 
-from cortex.steps import credit, insight, keeping, predict, pull, quality, refresh, sold, value
+from cortex.steps import credit, forecasting, insight, keeping, predict, pull, quality, refresh, sold, value
 
 reread = "weekly"
 steps = (
@@ -17,6 +17,7 @@ steps = (
     refresh.cohorts,
     insight.cohorts,
     insight.worth,
+    forecasting.sales,
     keeping.retention,
     quality.checks,
 )

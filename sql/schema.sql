@@ -758,6 +758,56 @@ CREATE TABLE IF NOT EXISTS product_classes (
   PRIMARY KEY (platform, product_id)
 );
 
+CREATE TABLE IF NOT EXISTS forecasts (
+  series VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  as_of DATE NOT NULL,
+  horizon SMALLINT NOT NULL,
+  predicted NUMERIC(18, 2) NOT NULL,
+  lower_80 NUMERIC(18, 2),
+  upper_80 NUMERIC(18, 2),
+  lower_95 NUMERIC(18, 2),
+  upper_95 NUMERIC(18, 2),
+  total NUMERIC(18, 2) NOT NULL,
+  total_lower_80 NUMERIC(18, 2),
+  total_upper_80 NUMERIC(18, 2),
+  total_lower_95 NUMERIC(18, 2),
+  total_upper_95 NUMERIC(18, 2),
+  model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  mase NUMERIC(18, 6) NOT NULL,
+  wape NUMERIC(18, 6),
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  trained_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (series, channel, day)
+);
+
+CREATE TABLE IF NOT EXISTS forecast_models (
+  series VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_used SMALLINT NOT NULL,
+  is_intermittent SMALLINT NOT NULL,
+  mase NUMERIC(18, 6) NOT NULL,
+  rmsse NUMERIC(18, 6) NOT NULL,
+  wape NUMERIC(18, 6),
+  bias NUMERIC(18, 6),
+  mae NUMERIC(18, 6) NOT NULL,
+  rmse NUMERIC(18, 6) NOT NULL,
+  mape NUMERIC(18, 6),
+  r2 NUMERIC(18, 6),
+  days INTEGER NOT NULL,
+  origins INTEGER NOT NULL,
+  coverage_80 NUMERIC(18, 6),
+  coverage_95 NUMERIC(18, 6),
+  covered_days INTEGER NOT NULL,
+  history_since DATE NOT NULL,
+  as_of DATE NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  trained_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (series, channel, model)
+);
+
 CREATE TABLE IF NOT EXISTS dq_results (
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   rule VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -1334,6 +1384,73 @@ SELECT
     q.allowed AS allowed,
     q.message AS message
 FROM dq_results q;
+
+CREATE VIEW rpt_forecast AS
+SELECT
+    f.series AS series,
+    f.channel AS channel,
+    f.day AS day,
+    f.horizon AS horizon,
+    f.predicted AS predicted,
+    f.lower_80 AS lower_80,
+    f.upper_80 AS upper_80,
+    f.lower_95 AS lower_95,
+    f.upper_95 AS upper_95,
+    f.total AS total,
+    f.total_lower_80 AS total_lower_80,
+    f.total_upper_80 AS total_upper_80,
+    f.total_lower_95 AS total_lower_95,
+    f.total_upper_95 AS total_upper_95,
+    CASE WHEN f.day < s.complete_until THEN
+        COALESCE(CASE WHEN f.series = 'orders' THEN 1.00 * a.orders ELSE a.net_revenue END, 0.00)
+    END AS actual,
+    COALESCE(d.is_holiday, 0) AS is_holiday,
+    COALESCE(d.is_black_friday, 0) AS is_black_friday,
+    f.model AS model,
+    f.mase AS mase,
+    f.wape AS wape,
+    f.as_of AS as_of,
+    f.run_id AS run_id,
+    f.trained_at AS trained_at
+FROM forecasts f
+LEFT JOIN sync_state s ON s.stream = 'store.orders'
+LEFT JOIN dim_dates d ON d.day = f.day
+LEFT JOIN (
+    SELECT x.day AS day, x.channel AS channel, x.orders AS orders, x.gross_revenue - x.refunds AS net_revenue
+    FROM agg_daily_sales x
+    UNION ALL
+    SELECT y.day, 'all', SUM(y.orders), SUM(y.gross_revenue) - SUM(y.refunds) FROM agg_daily_sales y GROUP BY y.day
+) a ON a.day = f.day AND a.channel = f.channel;
+
+CREATE VIEW rpt_forecast_models AS
+SELECT
+    m.series AS series,
+    m.channel AS channel,
+    m.model AS model,
+    m.is_used AS is_used,
+    m.is_intermittent AS is_intermittent,
+    m.mase AS mase,
+    n.mase AS naive_mase,
+    CASE WHEN n.mase > 0 THEN 1 - ROUND(1.0 * m.mase / n.mase, 6) END AS gain,
+    m.rmsse AS rmsse,
+    m.wape AS wape,
+    n.wape AS naive_wape,
+    m.bias AS bias,
+    m.mae AS mae,
+    m.rmse AS rmse,
+    m.mape AS mape,
+    m.r2 AS r2,
+    m.days AS days,
+    m.origins AS origins,
+    m.coverage_80 AS coverage_80,
+    m.coverage_95 AS coverage_95,
+    m.covered_days AS covered_days,
+    m.history_since AS history_since,
+    m.as_of AS as_of,
+    m.run_id AS run_id,
+    m.trained_at AS trained_at
+FROM forecast_models m
+LEFT JOIN forecast_models n ON n.series = m.series AND n.channel = m.channel AND n.model = 'seasonal_naive';
 
 CREATE VIEW rpt_insight_figures AS
 SELECT

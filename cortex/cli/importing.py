@@ -76,7 +76,7 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
     from cortex.runner import engine, plan
     from cortex.secrets import Vault
     from cortex.settings import Access
-    from cortex.steps import credit, insight, predict, pull, refresh, sold, value
+    from cortex.steps import credit, forecasting, insight, predict, pull, refresh, sold, value
     from cortex.stores import Store
     from cortex.tenant import codes
     from cortex.warehouse import provision
@@ -132,6 +132,7 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
             refresh.cohorts,
             insight.cohorts,
             insight.worth,
+            forecasting.sales,
         ),
         reread="none",
         lookback=False,

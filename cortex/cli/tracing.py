@@ -54,6 +54,14 @@ METRICS = {
         "margin / spend",
         "margin: attributed revenue less what its goods cost, without freight or fees. Empty where a line has no cost.",
     ),
+    "wape": (
+        "sum of |sales - forecast| / sum of sales",
+        "Over the 30 days after up to 52 past weeks, each forecast from the days before it. rpt_forecast_models.",
+    ),
+    "mase": (
+        "mean of |sales - forecast| / usual change",
+        "Usual change: of a day from its weekday a week before, mean of the last eight weeks. rpt_forecast_models.",
+    ),
     "claimed_roas": ("value the platform claims / spend", "By the platform's own window and model. fct_ad_spend."),
 }
 """By name: the formula, and what is in it."""

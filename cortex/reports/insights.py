@@ -132,3 +132,47 @@ def calibration(rows: Sequence[Row]) -> Row:
             },
         },
     }
+
+
+def ahead(past: Sequence[Row], days: Sequence[Row]) -> Row:
+    """What was sold as a line, what is expected as a dashed one, with its 80 and 95 % bands.
+
+    past: day, value. days: day, predicted, lower_80 and so on as rpt_forecast has them; a day without limits has no band.
+    """
+
+    def band(level: int, opacity: float) -> dict[str, Any]:
+        ends = [
+            {"day": str(row["day"]), "lower": float(row[f"lower_{level}"]), "upper": float(row[f"upper_{level}"])}
+            for row in days
+            if row[f"lower_{level}"] is not None
+        ]
+        return {
+            "data": {"values": ends},
+            "mark": {"type": "area", "color": BLUE, "opacity": opacity},
+            "encoding": {
+                "x": {"field": "day", "type": "temporal"},
+                "y": {"field": "lower", "type": "quantitative"},
+                "y2": {"field": "upper"},
+            },
+        }
+
+    def line(rows: Sequence[tuple[Any, float]], mark: Mapping[str, Any]) -> dict[str, Any]:
+        axes = {
+            "x": {"field": "day", "type": "temporal", "axis": {"title": None, "format": "%d/%m"}},
+            "y": {"field": "value", "type": "quantitative", "axis": {"title": None, "format": ",.0f"}},
+        }
+        told = [{"day": str(day), "value": value} for day, value in rows]
+        return {"data": {"values": told}, "mark": {"type": "line", **mark}, "encoding": axes}
+
+    sold = [(row["day"], row["value"]) for row in past]
+    expected = sold[-1:] + [(row["day"], float(row["predicted"])) for row in days]
+    return {
+        "width": 760,
+        "height": 320,
+        "layer": [
+            band(95, 0.12),
+            band(80, 0.2),
+            line(sold, {"color": "#5b6068", "strokeWidth": 1.5}),
+            line(expected, {"color": BLUE, "strokeDash": [5, 3]}),
+        ],
+    }

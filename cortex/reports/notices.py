@@ -20,6 +20,7 @@ STREAMS: dict[str, tuple[str, str, str]] = {
     "traffic.ga4": ("GA4", "GA4", "GA4"),
     "traffic.ga4_bigquery": ("GA4 no BigQuery", "GA4 in BigQuery", "GA4 en BigQuery"),
     "conversions": ("Conversões", "Conversions", "Conversiones"),
+    "demand": ("Previsão", "Forecast", "Pronóstico"),
     "quality": ("Qualidade dos dados", "Data quality", "Calidad de los datos"),
 }
 """By the name of a stream, or by the room before its dot."""
@@ -100,6 +101,11 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "{count} pedidos ({value}) sem id de clique são mais antigos que os {kept} dias que {destination} aceita: não enviados.",
         "{count} orders ({value}) without a click id are older than the {kept} days {destination} takes: not sent.",
         "{count} pedidos ({value}) sin id de clic son más antiguos que los {kept} días que {destination} acepta: no enviados.",
+    ),
+    "CTX-7111": (
+        "Faltam {days} dias de vendas para que haja previsão.",
+        "{days} more days of sales are needed before anything is forecast.",
+        "Faltan {days} días de ventas para que haya pronóstico.",
     ),
     "history": (
         "{count} dias antes de {first} não foram lidos: a plataforma guarda 37 meses.",

@@ -818,6 +818,56 @@ CREATE TABLE IF NOT EXISTS product_classes (
   PRIMARY KEY (platform, product_id)
 );
 
+CREATE TABLE IF NOT EXISTS forecasts (
+  series VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  as_of DATE NOT NULL,
+  horizon SMALLINT NOT NULL,
+  predicted NUMERIC(18, 2) NOT NULL,
+  lower_80 NUMERIC(18, 2),
+  upper_80 NUMERIC(18, 2),
+  lower_95 NUMERIC(18, 2),
+  upper_95 NUMERIC(18, 2),
+  total NUMERIC(18, 2) NOT NULL,
+  total_lower_80 NUMERIC(18, 2),
+  total_upper_80 NUMERIC(18, 2),
+  total_lower_95 NUMERIC(18, 2),
+  total_upper_95 NUMERIC(18, 2),
+  model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  mase NUMERIC(18, 6) NOT NULL,
+  wape NUMERIC(18, 6),
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  trained_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (series, channel, day)
+);
+
+CREATE TABLE IF NOT EXISTS forecast_models (
+  series VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  model VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_used SMALLINT NOT NULL,
+  is_intermittent SMALLINT NOT NULL,
+  mase NUMERIC(18, 6) NOT NULL,
+  rmsse NUMERIC(18, 6) NOT NULL,
+  wape NUMERIC(18, 6),
+  bias NUMERIC(18, 6),
+  mae NUMERIC(18, 6) NOT NULL,
+  rmse NUMERIC(18, 6) NOT NULL,
+  mape NUMERIC(18, 6),
+  r2 NUMERIC(18, 6),
+  days INTEGER NOT NULL,
+  origins INTEGER NOT NULL,
+  coverage_80 NUMERIC(18, 6),
+  coverage_95 NUMERIC(18, 6),
+  covered_days INTEGER NOT NULL,
+  history_since DATE NOT NULL,
+  as_of DATE NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  trained_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (series, channel, model)
+);
+
 CREATE TABLE IF NOT EXISTS dq_results (
   run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   rule VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
