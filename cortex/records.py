@@ -366,25 +366,25 @@ class Notice(Struct, frozen=True, kw_only=True):
     """What the message names, so that a report can say it in its reader's language (`cortex.reports.notices`)."""
 
 
-class Line(Struct, frozen=True):
-    """A line of a message: words, and what to type, if anything."""
+class Sentence(Struct, frozen=True):
+    """Words of a message, and what to type, if anything."""
 
     text: str
     command: str = ""
 
 
-class Part(Struct, frozen=True):
-    """Lines of a message under a heading."""
+class Paragraph(Struct, frozen=True):
+    """Sentences of a message under a heading."""
 
     heading: str
-    lines: tuple[Line, ...]
+    sentences: tuple[Sentence, ...]
 
 
 class Message(Struct, frozen=True, kw_only=True):
     """What people are told, in their language, whatever the channel. Never holds a person or a credential."""
 
     title: str
-    parts: tuple[Part, ...] = ()
+    paragraphs: tuple[Paragraph, ...] = ()
 
 
 class History(Struct, frozen=True, kw_only=True):

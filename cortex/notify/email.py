@@ -95,7 +95,9 @@ class Email(Channel):
             refused = self._recipients(session, host, config.recipients)
             said = _words(session.data(mail.as_bytes()), host)
         if refused:
-            told = f"{len(refused)} of {len(config.recipients)} recipients were refused, the others have it: {refused[0]}"
+            told = (
+                f"{len(refused)} of {len(config.recipients)} recipients were refused, the others have it: {refused[0]}"
+            )
             self.access.notice(Notice(code="CTX-8114", stream="notify.email", message=told, count=len(refused)))
         return said
 
@@ -160,9 +162,9 @@ class Email(Channel):
 def text(message: Message) -> str:
     """The words of the mail."""
     blocks = [message.title]
-    for part in message.parts:
+    for part in message.paragraphs:
         lines = [part.heading] if part.heading else []
-        for line in part.lines:
+        for line in part.sentences:
             lines.append(f"- {line.text}")
             lines += [f"    {line.command}"] if line.command else []
         blocks.append("\n".join(lines))

@@ -13,7 +13,7 @@ from cortex.errors import CortexError, CredentialError, PlatformError, Throttled
 from cortex.http import Bucket, Client, Limits, persist, retry_after
 from cortex.limits import Limit, app_of
 from cortex.notify import Channel, ChannelSection
-from cortex.records import Line, Message, Part
+from cortex.records import Message, Paragraph, Sentence
 from cortex.settings import SecretName, tls_beyond_loopback
 
 _WEBHOOK = re.compile(r"(https://hooks\.slack(?:-gov)?\.com)(/services/\w+/\w+/\w+)")
@@ -64,7 +64,10 @@ class Slack(Channel):
         ) as client:  # fmt: skip
             body = msgspec.json.encode(payload(message))
             reply = persist(
-                lambda: client.post(found[2], body, decode=bytes.decode), LIMITS, only=Throttled, sleep=self.access.sleep
+                lambda: client.post(found[2], body, decode=bytes.decode),
+                LIMITS,
+                only=Throttled,
+                sleep=self.access.sleep,
             )
         return reply.value.strip()[:100]
 
@@ -95,7 +98,7 @@ def payload(message: Message) -> dict[str, object]:
     """The body of the request: blocks for who looks, `text` for the preview and for readers of screens."""
     blocks = [
         {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-        for text in (f"*{escape(message.title)}*", *(piece for part in message.parts for piece in _pieces(part)))
+        for text in (f"*{escape(message.title)}*", *(piece for part in message.paragraphs for piece in _pieces(part)))
     ]
     return {"text": escape(message.title), "blocks": blocks[:MOST]}
 
@@ -110,10 +113,10 @@ def escape(text: str) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _pieces(part: Part) -> Iterator[str]:
+def _pieces(part: Paragraph) -> Iterator[str]:
     """A part in as many blocks as its length needs."""
     lines = [f"*{escape(part.heading)}*"] if part.heading else []
-    lines += [_line(line) for line in part.lines]
+    lines += [_line(line) for line in part.sentences]
     piece = ""
     for line in lines:
         if piece and len(piece) + len(line) > LONGEST:
@@ -124,6 +127,6 @@ def _pieces(part: Part) -> Iterator[str]:
         yield piece
 
 
-def _line(line: Line) -> str:
+def _line(line: Sentence) -> str:
     text = f"• {escape(line.text)}"[:LONGEST]
     return f"{text}\n      `{escape(line.command)}`"[: LONGEST + 100] if line.command else text

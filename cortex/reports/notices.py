@@ -205,7 +205,7 @@ def sentence(
     known = SENTENCES.get(f"{code}.{facts['kind']}" if "kind" in facts else code)
     source = (STREAMS.get(stream) or STREAMS.get(stream.partition(".")[0]) or (stream,) * 3)[at]
     words = Words(lang, currency)
-    said = {name: _written(name, text, words, at) for name, text in facts.items()}
+    said = {name: written(name, text, words, at) for name, text in facts.items()}
     said |= {"count": words.number(count), "value": words.money(value)}
     try:
         return f"{source}: {known[at].format(**said) if known else message}"
@@ -213,7 +213,8 @@ def sentence(
         return f"{source}: {message}"  # told by a version that knew fewer facts
 
 
-def _written(name: str, text: str, words: Words, at: int) -> str:
+def written(name: str, text: str, words: Words, at: int) -> str:
+    """One fact as the language writes it: days, numbers, names of checks and destinations. `at`: place in LANGUAGES."""
     if _DAY.fullmatch(text):
         return words.day(date.fromisoformat(text))
     if name == "rule":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
@@ -27,15 +27,17 @@ class Own(Section):
     """Who the agency is."""
 
     name: Line = Field(default="", max_length=120, description="Name as people read it.")
-    lang: Literal["pt-BR", "en", "es"] = Field(default="pt-BR", description="Language of what is told about all clients.")
+    lang: Literal["pt-BR", "en", "es"] = Field(
+        default="pt-BR", description="Language of what is told about all clients."
+    )
 
 
 @dataclass(frozen=True)
 class Agency:
     """What the file says; without one, nothing: no channel of the agency's own."""
 
-    own: Own = Own()
-    notifications: Notifications = Notifications()
+    own: Own = field(default_factory=Own)
+    notifications: Notifications = field(default_factory=Notifications)
 
 
 BLOCKS: dict[str, type[Section]] = {"agency": Own, "notifications": Notifications}
@@ -73,7 +75,9 @@ def channels(tenant: Tenant, of: Agency) -> dict[str, ChannelSection]:
         own, general = getattr(tenant.notifications, kind), getattr(of.notifications, kind)
         if own is None and general is None and not named.get(kind):
             continue
-        said = _said(general) | ({"recipients": tenant.alerts.email_recipients} if kind == "email" and named[kind] else {})
+        said = _said(general) | (
+            {"recipients": tenant.alerts.email_recipients} if kind == "email" and named[kind] else {}
+        )
         found[kind] = _joined(model, said | _said(own), tenant.file)
     return {kind: config for kind, config in found.items() if config.enabled and config.when != "never"}
 

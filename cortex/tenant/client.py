@@ -11,7 +11,17 @@ from cortex.conversions.policy import Privacy
 from cortex.errors import Problem
 from cortex.settings import PlatformSection
 from cortex.tenant.platforms import STORE
-from cortex.tenant.sections import Alerts, Analytics, Etl, FunnelStages, Kpis, Notifications, Quality, Schedule, Tracking
+from cortex.tenant.sections import (
+    Alerts,
+    Analytics,
+    Etl,
+    FunnelStages,
+    Kpis,
+    Notifications,
+    Quality,
+    Schedule,
+    Tracking,
+)
 
 
 @dataclass(frozen=True)

@@ -169,17 +169,17 @@ class Alerts(Section):
     slack_channel: Annotated[str, AfterValidator(_channel)] | None = Field(
         None, description="Slack channel, in quotes."
     )
-    email_recipients: Addresses = Field(
-        default=(), max_length=50, description="Addresses that receive alerts."
-    )
+    email_recipients: Addresses = Field(default=(), max_length=50, description="Addresses that receive alerts.")
     thresholds: Thresholds = Field(default=Thresholds(), description="When an alert is raised.")
 
 
 class Notifications(Section):
     """How people are told how runs ended; whom the alerts are for, `alerts` says."""
 
-    slack: SlackSection | None = Field(None, description="Slack; also used when alerts.slack_channel is there.")
-    email: EmailSection | None = Field(None, description="E-mail; also used when alerts.email_recipients are there.")
+    slack: SlackSection | None = Field(default=None, description="Slack; also used when alerts.slack_channel is there.")
+    email: EmailSection | None = Field(
+        default=None, description="E-mail; also used when alerts.email_recipients are there."
+    )
     reminder_hours: int = Field(
         default=24, ge=1, le=720, description="Hours after which what still holds is told again."
     )

@@ -970,7 +970,9 @@ alerts = table(
     col("times", Integer(), "Runs that met it since it began."),
     opt("resolved_at", Instant(), "When a run found that it no longer holds; empty while it does."),
     opt("read_at", Instant(), "When somebody said that they have read it."),
-    opt("dismissed_at", Instant(), "When somebody put it aside: it is told again only when it gets worse or comes back."),
+    opt(
+        "dismissed_at", Instant(), "When somebody put it aside: it is told again only when it gets worse or comes back."
+    ),
     opt("notified_at", Instant(), "When people were last told of it."),
     col("notified_severity", text(8), "How severe it was then; empty before."),
     col("run_id", text(32), "Last run that met it, or found it over."),
