@@ -21,6 +21,7 @@ VALUES = {"--lang", "--log-format", "--workspace"}
 def build() -> typer.Typer:
     """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
     from cortex.cli import (
+        alerting,
         analyses,
         attributing,
         checklist,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
         analyses,
         attributing,
         quality,
+        alerting,
         doctoring,
         demonstration,
         importing,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from typing import Annotated, Literal, cast
 
@@ -93,7 +94,7 @@ class Email(Channel):
         with self._session(config, host) as session:
             _words(session.mail(sender), host)
             refused = self._recipients(session, host, config.recipients)
-            said = _words(session.data(mail.as_bytes()), host)
+            said = _words(session.data(mail.as_bytes(policy=SMTP)), host)
         if refused:
             told = (
                 f"{len(refused)} of {len(config.recipients)} recipients were refused, the others have it: {refused[0]}"

@@ -24,6 +24,8 @@ LONGEST = 2900
 """Characters of one block; Slack takes 3000."""
 MOST = 45
 """Blocks of one message; Slack takes 50."""
+MOST_TEXT = 12_000
+"""Characters of one message: what is longer nobody reads in a channel, and Slack refuses somewhere above."""
 GONE = frozenset({"no_service", "no_team", "invalid_token", "action_prohibited", "team_disabled"})
 """The webhook was revoked, or its app may not post any more."""
 CLOSED = frozenset({"channel_is_archived", "channel_not_found", "posting_to_general_channel_denied"})
@@ -96,11 +98,14 @@ def _error(status: int, headers: Mapping[str, str], body: bytes) -> CortexError:
 
 def payload(message: Message) -> dict[str, object]:
     """The body of the request: blocks for who looks, `text` for the preview and for readers of screens."""
-    blocks = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-        for text in (f"*{escape(message.title)}*", *(piece for part in message.paragraphs for piece in _pieces(part)))
-    ]
-    return {"text": escape(message.title), "blocks": blocks[:MOST]}
+    title = clipped(message.title, LONGEST // 3)
+    blocks, room = [], MOST_TEXT
+    for text in (f"*{title}*", *(piece for part in message.paragraphs for piece in _pieces(part))):
+        room -= len(text)
+        if room < 0 or len(blocks) == MOST:
+            break
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
+    return {"text": title, "blocks": blocks}
 
 
 def escape(text: str) -> str:
@@ -113,12 +118,17 @@ def escape(text: str) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def clipped(text: str, most: int) -> str:
+    """The same, at most so long, and not cut in the middle of an escape."""
+    whole = escape(text)
+    return whole if len(whole) <= most else f"{escape(text[: most // len('&amp;') - 1])}…"
+
+
 def _pieces(part: Paragraph) -> Iterator[str]:
-    """A part in as many blocks as its length needs."""
-    lines = [f"*{escape(part.heading)}*"] if part.heading else []
-    lines += [_line(line) for line in part.sentences]
+    """A paragraph in as many blocks as its length needs."""
+    lines = [f"*{clipped(part.heading, LONGEST // 3)}*"] if part.heading else []
     piece = ""
-    for line in lines:
+    for line in (*lines, *map(_line, part.sentences)):
         if piece and len(piece) + len(line) > LONGEST:
             yield piece
             piece = ""
@@ -128,5 +138,5 @@ def _pieces(part: Paragraph) -> Iterator[str]:
 
 
 def _line(line: Sentence) -> str:
-    text = f"• {escape(line.text)}"[:LONGEST]
-    return f"{text}\n      `{escape(line.command)}`"[: LONGEST + 100] if line.command else text
+    text = f"• {clipped(line.text, LONGEST // 3)}"
+    return f"{text}\n      `{clipped(line.command, LONGEST // 3)}`" if line.command else text

@@ -58,6 +58,10 @@ TELLING: dict[str, tuple[str, str, str]] = {
     "sent": ("Conversões", "Conversions", "Conversiones"),
     "pieces": ("{step} ({count} partes)", "{step} ({count} pieces)", "{step} ({count} partes)"),
     "since": ("desde {day}", "since {day}", "desde el {day}"),
+    "lasting": (
+        "desde {day}, encontrado {times} vezes", "since {day}, met {times} times", "desde el {day}, encontrado {times} veces",
+    ),
+    "resolved": ("{first}, resolvido em {day}", "{first}, over on {day}", "{first}, resuelto el {day}"),
     "more": ("e mais {count}", "and {count} more", "y {count} más"),
     "orders": ("Pedidos pagos: {count}", "Paid orders: {count}", "Pedidos pagados: {count}"),
     "revenue": ("Receita líquida: {money}", "Net revenue: {money}", "Ingresos netos: {money}"),
@@ -157,6 +161,16 @@ def summary(pipeline: str, good: int, failed: Sequence[tuple[str, CortexError | 
         for code, error in failed
     ]
     return _message(f"{title}" if not reader.who else f"{title} · {reader.who}", [Paragraph("", _few(lines, reader))])
+
+
+def span(alert: Mapping[str, Any], lang: str) -> str:
+    """Since when an alert holds and how often it was met, and when it was over. alert: a row of `alerts`."""
+    reader = Reader("", lang, "BRL")
+    day, times = reader.words.day(alert["first_seen_at"].date()), alert["times"]
+    said = reader.say("lasting", day=day, times=times) if times > 1 else reader.say("since", day=day)
+    if alert["resolved_at"] is None:
+        return said
+    return reader.say("resolved", first=said, day=reader.words.day(alert["resolved_at"].date()))
 
 
 def test(reader: Reader, command: str) -> Message:
