@@ -44,7 +44,8 @@ class Mailbox:
         return made
 
     def text(self, at: int = -1) -> str:
-        return self.mails[at].get_content()
+        said: str = self.mails[at].get_content()
+        return said.replace("\r\n", "\n")
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -61,8 +62,11 @@ class _Session(socketserver.StreamRequestHandler):
                 verb, _, rest = line.decode("utf-8", "replace").rstrip("\r\n").partition(" ")
                 if not self.step(verb.upper(), rest):
                     return
-        except (OSError, ssl.SSLError):
+        except OSError:
             return
+        finally:
+            if self.secure:
+                self.connection.close()
 
     def wrap(self) -> None:
         self.connection = self.box.context().wrap_socket(self.connection, server_side=True)

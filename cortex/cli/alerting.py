@@ -52,6 +52,9 @@ def alerts_list(
         except CortexError as failure:
             if client:
                 raise
+            if failure.code == "CTX-5002":
+                shell.say(f"{code}: not provisioned")
+                continue
             unread.append(failure)
             shell.complain(failure)
             continue
@@ -155,9 +158,8 @@ def _show(shell: Shell, tenant: Tenant, row: dict[str, Any], *, several: bool) -
 
     lang = shell.lang or tenant.lang
     sign = "✓" if row["resolved_at"] else SIGNS[row["severity"]]
-    unread = "" if row["read_at"] or row["resolved_at"] else " *"
     whose = f"{tenant.code} · " if several else ""
-    title = f"{whose}{alerts.title(row, lang, tenant.currency)}{unread}"
+    title = f"{whose}{alerts.title(row, lang, tenant.currency)}"
     pad = " " * (SHORT + 4)
     width = max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST)) - len(pad)
     said = [*textwrap.wrap(title, width), *textwrap.wrap(_when(row, lang), width)]
@@ -172,7 +174,10 @@ def _when(row: dict[str, Any], lang: str) -> str:
     from cortex.reports import alerts
     from cortex.reports.telling import span
 
-    return f"{alerts.severity(row['severity'], lang)} · {span(row, lang)}"
+    marks = [name for name in ("read", "dismissed") if row[f"{name}_at"]]
+    return " · ".join(
+        [alerts.severity(row["severity"], lang), span(row, lang), *(alerts.mark(name, lang) for name in marks)]
+    )
 
 
 def _facts(shell: Shell, tenant: Tenant, row: dict[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,10 @@ SEVERITIES: dict[str, tuple[str, str, str]] = {
     "warning": ("atenção", "warning", "atención"),
     "info": ("informação", "info", "información"),
 }
+MARKS: dict[str, tuple[str, str, str]] = {
+    "read": ("lido", "read", "leído"),
+    "dismissed": ("posto de lado", "dismissed", "descartado"),
+}
 # fmt: on
 _COUNTS = {"count", "lost", "judged", "days", "more"}
 _SHARES = {"share", "least"}
@@ -69,6 +73,11 @@ def message(alert: Mapping[str, Any], lang: str, currency: str) -> str:
 
 def severity(name: str, lang: str) -> str:
     return SEVERITIES[name][LANGUAGES.index(lang)]
+
+
+def mark(name: str, lang: str) -> str:
+    """What somebody did with it: read, dismissed."""
+    return MARKS[name][LANGUAGES.index(lang)]
 
 
 def _facts(alert: Mapping[str, Any]) -> dict[str, str]:

@@ -157,7 +157,7 @@ def summary(pipeline: str, good: int, failed: Sequence[tuple[str, CortexError | 
     name = reader.pipeline(pipeline)
     title = reader.say(key, pipeline=name, good=numbers(good), bad=numbers(len(failed)))
     lines = [
-        Sentence(_short(f"{code}: {error.code} {error.message}" if error else code), error.fix if error else "")
+        _mended(f"{code}: {error.code} {error.message}", error.fix, error.code) if error else Sentence(code)
         for code, error in failed
     ]
     return _message(f"{title}" if not reader.who else f"{title} · {reader.who}", [Paragraph("", _few(lines, reader))])
@@ -206,14 +206,21 @@ def _failed(failed: Sequence[tuple[str, CortexError]], client: str, reader: Read
     lines = []
     for (step, code, message), errors in pieces.items():
         name = reader.say("pieces", step=step, count=len(errors)) if len(errors) > 1 else step
-        lines.append(Sentence(_short(f"{name}: {code} {message}"), errors[0].fix or f"cortex doctor {client}"))
+        lines.append(_mended(f"{name}: {code} {message}", errors[0].fix or f"cortex doctor {client}", code))
     return _few(lines, reader)
 
 
 def _alert(row: Mapping[str, Any], reader: Reader) -> Sentence:
     said = f"{alerts.title(row, reader.lang, reader.currency)}. {alerts.message(row, reader.lang, reader.currency)}"
     since = f" ({reader.say('since', day=reader.words.day(row['first_seen_at'].date()))})" if row["times"] > 1 else ""
-    return Sentence(_short(said) + since, row["action"])
+    return _mended(said + since, row["action"], row["code"])
+
+
+def _mended(text: str, fix: str, code: str) -> Sentence:
+    """What is wrong, and the command that mends it; where it is mended by hand, how, and where more is to be read."""
+    if fix.startswith("cortex "):
+        return Sentence(_short(text), fix)
+    return Sentence(_short(text) + (f" → {fix}" if fix else ""), f"cortex explain {code}")
 
 
 def _over(row: Mapping[str, Any], reader: Reader) -> Sentence:
@@ -241,7 +248,7 @@ def _sent(each: Sent, reader: Reader) -> str:
     if facts["skipped"]:
         reasons: defaultdict[str, int] = defaultdict(int)
         for row in facts["skipped"]:
-            reasons[words.text(row["reason"] or row["state"])] += row["count"]
+            reasons[words.text((row["reason"] or row["state"]).partition(": ")[0])] += row["count"]
         listed = ", ".join(f"{reason} {words.number(count)}" for reason, count in sorted(reasons.items()))
         said.append(reader.say("skipped", count=words.number(sum(reasons.values())), reasons=listed))
     said += [reader.say(key, count=words.number(facts[key])) for key in ("rejected", "retry", "unknown") if facts[key]]
