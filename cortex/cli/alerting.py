@@ -164,7 +164,9 @@ def _show(shell: Shell, tenant: Tenant, row: dict[str, Any], *, several: bool) -
     width = max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST)) - len(pad)
     said = [*textwrap.wrap(title, width), *textwrap.wrap(_when(row, lang), width)]
     said += textwrap.wrap(f"{row['code']} {alerts.message(row, lang, tenant.currency)}", width)
-    said += [f"→ {row['action']}"] if not row["resolved_at"] else []
+    if not row["resolved_at"]:
+        action = f"→ {row['action']}"
+        said += [action] if row["action"].startswith("cortex ") else textwrap.wrap(action, width)
     shell.show(f" {sign} {row['alert_id'][:SHORT]}  {said[0]}")
     for line in said[1:]:
         shell.show(f"{pad}{line}")

@@ -17,7 +17,8 @@ from cortex.records import Message, Paragraph, Sentence
 from cortex.settings import SecretName, tls_beyond_loopback
 
 _WEBHOOK = re.compile(r"(https://hooks\.slack(?:-gov)?\.com)(/services/\w+/\w+/\w+)")
-_UNSEEN = re.compile(r"\s+")
+_UNSEEN = re.compile(r"[^\S\u00a0\u202f]+")
+"""White space but the kind that keeps an amount beside its currency."""
 LIMITS = Limits(connect=5.0, read=10.0, total=15.0, attempts=4, first_pause=1.0, patience=30.0)
 """A run waits for its last word no longer than this."""
 LONGEST = 2900
@@ -99,7 +100,8 @@ def _error(status: int, headers: Mapping[str, str], body: bytes) -> CortexError:
 def payload(message: Message) -> dict[str, object]:
     """The body of the request: blocks for who looks, `text` for the preview and for readers of screens."""
     title = clipped(message.title, LONGEST // 3)
-    blocks, room = [], MOST_TEXT
+    blocks: list[dict[str, object]] = []
+    room = MOST_TEXT
     for text in (f"*{title}*", *(piece for part in message.paragraphs for piece in _pieces(part))):
         room -= len(text)
         if room < 0 or len(blocks) == MOST:

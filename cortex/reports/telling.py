@@ -42,15 +42,11 @@ TELLING: dict[str, tuple[str, str, str]] = {
     "cancelled": (
         "⚠ {who}: {pipeline} cancelada", "⚠ {who}: {pipeline} cancelled", "⚠ {who}: {pipeline} cancelada",
     ),
-    "all_ok": ("✓ {pipeline}: {good} clientes ok", "✓ {pipeline}: {good} clients ok", "✓ {pipeline}: {good} clientes ok"),
+    "all_ok": ("✓ {pipeline}: {good} ok", "✓ {pipeline}: {good} ok", "✓ {pipeline}: {good} ok"),
     "some_failed": (
-        "⚠ {pipeline}: {good} clientes ok, {bad} com falha", "⚠ {pipeline}: {good} clients ok, {bad} failed",
-        "⚠ {pipeline}: {good} clientes ok, {bad} con falla",
+        "⚠ {pipeline}: {good} ok, {bad} com falha", "⚠ {pipeline}: {good} ok, {bad} failed", "⚠ {pipeline}: {good} ok, {bad} con falla",
     ),
-    "none_ok": (
-        "✗ {pipeline}: falhou para {bad} clientes", "✗ {pipeline}: failed for {bad} clients",
-        "✗ {pipeline}: falló para {bad} clientes",
-    ),
+    "none_ok": ("✗ {pipeline}: {bad} com falha", "✗ {pipeline}: {bad} failed", "✗ {pipeline}: {bad} con falla"),
     "what_failed": ("O que falhou", "What failed", "Qué falló"),
     "alerts": ("O que pede atenção", "What needs attention", "Qué pide atención"),
     "over": ("Resolvido", "Mended", "Resuelto"),
@@ -160,7 +156,7 @@ def summary(pipeline: str, good: int, failed: Sequence[tuple[str, CortexError | 
         _mended(f"{code}: {error.code} {error.message}", error.fix, error.code) if error else Sentence(code)
         for code, error in failed
     ]
-    return _message(f"{title}" if not reader.who else f"{title} · {reader.who}", [Paragraph("", _few(lines, reader))])
+    return _message(f"{title} · {reader.who}" if reader.who else title, [Paragraph("", _few(lines, reader))])
 
 
 def span(alert: Mapping[str, Any], lang: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cortex.tenant.agency import FILE as AGENCY_FILE
 from cortex.tenant.agency import Agency, channels, general_channels, load_agency, reminder_hours
 from cortex.tenant.client import Ecommerce, Tenant
 from cortex.tenant.codes import check as check_code
@@ -12,6 +13,7 @@ from cortex.tenant.schema import schema
 from cortex.tenant.showing import credentials, describe, env_example, example_text, warnings
 
 __all__ = [
+    "AGENCY_FILE",
     "Agency",
     "Ecommerce",
     "Tenant",
