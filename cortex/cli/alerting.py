@@ -39,7 +39,7 @@ def alerts_list(
     client: Annotated[str, typer.Argument(metavar="CLIENT", help="All clients when left out.")] = "",
     every: Annotated[bool, typer.Option("--every", help="Also what is over, and what was dismissed.")] = False,
 ) -> Answer:
-    """What is wrong now, the worst first, and what mends it."""
+    """Show what is wrong now, the worst first, and what mends it."""
     from cortex import tenant as tenants
 
     shell: Shell = context.obj
@@ -69,7 +69,7 @@ def alerts_list(
 
 
 def alerts_read(context: typer.Context, client: Client, which: Which = None) -> Answer:
-    """Say that you have read alerts: all that are open, or some. They stay open, and are told again when they last."""
+    """Mark open alerts as read, all or some. They stay open, and are told again when they last."""
     return _marked(context.obj, client, which or [], "read_at")
 
 
@@ -79,7 +79,7 @@ def alerts_dismiss(
     which: Which = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
 ) -> Answer:
-    """Put alerts aside: told again only when they get worse, or come back after they were over."""
+    """Put alerts aside. They are told again only when they get worse, or come back."""
     shell: Shell = context.obj
     if bool(which) == everything:
         raise UsageError("CTX-8122", "Name alerts, or use --all.", fix=f"cortex alerts list {client}")
@@ -91,7 +91,7 @@ def notify_test(
     client: Client,
     channel: Annotated[str, typer.Option("--channel", help="slack or email; all in use when left out.")] = "",
 ) -> Answer:
-    """Send one test message through each channel in use. Shows what the other side said."""
+    """Send a test message through each channel in use. Shows what the other side said."""
     from cortex import tenant as tenants
     from cortex.clock import system_clock
     from cortex.reports import telling

@@ -99,7 +99,15 @@ class Email(Channel):
             told = (
                 f"{len(refused)} of {len(config.recipients)} recipients were refused, the others have it: {refused[0]}"
             )
-            self.access.notice(Notice(code="CTX-8114", stream="notify.email", message=told, count=len(refused)))
+            self.access.notice(
+                Notice(
+                    code="CTX-8114",
+                    stream="notify.email",
+                    message=told,
+                    count=len(refused),
+                    facts={"why": refused[0]},
+                )
+            )
         return said
 
     def _recipients(self, session: smtplib.SMTP, host: str, recipients: Sequence[str]) -> list[str]:

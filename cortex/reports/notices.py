@@ -21,6 +21,7 @@ STREAMS: dict[str, tuple[str, str, str]] = {
     "traffic.ga4_bigquery": ("GA4 no BigQuery", "GA4 in BigQuery", "GA4 en BigQuery"),
     "conversions": ("Conversões", "Conversions", "Conversiones"),
     "quality": ("Qualidade dos dados", "Data quality", "Calidad de los datos"),
+    "notify": ("Notificações", "Notifications", "Notificaciones"),
 }
 """By the name of a stream, or by the room before its dot."""
 
@@ -80,6 +81,16 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "A verificação \"{rule}\" falhou em {part}: encontrado {measured}, permitido {allowed}.",
         "The check \"{rule}\" failed for {part}: found {measured}, allowed {allowed}.",
         "La verificación \"{rule}\" falló en {part}: encontrado {measured}, permitido {allowed}.",
+    ),
+    "CTX-8114": (
+        "{count} destinatários foram recusados ({why}); os outros receberam a mensagem.",
+        "{count} recipients were refused ({why}); the others have the message.",
+        "{count} destinatarios fueron rechazados ({why}); los demás recibieron el mensaje.",
+    ),
+    "CTX-8121": (
+        "Ninguém foi avisado por {channel}: {why}",
+        "Nobody was told through {channel}: {why}",
+        "Nadie fue avisado por {channel}: {why}",
     ),
     "CTX-2201": (
         "{days} dias ({first} a {last}) não puderam ser lidos: a plataforma só guarda {kept} dias.",

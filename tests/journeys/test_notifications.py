@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,7 @@ from cortex import tenant as tenants
 from cortex.reports.page import Words
 from cortex.runner import engine, plan, recipes
 from cortex.workspace import Workspace
-from tests.journeys.agency import Agency
-from tests.journeys.conftest import Founder
+from tests.journeys.agency import Agency, environment
 from tests.journeys.test_canaries import assert_nobody, canaries, secrets
 from tests.mailbox import Mailbox, serving
 
@@ -340,29 +340,27 @@ def test_a_test_message_shows_what_the_other_side_said(small: Agency, tmp_path: 
 # A step that is tried again
 
 
-def test_a_delivery_that_broke_is_tried_again_in_the_same_run_and_counted_once(found: Founder, engine_url: str) -> None:
-    agency = found(database=engine_url)
-    code = agency.first
-    agency.onboarded(code)
-    shop = agency.shop(code)
-    assert shop.meta is not None
-    agency.running.faults.once(f"/v26.0/{shop.meta.pixel_id}/events", "lost_after_commit")
-    workspace = Workspace(agency.root)
+def test_a_source_that_is_away_for_a_moment_is_read_in_the_same_run(small: Agency) -> None:
+    code = small.first
+    small.onboarded(code)
+    channel = slack(small, code)
+    small.running.faults.once("/v1beta/", "503", times=3)  # as often as one request is repeated
+    workspace = Workspace(small.root)
     tenant = tenants.load(workspace, code)
     recipe = recipes.load(workspace, "daily")
-    window = plan.window_for(tenant, recipe, agency.hand.now, days=3)
-    with_key = {f"CORTEX_{code.upper()}_IDENTITY_KEY": agency.environment[f"CORTEX_{code.upper()}_IDENTITY_KEY"]}
-    from tests.journeys.agency import environment
-
-    with environment(with_key):
+    window = plan.window_for(tenant, recipe, small.hand.now, days=3)
+    with environment(small.environment):
         result = engine.execute(
-            tenant, recipe, window, plan.steps(tenant, recipe, window), workspace=workspace, database=agency.database,
-            clock=agency.hand, pauses=(0.01, 0.01),
+            tenant, recipe, window, plan.steps(tenant, recipe, window), workspace=workspace, database=small.database,
+            clock=small.hand, pauses=(0.01, 0.01),
         )  # fmt: skip
-    assert result.status == "ok"
-    step = next(step for step in result.steps if step.name == "conversions.meta_capi")
-    assert agency.running.faults.waiting == 0
-    agency.once_each(code, "meta")
-    if "tries" in step.outcome.facts:
-        shown = agency.ok("runs", "show", result.run_id)
-        assert "conversions.meta_capi, try 1: CTX-" in shown.out
+    assert small.running.faults.waiting == 0
+    assert (result.status, [step.name for step in result.steps if "tries" in step.outcome.facts]) == (
+        "ok",
+        ["traffic.ga4"],
+    )
+    shown = small.ok("runs", "show", result.run_id)
+    assert re.search(r"(?m)^traffic\.ga4, try 1: CTX-43\d\d .* Tried again after", shown.out)
+    assert re.search(r"(?m)^traffic\.ga4 +ok +2 ", shown.out)
+    assert small.running.slack.shown(channel) == [], "nothing is wrong any more"
+    assert small.ok("alerts", "list", code, as_json=True).data == []
