@@ -66,7 +66,9 @@ def title(alert: Mapping[str, Any], lang: str, currency: str) -> str:
 
 def message(alert: Mapping[str, Any], lang: str, currency: str) -> str:
     """One sentence. What platforms and steps said is told in their own words."""
-    said = _filled(MESSAGES.get(alert["kind"]), alert, lang, currency) or str(alert["message"])
+    said = _filled(MESSAGES.get(alert["kind"]), alert, lang, currency)
+    if not said:
+        return str(alert["message"])
     more = _facts(alert).get("more", "0")
     return said if more == "0" else f"{said} {_filled(MORE, alert, lang, currency)}"
 
