@@ -113,6 +113,25 @@ def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, 
         note("failed", f"{code} schema", error.message, error.fix)
     if ask:
         _credentials(shell, tenant, note, failures)
+        _told(shell, tenant, note)
+
+
+def _told(shell: Shell, tenant: Tenant, note: Any) -> None:
+    """Whether people would hear of runs: what each channel needs is there. Nothing is sent."""
+    from cortex import plugins
+    from cortex import tenant as tenants
+    from cortex.notify import Channel
+    from cortex.secrets import Vault
+
+    vault = Vault(tenant.code, shell.workspace.root)
+    try:
+        used = tenants.channels(tenant, tenants.load_agency(shell.workspace))
+        for kind, config in used.items():
+            for secret in plugins.adapter("notify", kind, Channel).needs(config):
+                vault.get(*secret.names)
+            note("ok", f"notifications.{kind}", f"{config.when}; proven by cortex notify test {tenant.code}")
+    except CortexError as error:
+        note("warning", "notifications", error.message, error.fix)
 
 
 def _users(shell: Shell, code: str, note: Any) -> None:

@@ -317,7 +317,7 @@ def _each(
             results.append(ended)
     results.sort(key=lambda result: result.tenant)
     answer = _answer(shell, command, options, tenants, results, failures)
-    if how.everyone:
+    if how.everyone or broken:  # nobody hears of a client whose file cannot be read, but the agency
         answer.warnings += _tell_agency(shell, recipe.name, results, failures)
     return answer
 

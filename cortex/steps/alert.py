@@ -211,7 +211,7 @@ def _looked_at(run: Run, ended: Ended) -> Iterator[str]:
 def _subject(ended: Ended, fate: Fate) -> str:
     """A step by its name; the pieces of a backfill together, apart from the same step of other runs."""
     base, piece, _ = fate.name.partition("@")
-    return f"{ended.pipeline}/{base}" if piece else base
+    return (f"{ended.pipeline}/{base}" if piece else base)[:96]
 
 
 def _failed_steps(run: Run, ended: Ended) -> Iterator[Condition]:

@@ -334,6 +334,7 @@ def test_a_test_message_shows_what_the_other_side_said(small: Agency, tmp_path: 
     small.secret(code, "SLACK_WEBHOOK", "")
     said = small.cortex("notify", "test", code)
     assert said.code == 4
+    assert f"CORTEX_{code.upper()}_SLACK_WEBHOOK" in small.cortex("doctor", code).out
     assert f"CORTEX_{code.upper()}_SLACK_WEBHOOK" in said.err
 
 

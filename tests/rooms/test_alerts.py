@@ -16,7 +16,7 @@ from cortex.errors import CortexError, CredentialError, PlatformError, QualityGa
 from cortex.records import Notice
 from cortex.run import Run
 from cortex.secrets import Secret, Vault
-from cortex.steps import alert
+from cortex.steps import alert, keeping
 from cortex.steps.alert import Changes, Ended, Fate
 from cortex.warehouse import Warehouse, tables
 from cortex.workspace import Workspace
@@ -327,6 +327,18 @@ def test_a_run_that_sent_nothing_says_nothing_of_deliveries(client: Client) -> N
     client.ran(SENT)
     client.ran({"ads.meta": None})
     assert client.open() == ["delivery:meta_capi"]
+
+
+def test_what_is_over_is_forgotten_in_time_and_what_is_wrong_never(client: Client) -> None:
+    client.sections["privacy"] = {"retention": {"raw_days": 30}}
+    client.ran({"ads.meta": BROKEN, "store.orders": BROKEN})
+    client.ran({"ads.meta": None})
+    client.now += timedelta(days=30)
+    keeping.forget(client.run())
+    assert len(client.rows()) == 2
+    client.now += timedelta(seconds=1)
+    assert keeping.forget(client.run()).facts["deleted"] == {"alerts": 1}
+    assert client.open() == list(client.rows()) == ["step_failed:store.orders"]
 
 
 def test_no_person_and_no_credential_is_in_an_alert(client: Client) -> None:
