@@ -178,6 +178,10 @@ def execute(
     except CortexError as failure:
         tell.broken(tenant, workspace, clock, recipe.name, window, failure)
         raise
+    except Exception as failure:
+        named = CortexError("CTX-9001", f"The run of {tenant.code} broke: {type(failure).__name__}.")
+        tell.broken(tenant, workspace, clock, recipe.name, window, named)
+        raise
 
 
 def _under_lease(
