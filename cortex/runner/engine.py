@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from cortex import __version__, crash, logs
 from cortex.clock import Clock, Window
-from cortex.errors import Busy, CortexError, Throttled
+from cortex.errors import Busy, CortexError
 from cortex.logs import logger
 from cortex.records import Notice
 from cortex.run import Outcome, Recipe, Run
+from cortex.runner import again
 from cortex.runner.lease import Lease, here
 from cortex.runner.plan import Planned
 from cortex.runner.sharing import Sharing
 from cortex.runner.stopping import Stop, Stopped
 from cortex.secrets import REDACTOR, Vault
 from cortex.steps import tell
-from cortex.steps.alert import Ended, Fate
+from cortex.steps.symptoms import Ended, Fate
 from cortex.warehouse import Control, Warehouse
 from cortex.workspace import Workspace
 
@@ -80,11 +81,6 @@ class RunResult:
             return "ok"
         return "partial" if any(step.status in {"ok", "done"} for step in self.steps) else "failed"
 
-
-PAUSES = (5.0, 20.0)
-"""Seconds before a step that failed of something that may pass is tried again; after the last it has failed."""
-TICK = 0.5
-"""Seconds between two looks, while it waits, at whether it should go on."""
 
 Listener = Callable[[str, StepResult | int], None]
 """Told `(step name, result)` when a step ends and `(step name, rows)` while it works."""
@@ -153,13 +149,13 @@ def execute(
     control: Control | None = None,
     run_id: str = "",
     save_raw: Path | None = None,
-    pauses: Sequence[float] = PAUSES,
+    pauses: Sequence[float] = again.PAUSES,
 ) -> RunResult:
     """Run a plan, then tell people. A failing step does not stop the others, except those that need it.
 
     resume: continue an unfinished run of the same recipe and window, leaving out the steps it has done.
     wait: seconds to wait for another run of this client to end. control: the control schema, when it is open already.
-    run_id: a run of the queue to begin, or to go on with. save_raw: as in Run. pauses: as PAUSES. Raises Busy when
+    run_id: a run of the queue to begin, or to go on with. save_raw: as in Run. pauses: as again.PAUSES. Raises Busy when
     another run holds the client, DatabaseError when the client is not provisioned, Stopped when the process was asked
     to end.
     """
@@ -373,7 +369,7 @@ def _persistently(
         if lease.cancelled.is_set() or not run.attempt:
             return None
         step = _one(run, planned, listen, checks)
-        if step.error is None or len(tries) == len(pauses) or not _may_pass(step.error):
+        if step.error is None or len(tries) == len(pauses) or not again.may_pass(step.error):
             break
         pause = pauses[len(tries)] * random.uniform(0.8, 1.2)
         said = REDACTOR.clean(step.error.message)
@@ -382,35 +378,11 @@ def _persistently(
         )
         run.log.warning("step is tried again", code=step.error.code, error=said, pause=f"{pause:.0f} s")
         run.notices.clear()  # the next try notices them again
-        _note_try(run, planned.name, control, sharing, step.error.code, said)
-        _wait(pause, checks)
+        again.note(run, planned.name, control, sharing, step.error.code, said)
+        again.wait(pause, checks)
     if tries:
         step.outcome.facts = step.outcome.facts | {"tries": tries}
     return step
-
-
-def _may_pass(error: CortexError) -> bool:
-    """Whether trying again soon may help. A platform that asked to slow down was waited for as long as a run waits."""
-    return error.retryable and not isinstance(error, Throttled)
-
-
-def _note_try(run: Run, name: str, control: Control, sharing: Sharing, code: str, said: str) -> None:
-    """Write a failed try down and give its places to others meanwhile. The ledger itself may be what is away."""
-    try:
-        control.step_tried(run.run_id, name, error_code=code, error_message=said, leaving=sharing.left())
-    except Busy:
-        raise
-    except CortexError as failure:
-        run.log.info("the ledger could not be written", code=failure.code)
-
-
-def _wait(seconds: float, checks: Sequence[Callable[[], None]]) -> None:
-    """The lease is renewed meanwhile, by its own thread."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, TICK))
-        for check in checks:
-            check()
 
 
 def _one(run: Run, planned: Planned, listen: Listener, checks: Sequence[Callable[[], None]]) -> StepResult:

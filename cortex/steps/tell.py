@@ -22,7 +22,8 @@ from cortex.run import Run
 from cortex.secrets import REDACTOR, Vault
 from cortex.settings import Access
 from cortex.steps import alert
-from cortex.steps.alert import Changes, Ended
+from cortex.steps.alert import Changes
+from cortex.steps.symptoms import Ended
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

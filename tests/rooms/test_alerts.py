@@ -17,7 +17,8 @@ from cortex.records import Notice
 from cortex.run import Run
 from cortex.secrets import Secret, Vault
 from cortex.steps import alert, keeping
-from cortex.steps.alert import Changes, Ended, Fate
+from cortex.steps.alert import Changes
+from cortex.steps.symptoms import Ended, Fate
 from cortex.warehouse import Warehouse, tables
 from cortex.workspace import Workspace
 from tests.rooms.warehouse_rows import DAY, NOON, key, row

@@ -18,7 +18,7 @@ from cortex.reports import alerts, telling
 from cortex.reports.telling import Reader, Sent, Told
 from cortex.reports.words import LANGUAGES
 from cortex.secrets import MASK, Secret
-from cortex.steps import alert
+from cortex.steps import symptoms
 
 READERS = {lang: Reader("Loja (xyz)", lang, "BRL") for lang in LANGUAGES}
 DAY = date(2026, 11, 19)
@@ -60,7 +60,7 @@ def test_every_sentence_is_there_in_three_languages_and_names_the_same(table: di
 
 
 def test_every_kind_of_alert_that_is_raised_has_its_words() -> None:
-    source = Path(alert.__file__).read_text(encoding="utf-8")
+    source = Path(symptoms.__file__).read_text(encoding="utf-8")
     kinds = set(re.findall(r'kind="(\w+)"', source)) | {"credential", "step_failed"}
     assert kinds == set(alerts.TITLES)
     assert set(re.findall(r'severity="(\w+)"', source)) <= set(alerts.SEVERITIES)
