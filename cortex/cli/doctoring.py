@@ -226,7 +226,8 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
     last = next(iter(control.runs(code, limit=1)), None)
     row: dict[str, Any] = {
         "client": code, "last_run": f"{last['pipeline']} {last['status']}" if last else "", "ended_at": last["ended_at"] if last else None,
-        "data_until": None, "orders": 0, "revenue": None, "currency": _currency(shell, code), "accuracy": None, "accepted": {}, "note": "",
+        "data_until": None, "orders": 0, "revenue": None, "currency": _currency(shell, code), "accuracy": None, "accepted": {},
+        "alerts": 0, "note": "",
     }  # fmt: skip
     try:
         with shell.warehouse(code) as warehouse:
@@ -236,6 +237,8 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
         return row
     if last is None or not last["ended_at"] or datetime.now(UTC) - last["ended_at"] > STALE:
         row["note"] = "no run in the last 26 h"
+    elif row["alerts"]:
+        row["note"] = f"{row['alerts']} alert{'' if row['alerts'] == 1 else 's'}"
     return row
 
 
@@ -283,6 +286,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         **sums,
         "accuracy": accepted.total() / due if due else None,
         "accepted": dict(accepted),
+        "alerts": warehouse.rows("SELECT COUNT(*) AS n FROM rpt_open_alerts")[0]["n"],
     }
 
 

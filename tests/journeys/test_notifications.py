@@ -287,6 +287,9 @@ def test_alerts_are_listed_read_and_put_aside(agency: Agency) -> None:
         None,
         "ads.meta",
     )
+    (standing,) = agency.ok("status", code, as_json=True).data
+    count = len(agency.ok("alerts", "list", code, as_json=True).data)
+    assert (standing["alerts"], standing["note"]) == (count, f"{count} alert{'s' if count > 1 else ''}")
     assert agency.ok("alerts", "read", code, as_json=True).data[0]["alert_id"] == found["alert_id"]
     assert "· lido" in agency.ok("alerts", "list", code).out
     assert agency.one(code, "SELECT SUM(is_read) AS times FROM rpt_open_alerts") >= 1
