@@ -366,6 +366,27 @@ class Notice(Struct, frozen=True, kw_only=True):
     """What the message names, so that a report can say it in its reader's language (`cortex.reports.notices`)."""
 
 
+class Sentence(Struct, frozen=True):
+    """Words of a message, and what to type, if anything."""
+
+    text: str
+    command: str = ""
+
+
+class Paragraph(Struct, frozen=True):
+    """Sentences of a message under a heading."""
+
+    heading: str
+    sentences: tuple[Sentence, ...]
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """What people are told, in their language, whatever the channel. Never holds a person or a credential."""
+
+    title: str
+    paragraphs: tuple[Paragraph, ...] = ()
+
+
 class History(Struct, frozen=True, kw_only=True):
     """How far back a platform reaches: days before today, and rows in one query. None is no known limit."""
 

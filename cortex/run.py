@@ -55,6 +55,8 @@ class Run:
     notices: list[Notice] = field(default_factory=list)
     quarantined: list[BadRecord] = field(default_factory=list)
     limits: Keeper = UNSHARED
+    attempt: int = 1
+    """Which try of the step in hand this is, over all attempts of the run."""
     save_raw: Path | None = None
     """Folder that also receives the orders as they were read, without what is personal in them."""
     progress: Callable[[int], None] = lambda _rows: None

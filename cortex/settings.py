@@ -33,6 +33,18 @@ class Section(BaseModel):
     )
 
 
+def tls_beyond_loopback(url: str | None) -> str | None:
+    """A base URL without its last slash. Raises ValueError for one that would carry a credential unencrypted."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in {"https", "http", "grpc"}:
+        raise ValueError("must be an https:// URL (http:// and grpc:// on loopback only)")
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ValueError("would send credentials unencrypted: use https://")
+    return url.rstrip("/")
+
+
 class PlatformSection(Section):
     """A block that names one platform account. Left out or `enabled: false`, it makes no call at all."""
 
@@ -43,14 +55,7 @@ class PlatformSection(Section):
     @field_validator("api_url")
     @classmethod
     def _tls_beyond_loopback(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if not parts.hostname or parts.scheme not in {"https", "http", "grpc"}:
-            raise ValueError("must be an https:// URL (http:// and grpc:// on loopback only)")
-        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            raise ValueError("would send credentials unencrypted: use https://")
-        return url.rstrip("/")
+        return tls_beyond_loopback(url)
 
 
 @dataclass(frozen=True)

@@ -821,6 +821,29 @@ CREATE TABLE IF NOT EXISTS dq_results (
   PRIMARY KEY (run_id, rule, part)
 );
 
+CREATE TABLE IF NOT EXISTS alerts (
+  alert_id CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  dedup_key VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  kind VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  severity VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  subject VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  code VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  title VARCHAR(160) COLLATE utf8mb4_bin NOT NULL,
+  message VARCHAR(500) COLLATE utf8mb4_bin NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  action VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  first_seen_at DATETIME(6) NOT NULL,
+  last_seen_at DATETIME(6) NOT NULL,
+  times INTEGER NOT NULL,
+  resolved_at DATETIME(6),
+  read_at DATETIME(6),
+  dismissed_at DATETIME(6),
+  notified_at DATETIME(6),
+  notified_severity VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (alert_id)
+);
+
 CREATE TABLE IF NOT EXISTS checklist_items (
   item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -1543,6 +1566,27 @@ SELECT
     n.amount AS amount,
     n.facts AS facts
 FROM data_notices n;
+
+CREATE VIEW rpt_open_alerts AS
+SELECT
+    a.alert_id AS alert_id,
+    a.kind AS kind,
+    a.severity AS severity,
+    CASE a.severity WHEN 'critical' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END AS urgency,
+    a.subject AS subject,
+    a.code AS code,
+    a.title AS title,
+    a.message AS message,
+    a.facts AS facts,
+    a.action AS action,
+    a.first_seen_at AS first_seen_at,
+    a.last_seen_at AS last_seen_at,
+    a.times AS times,
+    CASE WHEN a.read_at IS NULL THEN 0 ELSE 1 END AS is_read,
+    a.notified_at AS notified_at,
+    a.run_id AS run_id
+FROM alerts a
+WHERE a.resolved_at IS NULL AND a.dismissed_at IS NULL;
 
 CREATE VIEW rpt_order_history AS
 SELECT

@@ -21,6 +21,7 @@ VALUES = {"--lang", "--log-format", "--workspace"}
 def build() -> typer.Typer:
     """The whole tree. Command modules import nothing heavy; each command does, when it runs."""
     from cortex.cli import (
+        alerting,
         analyses,
         attributing,
         checklist,
@@ -67,6 +68,7 @@ def build() -> typer.Typer:
         attributing,
         forecasting,
         quality,
+        alerting,
         doctoring,
         demonstration,
         importing,

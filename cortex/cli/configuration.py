@@ -81,6 +81,15 @@ def validate(
             problems += error.problems
             if not error.problems:
                 raise
+    if not clients and (agency := shell.workspace.tenants / tenant.AGENCY_FILE).exists():
+        codes = [*codes, agency.stem]
+        try:
+            tenant.load_agency(shell.workspace)
+            shell.show(f"tenants/{agency.name} ok")
+        except ConfigError as error:
+            problems += error.problems
+            if not error.problems:
+                raise
     if problems:
         raise ConfigError(
             "CTX-3001",

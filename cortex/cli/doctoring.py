@@ -113,6 +113,25 @@ def _client(shell: Shell, code: str, note: Any, failures: list[CortexError], *, 
         note("failed", f"{code} schema", error.message, error.fix)
     if ask:
         _credentials(shell, tenant, note, failures)
+        _told(shell, tenant, note)
+
+
+def _told(shell: Shell, tenant: Tenant, note: Any) -> None:
+    """Whether people would hear of runs: what each channel needs is there. Nothing is sent."""
+    from cortex import plugins
+    from cortex import tenant as tenants
+    from cortex.notify import Channel
+    from cortex.secrets import Vault
+
+    vault = Vault(tenant.code, shell.workspace.root)
+    try:
+        used = tenants.channels(tenant, tenants.load_agency(shell.workspace))
+        for kind, config in used.items():
+            for secret in plugins.adapter("notify", kind, Channel).needs(config):
+                vault.get(*secret.names)
+            note("ok", f"notifications.{kind}", f"{config.when}; proven by cortex notify test {tenant.code}")
+    except CortexError as error:
+        note("warning", "notifications", error.message, error.fix)
 
 
 def _users(shell: Shell, code: str, note: Any) -> None:
@@ -207,7 +226,8 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
     last = next(iter(control.runs(code, limit=1)), None)
     row: dict[str, Any] = {
         "client": code, "last_run": f"{last['pipeline']} {last['status']}" if last else "", "ended_at": last["ended_at"] if last else None,
-        "data_until": None, "orders": 0, "revenue": None, "currency": _currency(shell, code), "accuracy": None, "accepted": {}, "note": "",
+        "data_until": None, "orders": 0, "revenue": None, "currency": _currency(shell, code), "accuracy": None, "accepted": {},
+        "alerts": 0, "note": "",
     }  # fmt: skip
     try:
         with shell.warehouse(code) as warehouse:
@@ -217,6 +237,8 @@ def _standing(shell: Shell, code: str, control: Any) -> dict[str, Any]:
         return row
     if last is None or not last["ended_at"] or datetime.now(UTC) - last["ended_at"] > STALE:
         row["note"] = "no run in the last 26 h"
+    elif row["alerts"]:
+        row["note"] = f"{row['alerts']} alert{'' if row['alerts'] == 1 else 's'}"
     return row
 
 
@@ -264,6 +286,7 @@ def _figures(warehouse: Any) -> dict[str, Any]:
         **sums,
         "accuracy": accepted.total() / due if due else None,
         "accepted": dict(accepted),
+        "alerts": warehouse.rows("SELECT COUNT(*) AS n FROM rpt_open_alerts")[0]["n"],
     }
 
 

@@ -107,6 +107,7 @@ def run(
         queue,
         _folder(save_raw, cluster, queue=queue),
         cluster,
+        everyone,
     )
     return _each(shell, f"run {pipeline}", wanted, broken, recipe, how)
 
@@ -145,6 +146,7 @@ def backfill(
         queue,
         _folder(save_raw, cluster, queue=queue),
         cluster,
+        not clients,
     )
     return _each(shell, "backfill", wanted, broken, recipe, how)
 
@@ -190,7 +192,7 @@ def _alive(control: Control, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:
-    """The steps of one run: rows, time, errors."""
+    """The steps of one run: rows, time, errors, and what was tried again."""
 
     shell: Shell = context.obj
     with shell.control() as control:
@@ -199,16 +201,20 @@ def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(meta
     if not steps:
         raise UsageError("CTX-1014", f"There is no run {run_id}.", fix=f"Last runs: {', '.join(recent) or 'none yet'}.")
     shell.table(
-        ["step", "status", "rows", "s", "summary"],
+        ["step", "status", "tries", "rows", "s", "summary"],
         [
             [
-                row["step"], row["status"], row["row_count"], _length(row),
+                row["step"], row["status"], row["attempt"], row["row_count"], _length(row),
                 row["summary"] or f"{row['error_code']} {row['error_message']}".strip(),
             ]
             for row in steps
         ],
-        right=("rows", "s"),
+        right=("tries", "rows", "s"),
     )  # fmt: skip
+    for row in steps:
+        for number, each in enumerate(row["facts"].get("tries", ()), start=1):
+            told = f"{each['code']} {each['message']} Tried again after {each['waited']:g} s."
+            shell.show(f"{row['step']}, try {number}: {told}")
     return Answer(data=steps, run_id=run_id)
 
 
@@ -243,6 +249,8 @@ class How:
     save_raw: Path | None
     cluster: Cluster | None = None
     """Whose workers do the runs; None: processes of this machine."""
+    everyone: bool = False
+    """Whether it is a run of all clients, of which the agency hears as a whole."""
 
 
 def _folder(save_raw: Path | None, cluster: Cluster | None, *, queue: bool) -> Path | None:
@@ -308,7 +316,26 @@ def _each(
         else:
             results.append(ended)
     results.sort(key=lambda result: result.tenant)
-    return _answer(shell, command, options, tenants, results, failures)
+    answer = _answer(shell, command, options, tenants, results, failures)
+    if how.everyone or broken:  # nobody hears of a client whose file cannot be read, but the agency
+        answer.warnings += _tell_agency(shell, recipe.name, results, failures)
+    return answer
+
+
+def _tell_agency(
+    shell: Shell, pipeline: str, results: Sequence[RunResult], failures: dict[str, CortexError]
+) -> list[dict[str, str]]:
+    """One message about all clients, where the agency wants one. What went wrong with it is a warning."""
+    from cortex.clock import system_clock
+    from cortex.steps import tell
+
+    failed = [(result.tenant, next(iter(result.errors), None)) for result in results if result.failed]
+    failed += list(failures.items())
+    good = sum(not result.failed for result in results)
+    notices = tell.everyone(shell.workspace, system_clock(), pipeline, good, sorted(failed, key=lambda pair: pair[0]))
+    for notice in notices:
+        shell.say(f" ! {notice.stream}: {notice.message}")
+    return [{"code": notice.code, "message": f"{notice.stream}: {notice.message}"} for notice in notices]
 
 
 def _options(how: How) -> str:

@@ -30,7 +30,7 @@ from cortex.conversions.outcomes import (
     utc,
 )
 from cortex.conversions.policy import ConsentPolicy, Privacy, Retention
-from cortex.conversions.summary import Fate, accuracy, fates
+from cortex.conversions.summary import UNJUDGED, Fate, accuracy, fates
 from cortex.conversions.worth import NO_COST, Worth, bucket, net_value, prediction_refusal, worth
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "PLANNED",
     "REASONS",
     "TRANSITIONS",
+    "UNJUDGED",
     "WITHIN",
     "Adjustment",
     "ConsentPolicy",

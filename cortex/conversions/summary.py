@@ -37,18 +37,23 @@ def fates(rows: Iterable[Mapping[str, Any]]) -> list[Fate]:
     ]
 
 
+UNJUDGED = frozenset({"planned", "claimed", "sent"})
+"""Nothing can be said of these yet."""
+
+
 def accuracy(rows: Iterable[Mapping[str, Any]]) -> float | None:
     """Percent of purchases that are delivered or were left out by a rule; None when there is nothing to judge.
 
     By rule: gated, or expired before the first attempt (a backfill reaches further back than platforms take). What
     expired after it could have been sent is a failure, as are rejected, unknown and dead. Planned, claimed and
-    sent rows are not judged yet. Rows: action, state, attempts.
+    sent rows are not judged yet. Rows: action, state, attempts, and `n` where one stands for several that are alike.
     """
     good = judged = 0
     for row in rows:
-        if row["action"] != "purchase" or row["state"] in {"planned", "claimed", "sent"}:
+        if row["action"] != "purchase" or row["state"] in UNJUDGED:
             continue
-        judged += 1
+        count = row.get("n", 1)
+        judged += count
         by_rule = row["state"] == "gated" or (row["state"] == "expired" and not row["attempts"])
-        good += by_rule or row["state"] in DELIVERED
+        good += count if by_rule or row["state"] in DELIVERED else 0
     return 100.0 * good / judged if judged else None

@@ -22,6 +22,7 @@ STREAMS: dict[str, tuple[str, str, str]] = {
     "conversions": ("Conversões", "Conversions", "Conversiones"),
     "demand": ("Previsão", "Forecast", "Pronóstico"),
     "quality": ("Qualidade dos dados", "Data quality", "Calidad de los datos"),
+    "notify": ("Notificações", "Notifications", "Notificaciones"),
 }
 """By the name of a stream, or by the room before its dot."""
 
@@ -81,6 +82,16 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "A verificação \"{rule}\" falhou em {part}: encontrado {measured}, permitido {allowed}.",
         "The check \"{rule}\" failed for {part}: found {measured}, allowed {allowed}.",
         "La verificación \"{rule}\" falló en {part}: encontrado {measured}, permitido {allowed}.",
+    ),
+    "CTX-8114": (
+        "{count} destinatários foram recusados ({why}); os outros receberam a mensagem.",
+        "{count} recipients were refused ({why}); the others have the message.",
+        "{count} destinatarios fueron rechazados ({why}); los demás recibieron el mensaje.",
+    ),
+    "CTX-8121": (
+        "Ninguém foi avisado por {channel}: {why}",
+        "Nobody was told through {channel}: {why}",
+        "Nadie fue avisado por {channel}: {why}",
     ),
     "CTX-2201": (
         "{days} dias ({first} a {last}) não puderam ser lidos: a plataforma só guarda {kept} dias.",
@@ -211,7 +222,7 @@ def sentence(
     known = SENTENCES.get(f"{code}.{facts['kind']}" if "kind" in facts else code)
     source = (STREAMS.get(stream) or STREAMS.get(stream.partition(".")[0]) or (stream,) * 3)[at]
     words = Words(lang, currency)
-    said = {name: _written(name, text, words, at) for name, text in facts.items()}
+    said = {name: written(name, text, words, at) for name, text in facts.items()}
     said |= {"count": words.number(count), "value": words.money(value)}
     try:
         return f"{source}: {known[at].format(**said) if known else message}"
@@ -219,7 +230,8 @@ def sentence(
         return f"{source}: {message}"  # told by a version that knew fewer facts
 
 
-def _written(name: str, text: str, words: Words, at: int) -> str:
+def written(name: str, text: str, words: Words, at: int) -> str:
+    """One fact as the language writes it: days, numbers, names of checks and destinations. `at`: place in LANGUAGES."""
     if _DAY.fullmatch(text):
         return words.day(date.fromisoformat(text))
     if name == "rule":

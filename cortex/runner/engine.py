@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +17,16 @@ from cortex import __version__, crash, logs
 from cortex.clock import Clock, Window
 from cortex.errors import Busy, CortexError
 from cortex.logs import logger
+from cortex.records import Notice
 from cortex.run import Outcome, Recipe, Run
+from cortex.runner import again
 from cortex.runner.lease import Lease, here
 from cortex.runner.plan import Planned
 from cortex.runner.sharing import Sharing
 from cortex.runner.stopping import Stop, Stopped
 from cortex.secrets import REDACTOR, Vault
+from cortex.steps import tell
+from cortex.steps.symptoms import Ended, Fate
 from cortex.warehouse import Control, Warehouse
 from cortex.workspace import Workspace
 
@@ -144,40 +149,89 @@ def execute(
     control: Control | None = None,
     run_id: str = "",
     save_raw: Path | None = None,
+    pauses: Sequence[float] = again.PAUSES,
 ) -> RunResult:
-    """Run a plan. A failing step does not stop the others, except those that need it.
+    """Run a plan, then tell people. A failing step does not stop the others, except those that need it.
 
     resume: continue an unfinished run of the same recipe and window, leaving out the steps it has done.
     wait: seconds to wait for another run of this client to end. control: the control schema, when it is open already.
-    run_id: a run of the queue to begin, or to go on with. save_raw: as in Run. Raises Busy when another run holds the client, DatabaseError
-    when the client is not provisioned, Stopped when the process was asked to end.
+    run_id: a run of the queue to begin, or to go on with. save_raw: as in Run. pauses: as again.PAUSES. Raises Busy when
+    another run holds the client, DatabaseError when the client is not provisioned, Stopped when the process was asked
+    to end.
     """
     vault = Vault(tenant.code, workspace.root)
-    # The client's schema first: opening the control schema makes it, and nothing is made for a client without one.
-    with (
-        Warehouse.open(database, tenant.code, workspace.state) as warehouse,
-        nullcontext(control) if control else Control.open(database, workspace.state) as ledger,
-    ):
-        taken = bool(run_id)
-        run_id, done = (run_id, _done(ledger, run_id)) if run_id else _identity(ledger, tenant, recipe, window, resume)
-        with Lease(ledger, tenant.code, run_id, wait) as lease, Stop() as stop:
-            if (newer := warehouse.fence(lease.epoch)) is not None:
-                lease.beyond(newer)
-                warehouse.fence(lease.epoch)
-            _bury(ledger, tenant.code, run_id)
-            crash.point("run")
-            if taken and not ledger.take(run_id, at=wall(), host=here()):
-                raise Busy("CTX-5030", f"Run {run_id} was cancelled, or another worker has done it.")
-            _write_plan(ledger, tenant, recipe, window, plan, run_id, taken=taken)
-            crash.point("planned")
-            result = RunResult(tenant.code, recipe.name, run_id, window)
+    try:
+        # The client's schema first: opening the control schema makes it, and nothing is made for a client without one.
+        with (
+            Warehouse.open(database, tenant.code, workspace.state) as warehouse,
+            nullcontext(control) if control else Control.open(database, workspace.state) as ledger,
+        ):
             run = Run(tenant, window, workspace, warehouse, vault, clock, run_id, recipe.reread)
             run.save_raw = save_raw
-            run.limits = sharing = Sharing(ledger, run_id, (stop.check, lease.check))
-            with logs.kept(workspace.state, tenant.code, run_id), _ending(ledger, result):
-                _steps(run, plan, done, ledger, lease, stop, sharing, result, listen)
-            crash.point("ended")
-            return result
+            return _under_lease(run, recipe, plan, ledger, resume, wait, listen, pauses)
+    except Busy:
+        raise
+    except CortexError as failure:
+        tell.broken(tenant, workspace, clock, recipe.name, window, failure)
+        raise
+    except Exception as failure:
+        named = CortexError("CTX-9001", f"The run of {tenant.code} broke: {type(failure).__name__}.")
+        tell.broken(tenant, workspace, clock, recipe.name, window, named)
+        raise
+
+
+def _under_lease(
+    run: Run,
+    recipe: Recipe,
+    plan: Sequence[Planned],
+    ledger: Control,
+    resume: bool,
+    wait: float,
+    listen: Listener,
+    pauses: Sequence[float],
+) -> RunResult:
+    tenant, window, warehouse = run.tenant, run.window, run.warehouse
+    taken = bool(run.run_id)
+    run.run_id, done = (
+        (run.run_id, _done(ledger, run.run_id)) if taken else _identity(ledger, tenant, recipe, window, resume)
+    )
+    with Lease(ledger, tenant.code, run.run_id, wait) as lease, Stop() as stop:
+        if (newer := warehouse.fence(lease.epoch)) is not None:
+            lease.beyond(newer)
+            warehouse.fence(lease.epoch)
+        _bury(ledger, tenant.code, run.run_id)
+        crash.point("run")
+        if taken and not ledger.take(run.run_id, at=wall(), host=here()):
+            raise Busy("CTX-5030", f"Run {run.run_id} was cancelled, or another worker has done it.")
+        _write_plan(ledger, tenant, recipe, window, plan, run.run_id, taken=taken)
+        crash.point("planned")
+        result = RunResult(tenant.code, recipe.name, run.run_id, window)
+        run.limits = sharing = Sharing(ledger, run.run_id, (stop.check, lease.check))
+        with logs.kept(run.workspace.state, tenant.code, run.run_id):
+            with _ending(ledger, result):
+                _steps(run, plan, done, ledger, lease, stop, sharing, result, listen, pauses)
+            run.window = window
+            _tell(run, result)
+        crash.point("ended")
+        return result
+
+
+def _tell(run: Run, result: RunResult) -> None:
+    """Alerts, and word to people. The run is over and written down: what goes wrong here is a warning of it."""
+    fates = [Fate(step.name, step.status, step.error, step.outcome.facts) for step in result.steps]
+    log = run.log = logger(client=run.tenant.code, run_id=run.run_id, step=tell.STREAM)
+    ended = Ended(result.pipeline, result.status, result.seconds, fates, result.notices)
+    try:
+        run.notices += tell.after(run, ended)
+        _note(run, tell.STREAM)
+    except CortexError as failure:
+        log.warning("not told", code=failure.code, error=failure.message)
+    except Exception as failure:  # a message is not worth a run
+        log.exception("telling broke", error=type(failure).__name__)
+        said = f"Nobody was told: {type(failure).__name__}."
+        run.notices.append(Notice(code=tell.UNSENT, stream=tell.STREAM, message=said))
+    result.notices += run.notices
+    run.notices.clear()
 
 
 @contextmanager
@@ -254,6 +308,7 @@ def _steps(
     sharing: Sharing,
     result: RunResult,
     listen: Listener,
+    pauses: Sequence[float],
 ) -> None:
     broken: set[str] = set()
     fresh = False
@@ -271,13 +326,11 @@ def _steps(
             stop.check()
             lease.check()
             crash.point("step")
-            if lease.cancelled.is_set() or not control.step_started(
-                run.run_id, planned.name, position=position, at=wall()
-            ):
+            tried = _persistently(run, planned, position, control, lease, stop, sharing, listen, pauses)
+            if tried is None:
                 result.cancelled = True
                 return
-            fresh = True
-            step = _one(run, planned, listen, (stop.check, lease.check))
+            step, fresh = tried, True
             if step.status == "failed":
                 broken.add(planned.step.name)
         _note(run, planned.name)
@@ -292,6 +345,44 @@ def _steps(
         crash.point("stepped")
         result.steps.append(step)
         listen(planned.name, step)
+
+
+def _persistently(
+    run: Run,
+    planned: Planned,
+    position: int,
+    control: Control,
+    lease: Lease,
+    stop: Stop,
+    sharing: Sharing,
+    listen: Listener,
+    pauses: Sequence[float],
+) -> StepResult | None:
+    """A step, and once more after each pause while it fails of something that may pass. None: the run is cancelled.
+
+    What a step had done before it failed stays done: it is as if the run had been killed there and begun again.
+    """
+    checks = (stop.check, lease.check)
+    tries: list[dict[str, Any]] = []
+    while True:
+        run.attempt = control.step_started(run.run_id, planned.name, position=position, at=wall())
+        if lease.cancelled.is_set() or not run.attempt:
+            return None
+        step = _one(run, planned, listen, checks)
+        if step.error is None or len(tries) == len(pauses) or not again.may_pass(step.error):
+            break
+        pause = pauses[len(tries)] * random.uniform(0.8, 1.2)
+        said = REDACTOR.clean(step.error.message)
+        tries.append(
+            {"code": step.error.code, "message": said, "seconds": round(step.seconds, 1), "waited": round(pause, 1)}
+        )
+        run.log.warning("step is tried again", code=step.error.code, error=said, pause=f"{pause:.0f} s")
+        run.notices.clear()  # the next try notices them again
+        again.note(run, planned.name, control, sharing, step.error.code, said)
+        again.wait(pause, checks)
+    if tries:
+        step.outcome.facts = step.outcome.facts | {"tries": tries}
+    return step
 
 
 def _one(run: Run, planned: Planned, listen: Listener, checks: Sequence[Callable[[], None]]) -> StepResult:

@@ -21,6 +21,7 @@ from cortex.sandbox.nuvemshop import NuvemshopStandIn
 from cortex.sandbox.oauth import OAuth
 from cortex.sandbox.received import Call, Delivery, Received, Refusal
 from cortex.sandbox.server import Front, HttpServer, Route
+from cortex.sandbox.slack import SlackStandIn
 from cortex.sandbox.tiktok import TikTokStandIn
 from cortex.sandbox.wire import standing
 
@@ -51,6 +52,7 @@ class Running:
     bigquery: BigQueryStandIn
     data_manager: DataManagerStandIn
     nuvemshop: NuvemshopStandIn
+    slack: SlackStandIn
     google_ads: GoogleAdsStandIn | None
     _http: HttpServer = field(repr=False)
     _closed: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -102,6 +104,7 @@ def serve(
     tiktok = TikTokStandIn(market, clock=present, received=received, rate_scale=rate_scale)
     measurement = MeasurementStandIn(market, clock=present, received=received)
     nuvemshop = NuvemshopStandIn(market, clock=present, rate_scale=rate_scale)
+    slack = SlackStandIn(clock=present, rate_scale=rate_scale)
     routes: list[Route] = [
         (re.compile(r"/(?:20\d\d-\d\d|v1/\d+)/"), "nuvemshop", nuvemshop),
         (re.compile(r"/v\d+\.\d+/"), "meta", meta),
@@ -111,6 +114,7 @@ def serve(
         (re.compile(r"/open_api/v1\.3/event/track/?$"), "tiktok", tiktok),
         (re.compile(r"/(?:debug/)?mp/collect$"), "ga4_mp", measurement),
         (re.compile(r"/token$"), "oauth", oauth),
+        (re.compile(r"/services/"), "slack", slack),
     ]
 
     def health() -> dict[str, Any]:
@@ -149,6 +153,7 @@ def serve(
         bigquery,
         data_manager,
         nuvemshop,
+        slack,
         ads,
         http,
     )

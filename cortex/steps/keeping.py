@@ -109,11 +109,13 @@ def _figures(row: Row | None) -> tuple[Any, ...]:
 
 
 def forget(run: Run) -> Outcome:
-    """Delete payloads and check results that are older than the client allows, and click ids nobody bought with."""
+    """Delete payloads, check results and alerts that were over before the client's limit, and click ids nobody bought
+    with. What is still wrong stays."""
     privacy = run.tenant.privacy
     days = privacy.retention.raw_days if privacy else RAW_DAYS
     before = run.now() - timedelta(days=days)
-    aged = {table.name: "fetched_at" for table in tables.RAW} | {tables.dq_results.name: "checked_at"}
+    aged = {table.name: "fetched_at" for table in tables.RAW}
+    aged |= {tables.dq_results.name: "checked_at", tables.alerts.name: "resolved_at"}
 
     def write(tx: Transaction) -> dict[str, int]:
         deleted = {

@@ -97,9 +97,9 @@ class Sending:
         self.composer = ledger.Composer(self.run, self.kind)
 
     def claim(self) -> list[dict[str, Any]]:
-        """The next batch. Every claim of a run has an id of its own."""
+        """The next batch. Every claim of a run has an id of its own, whichever try of the step makes it."""
         self.batches += 1
-        claim_id = f"{self.run.run_id}-{self.batches}"
+        claim_id = f"{self.run.run_id}-{self.run.attempt}-{self.batches}"
         return outbox.claim(self.run.warehouse, self.kind, self.destination.batch, claim_id, self.run.now())
 
     def batch(self, claimed: Sequence[dict[str, Any]]) -> None:

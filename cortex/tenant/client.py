@@ -11,7 +11,17 @@ from cortex.conversions.policy import Privacy
 from cortex.errors import Problem
 from cortex.settings import PlatformSection
 from cortex.tenant.platforms import STORE
-from cortex.tenant.sections import Alerts, Analytics, Etl, FunnelStages, Kpis, Quality, Schedule, Tracking
+from cortex.tenant.sections import (
+    Alerts,
+    Analytics,
+    Etl,
+    FunnelStages,
+    Kpis,
+    Notifications,
+    Quality,
+    Schedule,
+    Tracking,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class Tenant:
     etl: Etl
     analytics: Analytics
     alerts: Alerts
+    notifications: Notifications
     privacy: Privacy | None
     quality: Quality
     funnel: FunnelStages

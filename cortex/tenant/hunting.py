@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from cortex.errors import Problem
 from cortex.secrets import MASK, REDACTOR
-from cortex.settings import Adapter
+from cortex.settings import Adapter, Section
 from cortex.tenant import suspicion
 from cortex.tenant.document import Block, Document, Scalar, scalars
 from cortex.tenant.platforms import ROOMS, STORE, Platforms
@@ -26,12 +27,17 @@ class Hunt:
     found: list[Problem] = field(default_factory=list)
     _leaked: set[str] = field(default_factory=set)
 
+    @property
+    def _prefix(self) -> str:
+        """Of the variables that hold this client's credentials; without a client, the agency's."""
+        return f"CORTEX_{self.code.upper()}_" if self.code else "CORTEX_"
+
     def through_text(self, lines: Sequence[str]) -> None:
         """Every line as it stands, comments included: a token in a comment is as public as any."""
         for at, line in enumerate(lines, start=1):
             for column, text, what, name in suspicion.shapes(line):
                 self._leak(text)
-                variable = f"CORTEX_{self.code.upper()}_{name}" if name else "an environment variable"
+                variable = f"{self._prefix}{name}" if name else "an environment variable"
                 hint = f"Set {variable} in .env instead."
                 self.found.append(Problem(self.file, at, column + 1, "", f"looks like {what}", hint))
 
@@ -79,7 +85,7 @@ class Hunt:
         names = [known.name for known in adapter.secrets] if adapter else []
         best = max(names, key=lambda name: len(words & set(name.lower().split("_"))), default="…")
         key = self._mask(".".join(path))[:120]
-        hint = f"Set CORTEX_{self.code.upper()}_{best} in .env instead."
+        hint = f"Set {self._prefix}{best} in .env instead."
         self.found.append(Problem(self.file, scalar.line, scalar.column, key, what, hint))
 
     def _adapter(self, document: Document, path: Path) -> type[Adapter] | None:
@@ -96,6 +102,15 @@ class Hunt:
 def _declared(path: Path, adapter: type[Adapter] | None) -> bool:
     """Whether the key is one its block's model knows."""
     if path[0] in SECTIONS:
-        return len(path) > 1 and path[1] in SECTIONS[path[0]].model_fields
+        return len(path) > 1 and _in_section(SECTIONS[path[0]], path[1:])
     at = 1 if path[0] == STORE else 2
     return adapter is not None and len(path) > at and path[at] in adapter.Config.model_fields
+
+
+def _in_section(model: type[Section], path: Path) -> bool:
+    if path[0] not in model.model_fields:
+        return False
+    annotation = model.model_fields[path[0]].annotation
+    arms = (annotation, *get_args(annotation))
+    inner = next((arm for arm in arms if isinstance(arm, type) and issubclass(arm, Section)), None)
+    return len(path) == 1 or inner is None or _in_section(inner, path[1:])

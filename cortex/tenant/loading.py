@@ -26,6 +26,7 @@ from cortex.tenant.sections import (
     Etl,
     FunnelStages,
     Kpis,
+    Notifications,
     Quality,
     Schedule,
     Tracking,
@@ -128,12 +129,12 @@ class _Reader:
         alerts, quality = self._own(Alerts, "alerts"), self._own(Quality, "quality")
         funnel = self._own(FunnelStages, "funnel_stages")
         tracking, kpis = self._own(Tracking, "tracking"), self._own(Kpis, "kpis")
-        schedule = self._own(Schedule, "schedule")
+        schedule, notifications = self._own(Schedule, "schedule"), self._own(Notifications, "notifications")
         privacy = self._own(Privacy, "privacy") if "privacy" in document.root.entries else None
         wrong = self.report.problems or hunt.found
         if wrong or not (client and shop and etl and analytics and alerts and quality):
             raise self._error(hunt, self.report.problems)
-        if not (funnel and tracking and kpis and schedule):
+        if not (funnel and tracking and kpis and schedule and notifications):
             raise self._error(hunt, self.report.problems)
         return Tenant(
             code=client.code,
@@ -150,6 +151,7 @@ class _Reader:
             etl=etl,
             analytics=analytics,
             alerts=alerts,
+            notifications=notifications,
             privacy=privacy,
             quality=quality,
             funnel=funnel,

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, Field
 from cortex import plugins
 from cortex.conversions.policy import Privacy
 from cortex.handoff.spec import SHAPES
+from cortex.notify.email import Addresses, EmailSection
+from cortex.notify.slack import SlackSection
 from cortex.settings import Section
 from cortex.tenant.codes import CODE
 
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 _SLACK = re.compile(r"#[^\s#@<>,]{1,80}|[CG][A-Z0-9]{8,20}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 
@@ -70,12 +71,6 @@ def _currency(code: str) -> str:
     return code
 
 
-def _email(address: str) -> str:
-    if not _EMAIL.fullmatch(address) or ".." in address:
-        raise ValueError("is not an e-mail address")
-    return address
-
-
 def _channel(name: str) -> str:
     if not _SLACK.fullmatch(name):
         raise ValueError('must be a channel such as "#cortex-xyz" (in quotes: # starts a comment)')
@@ -98,7 +93,6 @@ def _once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Line = Annotated[str, AfterValidator(_one_line)]
-Email = Annotated[str, AfterValidator(_email)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -164,6 +158,9 @@ class Thresholds(Section):
 
     cac_increase_pct: float = Field(default=20, gt=0, le=1000, description="Rise of CAC that raises an alert.")
     roas_decrease_pct: float = Field(default=15, gt=0, le=100, description="Fall of ROAS that raises an alert.")
+    delivery_pct: Percent = Field(
+        default=95, description="Share of the last days' sales a destination must have, or have left out by rule."
+    )
 
 
 class Alerts(Section):
@@ -172,10 +169,20 @@ class Alerts(Section):
     slack_channel: Annotated[str, AfterValidator(_channel)] | None = Field(
         None, description="Slack channel, in quotes."
     )
-    email_recipients: Annotated[tuple[Email, ...], AfterValidator(_once)] = Field(
-        default=(), max_length=50, description="Addresses that receive alerts."
-    )
+    email_recipients: Addresses = Field(default=(), max_length=50, description="Addresses that receive alerts.")
     thresholds: Thresholds = Field(default=Thresholds(), description="When an alert is raised.")
+
+
+class Notifications(Section):
+    """How people are told how runs ended; whom the alerts are for, `alerts` says."""
+
+    slack: SlackSection | None = Field(default=None, description="Slack; also used when alerts.slack_channel is there.")
+    email: EmailSection | None = Field(
+        default=None, description="E-mail; also used when alerts.email_recipients are there."
+    )
+    reminder_hours: int = Field(
+        default=24, ge=1, le=720, description="Hours after which what still holds is told again."
+    )
 
 
 class Quality(Section):
@@ -333,6 +340,7 @@ SECTIONS: dict[str, type[Section]] = {
     "etl": Etl,
     "analytics_config": Analytics,
     "alerts": Alerts,
+    "notifications": Notifications,
     "privacy": Privacy,
     "quality": Quality,
     "funnel_stages": FunnelStages,

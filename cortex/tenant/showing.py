@@ -9,8 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cortex import plugins
+from cortex.notify import Channel
 from cortex.secrets import MASK, REDACTOR, Vault
 from cortex.settings import SecretName
+from cortex.tenant.agency import Agency, channels
 from cortex.tenant.client import Tenant
 from cortex.tenant.platforms import INSTALLED, ROOMS, STORE, Platforms
 from cortex.workspace import bundled
@@ -35,6 +38,9 @@ def credentials(tenant: Tenant, *, platforms: Platforms = INSTALLED) -> list[Cre
         adapter = platforms.adapter(ROOMS[block], kind)
         for secret in adapter.secrets:
             found.setdefault(secret.name, Credential(f"{block}.{kind}", secret, adapter.docs))
+    for kind, channel in channels(tenant, Agency()).items():
+        for secret in plugins.adapter("notify", kind, Channel).needs(channel):
+            found.setdefault(secret.name, Credential(f"notifications.{kind}", secret, Channel.docs))
     return list(found.values())
 
 
@@ -74,6 +80,7 @@ def _settings(tenant: Tenant) -> Iterator[Setting]:
         "etl": tenant.etl,
         "analytics_config": tenant.analytics,
         "alerts": tenant.alerts,
+        "notifications": tenant.notifications,
         "quality": tenant.quality,
         "funnel_stages": tenant.funnel,
         "tracking": tenant.tracking,

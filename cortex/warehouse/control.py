@@ -238,6 +238,17 @@ class Control:
 
         self._write(write)
 
+    def step_tried(self, run_id: str, step: str, *, error_code: str, error_message: str, leaving: bool = False) -> None:
+        """Note why a step that is going to be tried again failed, and give back the places it had. It stays running."""
+        said = {"error_code": error_code, "error_message": error_message[:500]}
+
+        def write(tx: Transaction) -> None:
+            tx.update(run_steps, {"run_id": run_id, "step": step}, said)
+            if leaving:
+                limits.leave(tx, run_id)
+
+        self._write(write)
+
     def runs(self, tenant: str | None, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs of one client, or of all."""
         where = "WHERE tenant = :tenant" if tenant else ""

@@ -1012,6 +1012,33 @@ dq_results = table(
     source="computed",
     retention="privacy.retention.raw_days",
 )
+alerts = table(
+    "alerts",
+    "What is wrong with a client and what was: one row per condition, however many runs meet it. No personal data.",
+    key("alert_id", digest(), "SHA-256 of kind and subject."),
+    col("dedup_key", text(128), "kind:subject; the same wherever the same condition is meant."),
+    col("kind", text(32), "step_failed, credential, destination_stopped, quality, delivery."),
+    col("severity", text(8), "critical, warning, info."),
+    col("subject", text(96), "What it is about: a step, a check, a destination."),
+    col("code", text(16), "CTX-nnnn; `cortex explain` has the page."),
+    col("title", text(160), "A few words, in English."),
+    col("message", text(500), "One sentence, in English, cleaned."),
+    col("facts", document(), "JSON: what title and message name, so that they can be said in another language."),
+    col("action", text(255), "The command or the change that mends it."),
+    col("first_seen_at", Instant(), "When the condition began, this time."),
+    col("last_seen_at", Instant(), "When a run last met it."),
+    col("times", Integer(), "Runs that met it since it began."),
+    opt("resolved_at", Instant(), "When a run found that it no longer holds; empty while it does."),
+    opt("read_at", Instant(), "When somebody said that they have read it."),
+    opt(
+        "dismissed_at", Instant(), "When somebody put it aside: it is told again only when it gets worse or comes back."
+    ),
+    opt("notified_at", Instant(), "When people were last told of it."),
+    col("notified_severity", text(8), "How severe it was then; empty before."),
+    col("run_id", text(32), "Last run that met it, or found it over."),
+    source="computed",
+    retention="while open, then privacy.retention.raw_days",
+)
 checklist_items = table(
     "checklist_items",
     "The onboarding checklist as people keep it: who does what until when, and what was ticked by hand.",

@@ -881,6 +881,29 @@ CREATE TABLE IF NOT EXISTS dq_results (
   PRIMARY KEY (run_id, rule, part)
 );
 
+CREATE TABLE IF NOT EXISTS alerts (
+  alert_id CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  dedup_key VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  kind VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  severity VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  subject VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  code VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  title VARCHAR(160) COLLATE utf8mb4_bin NOT NULL,
+  message VARCHAR(500) COLLATE utf8mb4_bin NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  action VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+  first_seen_at DATETIME(6) NOT NULL,
+  last_seen_at DATETIME(6) NOT NULL,
+  times INTEGER NOT NULL,
+  resolved_at DATETIME(6),
+  read_at DATETIME(6),
+  dismissed_at DATETIME(6),
+  notified_at DATETIME(6),
+  notified_severity VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (alert_id)
+);
+
 CREATE TABLE IF NOT EXISTS checklist_items (
   item VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   owner VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,

@@ -37,7 +37,7 @@ RUN_OWN = {"run_id", "claim_id", "request_id"}
 """Columns that name a run: different in every run, whatever it did."""
 WALL = {"fetched_at", "pulled_at", "moved_at", "noticed_at", "first_seen", "last_seen"}
 """Columns that say when we looked, not what we saw."""
-BOOKKEEPING = {"cortex_meta", "schema_migrations", "data_notices", "dq_results"}
+BOOKKEEPING = {"cortex_meta", "schema_migrations", "data_notices", "dq_results", "alerts"}
 
 Row = dict[str, Any]
 Dump = dict[str, list[Row]]

@@ -12,7 +12,7 @@ import pytest
 from cortex import conversions as rules
 from cortex.clock import Window
 from cortex.destinations import Destination, DestinationSection
-from cortex.errors import CredentialError, PolicyRefusal
+from cortex.errors import CredentialError, PolicyRefusal, Transient
 from cortex.records import Account, Conversion, IdentifierRules, Receipt, SendWindow
 from cortex.run import Run
 from cortex.steps import adjust, auditing, preview, queue, replay, send
@@ -217,6 +217,43 @@ def test_what_the_next_batch_would_hear_too_is_not_asked_again(
     assert [one.code for one in run.notices] == notices
     waiting = [one for one in ledger(warehouse).values() if one["attempts"] and one["state"] == "planned"]
     assert {one["next_attempt_at"] for one in waiting} == {NOW + timedelta(hours=2)}
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_step_tried_again_in_its_run_tells_each_sale_once_by_the_same_id(warehouse: Warehouse, *, sent: bool) -> None:
+    """What may have arrived is repeated under the id the platform deduplicates on, what did not is sent: nothing else."""
+    place = Place()
+    sold(warehouse, *(sale(n) for n in range(1, 6)))
+    run = run_of(warehouse, {"meta_capi": place})
+    queue.queue(run)
+    place.answers = [Receipt(state="accepted"), Transient("CTX-4015", "The connection broke.", sent=sent)]
+    with pytest.raises(Transient):
+        send.deliver(run, "meta_capi")
+    broke = [one.event_id for one in place.calls[1]]
+    run.attempt += 1
+    send.deliver(run, "meta_capi")
+    ids = [one.event_id for call in place.calls for one in call]
+    assert sorted(ids) == sorted([*set(ids), *broke]), "only the batch in doubt goes out twice"
+    rows = ledger(warehouse).values()
+    assert {row["state"] for row in rows} == {"accepted"}
+    assert len({row["claim_id"] for row in rows}) == 3, "no claim has the name of an earlier try's"
+
+
+def test_a_step_tried_again_repeats_nothing_a_platform_would_count_twice(warehouse: Warehouse) -> None:
+    """Without deduplication what may have arrived waits for a person, in the same run as in the next."""
+    place = Place()
+    place.dedup = timedelta(0)  # type: ignore[misc]
+    sold(warehouse, *(sale(n) for n in range(1, 4)))
+    run = run_of(warehouse, {"meta_capi": place})
+    queue.queue(run)
+    place.answers = [Transient("CTX-4015", "The connection broke.", sent=True)]
+    with pytest.raises(Transient):
+        send.deliver(run, "meta_capi")
+    run.attempt += 1
+    send.deliver(run, "meta_capi")
+    ids = [one.event_id for call in place.calls for one in call]
+    assert len(ids) == len(set(ids)) == 3
+    assert sorted(row["state"] for row in ledger(warehouse).values()) == ["accepted", "unknown", "unknown"]
 
 
 def test_half_a_refused_credential_is_written_down_and_ends_with_exit_four(warehouse: Warehouse) -> None:

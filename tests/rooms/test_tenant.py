@@ -640,6 +640,7 @@ def test_the_environment_example_names_exactly_what_the_enabled_blocks_need(tmp_
         "CORTEX_XYZ_META_TOKEN",
         "CORTEX_XYZ_GOOGLE_CREDENTIALS",
         "CORTEX_XYZ_GOOGLE_DEVELOPER_TOKEN",
+        "CORTEX_XYZ_SLACK_WEBHOOK",
     ]
     assert "docs/en/platforms/shop.md" in text
     assert "docs/en/platforms/meta.md" in text
