@@ -140,7 +140,7 @@ class Transaction:
         names = _names(key)
         bound = self._bind(self._form(rows), table, rows, names, whole=False)
         settable = [name for name in bound.columns if name not in names]
-        guard = conditions.where(table, only or {})
+        guard = self._where(table, only or {})
         changed = 0
         with Stage(self._connection, table, names) as stage:
             for chunk in self._chunks(bound):
@@ -192,7 +192,7 @@ class Transaction:
         """Delete rows: column to value (None is unknown), half-open `(since, until)` or Window, or list. Number deleted."""
         table = _table(table)
         return sum(
-            self._connection.execute(delete(table).where(conditions.where(table, part))).rowcount
+            self._connection.execute(delete(table).where(self._where(table, part))).rowcount
             for part in conditions.parts(where)
         )
 
@@ -218,7 +218,7 @@ class Transaction:
         return sum(
             self._connection.execute(
                 update(table)
-                .where(conditions.where(table, part))
+                .where(self._where(table, part))
                 .values(
                     {name: text(f":new_{name}").bindparams(**{f"new_{name}": value}) for name, value in named.items()}
                 )
@@ -232,13 +232,13 @@ class Transaction:
         wanted = [table.c[name] for name in dict.fromkeys([key, *columns])]
         found: dict[Any, Row] = {}
         for part in conditions.parts({key: list(keys)}):
-            result = self._connection.execute(select(*wanted).where(conditions.where(table, part)))
+            result = self._connection.execute(select(*wanted).where(self._where(table, part)))
             found |= {row[key]: dict(row) for row in result.mappings()}
         return found
 
     def run(self, sql: str, **params: Any) -> int:
         """One statement of portable SQL with `:named` parameters. Returns the number of rows it touched."""
-        return self._connection.execute(read.statement(sql, params)).rowcount
+        return self._connection.execute(read.statement(self._connection, sql, params)).rowcount
 
     def rows(self, query: str | Select[Any], **params: Any) -> list[dict[str, Any]]:
         """As `Warehouse.rows`, seeing this transaction's own writes."""
@@ -277,6 +277,9 @@ class Transaction:
             ],
         )
         crash.point("cursor")
+
+    def _where(self, table: Table, wanted: Mapping[str, Any]) -> ColumnElement[bool]:
+        return conditions.where(table, wanted, lists=self._dialect == "mysql")
 
     @property
     def _plain(self) -> Form:
