@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -153,10 +154,9 @@ def _money(value: Decimal | None, currency: str) -> Decimal | UnsetType:
 
 def user_data(conversion: Conversion) -> dict[str, Any]:
     """Match keys: digests as lists; click and browser ids, IP and user agent plain and untouched."""
-    known = conversion.identifiers
-    found: dict[str, Any] = (
-        dict(known) if all(known.values()) else {key: digests for key, digests in known.items() if digests}
-    )
+    found: dict[str, Any] = conversion.identifiers.copy()
+    if [] in found.values():
+        found = {key: digests for key, digests in found.items() if digests}
     if address := ip_address(conversion.ip):
         found["client_ip_address"] = address
     if agent := conversion.user_agent.strip():
@@ -197,5 +197,5 @@ def thin(conversion: Conversion) -> str:
 
 def clear_identity(conversion: Conversion) -> bool:
     """Whether something that should be a digest is none: the last door before the network."""
-    values = [value for values in conversion.identifiers.values() for value in values]
+    values = list(chain.from_iterable(conversion.identifiers.values()))
     return not (all_digests(values) or all(map(_DIGEST.fullmatch, values)))

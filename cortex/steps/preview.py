@@ -14,7 +14,7 @@ import msgspec
 from cortex.destinations import Destination
 from cortex.run import Run
 from cortex.steps import adjust, ledger, queue, values
-from cortex.steps.ledger import Row
+from cortex.steps.ledger import Line, Row
 
 DOUBTFUL = """
     SELECT b.*, COALESCE(i.identifiers, '') AS identifiers FROM conversion_outbox b
@@ -52,13 +52,13 @@ def preview(run: Run, kind: str) -> Preview:
     now = run.now()
     found = Preview(kind)
     counts = queue.Counts()
-    pages: list[Iterator[list[tuple[Row, str]]]] = [
+    pages: list[Iterator[list[Line]]] = [
         queue.decisions(run, kind, counts),
         adjust.decisions(run, kind, adjust.Counts()),
         values.decisions(run, kind),
     ]
     for page in (page for each in pages for page in each):
-        for row, sealed in page:
+        for row, sealed, _ in page:
             if row["state"] != "planned":
                 continue
             if row["next_attempt_at"] > now:

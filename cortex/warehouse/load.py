@@ -115,13 +115,18 @@ class Transaction:
             inserted, updated, len(bound.rows) - inserted - updated, bound.clipped.count, bound.clipped.mended
         )
 
-    def insert_missing(self, table: Table | str, rows: Sequence[Given]) -> int:
-        """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
+    def insert_missing(self, table: Table | str, rows: Sequence[Given], *, unknown: bool = False) -> int:
+        """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted.
+
+        unknown: as in `upsert`.
+        """
         table = _table(table)
         if not rows:
             return 0
         key = [column.name for column in table.primary_key]
         bound = self._bind(self._form(rows), table, rows, key)
+        if unknown and bound.form == "stream" and self._all_new(table, bound):
+            return len(bound.rows)
         inserted = 0
         with Stage(self._connection, table, key) as stage:
             for chunk in self._chunks(bound):
@@ -243,6 +248,13 @@ class Transaction:
     def rows(self, query: str | Select[Any], **params: Any) -> list[dict[str, Any]]:
         """As `Warehouse.rows`, seeing this transaction's own writes."""
         return read.rows(self._connection, query, params)
+
+    def locked(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        """As `rows`; what they are made of nobody else changes until this transaction ends.
+
+        SQLite has one writer at a time, and needs no telling.
+        """
+        return self.rows(sql if self._dialect == "sqlite" else f"{sql} FOR UPDATE", **params)
 
     def frame(self, query: str | Select[Any], **params: Any) -> pl.DataFrame:
         """As `Warehouse.frame`, seeing this transaction's own writes."""

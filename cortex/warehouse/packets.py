@@ -119,13 +119,15 @@ class QuickConnection(Connection):  # type: ignore[misc]
     def _arrived(self, rest: bytes, least: int) -> bytes:
         """`rest` and what comes after it: as much as has arrived, and so many bytes altogether at the least."""
         try:
-            held = rest + self._rfile.read1(PIECE)
+            held: bytes = rest + self._rfile.read1(PIECE)
         except OSError as failure:
             self._force_close()
             raise OperationalError(
                 CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({failure})"
             ) from failure
-        return held if len(held) >= least else held + self._read_bytes(least - len(held))
+        if len(held) < least:
+            held += self._read_bytes(least - len(held))
+        return held
 
     def _read_bytes(self, num_bytes: int) -> bytes:
         """As PyMySQL's own, with what was taken too early first."""
