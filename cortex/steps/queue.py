@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from cortex import conversions as rules
@@ -15,7 +16,7 @@ from cortex.destinations import Destination
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
 from cortex.steps import foresight, ledger
-from cortex.steps.cycles import seldom_sought
+from cortex.steps.ahead import read_ahead
 from cortex.steps.ledger import STORED, Line, Row
 from cortex.warehouse import Loaded, outbox
 
@@ -46,7 +47,6 @@ def conversions(tenant: Tenant) -> Iterator[Step]:
         yield Step("conversions.queue", queue, needs=("customers.people",))
 
 
-@seldom_sought()
 def queue(run: Run) -> Outcome:
     """Decide what is open: paid orders without a line, planned ones, and gated ones that may still change."""
     total = 0
@@ -54,13 +54,16 @@ def queue(run: Run) -> Outcome:
     facts: dict[str, Any] = {}
     for kind in run.tenant.destinations:
         counts = Counts()
-        grown, many = 0, MANY
-        for page in decisions(run, kind, counts):
-            grown += run.warehouse.atomically(partial(_write, page=page)).inserted
-            if grown >= many:
-                run.warehouse.count_anew("conversion_outbox", "conversion_identifiers")
-                grown, many = 0, 10 * many
-            run.progress(total + counts.seen)
+        written, grown, many = 0, 0, MANY
+        # The next page is decided while this one is written.
+        with read_ahead(decisions(run, kind, counts), 1, itemgetter(0)) as pages:
+            for page in pages:
+                grown += run.warehouse.atomically(partial(_write, page=page)).inserted
+                if grown >= many:
+                    run.warehouse.count_anew("conversion_outbox", "conversion_identifiers")
+                    grown, many = 0, 10 * many
+                written += len(page)
+                run.progress(total + written)
         planned, planned_value = counts.fates.get(("planned", ""), (0, Decimal(0)))
         held = counts.seen - planned
         said.append(f"{kind} {planned} to send, {held} held")
