@@ -81,6 +81,7 @@ class MetaCapi(Destination):
     window: ClassVar[SendWindow] = SendWindow(click=timedelta(days=7), identifiers=timedelta(days=7))
     batch: ClassVar[int] = 1000
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
+    browser: ClassVar[tuple[str, ...]] = ("fbp", "ip", "user_agent")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
     predicts: ClassVar[bool] = True
     diagnoses: ClassVar[bool] = True

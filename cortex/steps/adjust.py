@@ -57,6 +57,12 @@ class Counts:
     wrong: defaultdict[str, tuple[int, Decimal]] = field(default_factory=lambda: defaultdict(lambda: (0, Decimal(0))))
     """By reason, of orders not reported before: value told less true value."""
 
+    def beyond(self) -> list[dict[str, Any]]:
+        """What cannot be corrected, by reason."""
+        return [
+            {"reason": reason, "count": count, "value": value} for reason, (count, value) in sorted(self.wrong.items())
+        ]
+
 
 @seldom_sought()
 def adjust(run: Run) -> Outcome:
@@ -79,10 +85,7 @@ def adjust(run: Run) -> Outcome:
         facts[kind] = {
             "planned": counts.planned,
             "held": dict(counts.held),
-            "beyond_correction": [
-                {"reason": reason, "count": count, "value": value}
-                for reason, (count, value) in sorted(counts.wrong.items())
-            ],
+            "beyond_correction": counts.beyond(),
         }
         run.notices += _notices(kind, run.tenant.currency, counts)
         total += counts.planned

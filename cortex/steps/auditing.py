@@ -34,10 +34,13 @@ TWICE = """
     WHERE destination = :destination AND action = 'purchase' GROUP BY event_id HAVING COUNT(*) > 1
 """
 FATES = """
-    SELECT action, state, reason, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n, SUM(value) AS value
-    FROM conversion_outbox WHERE destination = :destination
-    GROUP BY action, state, reason, CASE WHEN attempts > 0 THEN 1 ELSE 0 END ORDER BY action, state, reason
+    SELECT action, state, reason, tried, COUNT(*) AS n, SUM(value) AS value
+    FROM (SELECT action, state, value, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried,
+                 CASE WHEN reason = '' AND state IN ('rejected', 'dead', 'unknown') THEN error_code ELSE reason END AS reason
+          FROM conversion_outbox WHERE destination = :destination) fates
+    GROUP BY action, state, reason, tried ORDER BY action, state, reason, tried
 """
+"""Where the ledger has no reason of its own for what went wrong, the platform's code is it."""
 PAID = "SELECT COUNT(*) AS n FROM fct_orders WHERE is_paid = 1"
 LATEST = "SELECT MAX(sent_at) AS sent_at FROM conversion_outbox WHERE destination = :destination"
 OLDEST = """
@@ -153,13 +156,16 @@ def audit(run: Run, kind: str) -> Audit:
 
 def _combinations(run: Run, kind: str, destination: Destination) -> dict[tuple[str, ...], int]:
     """Sets of keys the platform can use -> events. Click ids of other platforms are not among them."""
-    usable = {field.key for field in destination.identifiers.fields} | set(destination.click_ids) | {"ip", "user_agent"}
-    usable |= {"fbp"} if "fbc" in destination.click_ids else set()
-    usable |= {"ttp"} if "ttclid" in destination.click_ids else set()
+    usable = _usable(destination)
     found: Counter[tuple[str, ...]] = Counter()
     for row in run.warehouse.rows(KEYS, destination=kind):
         found[tuple(key for key in row["match_keys"].split(",") if key in usable)] += row["n"]
     return dict(found)
+
+
+def _usable(destination: Destination) -> set[str]:
+    """Match keys the platform can use. What else is known of a buyer's browser is another platform's."""
+    return {field.key for field in destination.identifiers.fields} | {*destination.click_ids, *destination.browser}
 
 
 def _ages(run: Run, kind: str) -> tuple[int, int]:
@@ -222,6 +228,10 @@ def story(run: Run, order: str) -> Story | None:
         return None
     key = found[0]["order_key"]
     lines = run.warehouse.rows(LINES, key=key)
+    for line in lines:
+        if line["destination"] in run.tenant.destinations:
+            usable = _usable(ledger.destination_of(run, line["destination"]))
+            line["match_keys"] = ",".join(name for name in line["match_keys"].split(",") if name in usable)
     counts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
         if line["state"] in rules.DELIVERED and line["settled_at"] is not None and line["action"] != "value":

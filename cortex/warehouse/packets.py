@@ -70,7 +70,8 @@ class QuickConnection(Connection):  # type: ignore[misc]
         Takes what has arrived, many rows in one piece. Raises as PyMySQL does when the connection ends, or is out of step.
         """
         rows: list[list[bytes | None]] = []
-        held, at = b"", 0
+        held, at = self._rest, 0
+        self._rest = b""
         while True:
             if len(held) < at + HEAD:
                 held, at = self._arrived(held[at:], HEAD), 0
@@ -79,8 +80,7 @@ class QuickConnection(Connection):  # type: ignore[misc]
             if end - start == WHOLE:
                 self._rest = held[at:]
                 row = self._long_row()
-                held, at = self._rest, 0
-                self._rest = b""
+                held, at, self._rest = self._rest, 0, b""
                 rows.append(values(row, 0, count))
                 continue
             if len(held) < end:
