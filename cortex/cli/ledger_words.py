@@ -58,6 +58,7 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
     "thin": ("identificação fraca demais", "too thin", "identificación demasiado débil"),
     "fresh": ("enviados dentro de uma hora", "told within the hour", "enviados dentro de una hora"),
     "stale": ("enviados depois de um dia", "told later than a day", "enviados después de un día"),
+    "old_clicks": ("clique com mais de 90 dias", "with a click older than 90 days", "clic de más de 90 días"),
     "repeated": ("ids enviados duas vezes", "ids told twice", "ids enviados dos veces"),
     "there": ("já estavam na plataforma", "were there already", "ya estaban en la plataforma"),
     "bad": ("hash ruim, {field}: {what}", "bad digest, {field}: {what}", "hash malo, {field}: {what}"),

@@ -208,7 +208,8 @@ def _show_audit(desk: Desk, each: Audit) -> None:
     score = "—" if each.estimate is None else number(each.estimate, lang, 1)
     desk.shell.show(said("quality", kind=each.kind, events=number(each.events, lang), score=score))
     counted = {
-        "thin": each.thin, "fresh": each.fresh, "stale": each.stale, "repeated": each.repeated_ids, "there": each.already_there,
+        "thin": each.thin, "fresh": each.fresh, "stale": each.stale, "old_clicks": each.stale_clicks,
+        "repeated": each.repeated_ids, "there": each.already_there,
     }  # fmt: skip
     facts = [[said("accuracy"), _percent(each.standing.accuracy, lang)]]
     facts += [[said(name), number(count, lang)] for name, count in counted.items()]

@@ -21,9 +21,10 @@ KEYS = """
     WHERE destination = :destination AND action = 'purchase' AND state NOT IN ('gated', 'expired') GROUP BY match_keys
 """
 TIMES = """
-    SELECT outbox_key, occurred_at, sent_at FROM conversion_outbox
-    WHERE destination = :destination AND action = 'purchase' AND sent_at IS NOT NULL AND outbox_key > :beyond
-    ORDER BY outbox_key LIMIT :page
+    SELECT b.outbox_key AS outbox_key, b.occurred_at AS occurred_at, b.sent_at AS sent_at, o.fbc AS fbc
+    FROM conversion_outbox b LEFT JOIN fct_orders o ON o.order_key = b.order_key
+    WHERE b.destination = :destination AND b.action = 'purchase' AND b.sent_at IS NOT NULL AND b.outbox_key > :beyond
+    ORDER BY b.outbox_key LIMIT :page
 """
 SEALED = """
     SELECT order_key, identifiers FROM conversion_identifiers
@@ -125,6 +126,8 @@ class Audit:
     thin: int
     fresh: int
     stale: int
+    stale_clicks: int
+    """Told with a click id that was old before the sale was made. Of Meta's alone: others tell no time."""
     bad_digests: dict[str, int]
     """What is wrong -> values."""
     repeated_ids: int
@@ -137,7 +140,7 @@ def audit(run: Run, kind: str) -> Audit:
     """Match-key coverage, thin and stale events, digests of nobody, repeated ids. Reads; sends nothing."""
     destination = ledger.destination_of(run, kind)
     combinations = _combinations(run, kind, destination)
-    fresh, stale = _ages(run, kind)
+    fresh, stale, stale_clicks = _ages(run, kind, destination)
     stands = standing(run, kind)
     return Audit(
         kind=kind,
@@ -147,6 +150,7 @@ def audit(run: Run, kind: str) -> Audit:
         thin=sum(count for keys, count in combinations.items() if quality.score(keys) < quality.THIN),
         fresh=fresh,
         stale=stale,
+        stale_clicks=stale_clicks,
         bad_digests=_bad_digests(run, kind, destination),
         repeated_ids=len(run.warehouse.rows(TWICE, destination=kind)),
         already_there=sum(row["n"] for row in stands.fates if row["state"] == "duplicate"),
@@ -168,14 +172,16 @@ def _usable(destination: Destination) -> set[str]:
     return {field.key for field in destination.identifiers.fields} | {*destination.click_ids, *destination.browser}
 
 
-def _ages(run: Run, kind: str) -> tuple[int, int]:
-    """Events told within the hour, and later than a day."""
-    fresh = stale = 0
+def _ages(run: Run, kind: str, destination: Destination) -> tuple[int, int, int]:
+    """Events told within the hour, later than a day, and with a click that was old when the sale was made."""
+    fresh = stale = old = 0
     for row in _pages(run, TIMES, kind, "outbox_key"):
         age = row["sent_at"] - row["occurred_at"]
         fresh += age <= quality.FRESH
         stale += age > quality.STALE
-    return fresh, stale
+        clicked = quality.clicked_at(row["fbc"] or "") if "fbc" in destination.click_ids else None
+        old += clicked is not None and row["occurred_at"] - clicked > quality.CLICK_LASTS
+    return fresh, stale, old
 
 
 def _bad_digests(run: Run, kind: str, destination: Destination) -> dict[str, int]:

@@ -356,3 +356,18 @@ def test_what_is_claimed_makes_the_conversions_a_look_at_the_ledger_makes(wareho
     send.deliver(run, "meta_capi")
     (call,) = place.calls
     assert shown == place.body(call) != b"[]"
+
+
+def test_the_audit_counts_clicks_that_were_old_when_the_sale_was_made(warehouse: Warehouse):
+    place = Browsers()
+    clicked = {"old": NOW - 100 * DAY, "new": NOW - 80 * DAY}
+    ids = {name: f"fb.1.{int(at.timestamp()) * 1000}.AbC" for name, at in clicked.items()}
+    sold(
+        warehouse,
+        *[sale(name, fbc=fbc) for name, fbc in ids.items()],
+        sale("none", fbc=""),
+        sale("odd", fbc="fb.1.x.y"),
+    )
+    run = went(run_of(warehouse, {"meta_capi": place}))
+    assert len(place.told) == 4
+    assert auditing.audit(run, "meta_capi").stale_clicks == 1
