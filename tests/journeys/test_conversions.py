@@ -368,7 +368,8 @@ def test_what_was_refused_waits_for_a_word_and_goes_out_with_it(found: Founder) 
                 " AND destination = 'meta_capi'", ref=victim,
             )
         )  # fmt: skip
-    assert " recusada   2804003 " in agency.ok("conversions", "status", code).out.replace("         ", "   ")
+    shown = [line.split()[:4] for line in agency.ok("conversions", "status", code).out.splitlines()]
+    assert ["venda", "recusada", "2804003", "1"] in shown
     said = agency.cortex("conversions", "replay", code)
     assert "o que fazer" in said.out
     assert "enviar de novo" in said.out
