@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -12,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from cortex.destinations._browser import ip_address, page
 from cortex.destinations._digests import all_digests
+from cortex.destinations._ready import filled
 from cortex.money import amount
 from cortex.records import Conversion
 
@@ -88,8 +90,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 """Sorted keys and decimals as written: the same conversions give the same bytes in every process."""
 
 
-def encode(events: list[Event], test_event_code: str | None) -> bytes:
-    return _ENCODER.encode(Envelope(data=events, test_event_code=test_event_code or UNSET))
+def encode(events: Iterable[Event], test_event_code: str | None) -> bytes:
+    return filled(_ENCODER.encode(Envelope(data=[], test_event_code=test_event_code or UNSET)), events, _ENCODER)
 
 
 def event(conversion: Conversion, action_source: str) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -141,8 +141,9 @@ class MetaCapi(Destination):
             ).value
         return _meta_quality.diagnoses(told, local_day(self.access.clock(), self.access.timezone))
 
-    def _encode(self, group: Sequence[Conversion]) -> bytes:
-        events = [_meta_events.event(one, self.settings.action_source) for one in group]
+    def _encode(self, group: Iterable[Conversion]) -> bytes:
+        source = self.settings.action_source
+        events = (_meta_events.event(one, source) for one in group)
         return _meta_events.encode(events, self.settings.test_event_code)
 
     def _client(self) -> Client:

@@ -470,7 +470,7 @@ def test_a_throttle_midway_leaves_the_rest_for_later() -> None:
 @pytest.mark.parametrize(
     "config",
     [{"pixel_id": "abc"}, {"pixel_id": ""}, {}, {"pixel_id": "123456", "pixel": "1"},
-     {"pixel_id": "123456", "action_source": "physical_store"}, {"pixel_id": "123456", "api_url": "http://example.com"},
+     {"pixel_id": "123456", "action_source": "shop"}, {"pixel_id": "123456", "api_url": "http://example.com"},
      {"pixel_id": "123456", "test_event_code": "a b"}],
 )  # fmt: skip
 def test_a_wrong_client_file_is_refused(config: dict[str, str]) -> None:
