@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from cortex.errors import BadRecord
@@ -21,6 +21,7 @@ LARGEST = Decimal("1e13")
 """Bound of an amount: DECIMAL(18,2) holds 16 digits before rounding errors of callers could matter."""
 
 
+@cache
 def quantum(currency: str) -> Decimal:
     """The smallest unit of a currency: 0.01 for BRL, 1 for CLP.
 
@@ -41,6 +42,8 @@ def amount(text: str | float | Decimal | None, currency: str = "BRL") -> Decimal
     >>> amount("5190.00"), amount(9.99), amount("1.005"), amount(None)
     (Decimal('5190.00'), Decimal('9.99'), Decimal('1.00'), Decimal('0.00'))
     """
+    if type(text) is Decimal and text.same_quantum(quantum(currency)) and -LARGEST <= text <= LARGEST:
+        return text if text else abs(text)  # as it comes from the database; no minus sign before nothing
     return _exact("" if text is None else str(text).strip(), currency)
 
 
@@ -54,7 +57,7 @@ def _exact(written: str, currency: str) -> Decimal:
     if not value.is_finite() or abs(value) > LARGEST:
         raise BadRecord("money", "", "an amount is not finite or too large to be true")
     exact = value.quantize(quantum(currency), rounding=ROUND_HALF_EVEN)
-    return exact if exact else abs(exact)  # no minus sign before nothing
+    return exact if exact else abs(exact)
 
 
 def convert(amounts: Sequence[Decimal], rate: Decimal, currency: str) -> list[Decimal]:

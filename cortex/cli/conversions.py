@@ -64,14 +64,19 @@ def _planned(desk: Desk, destination: str, out: Path | None) -> Answer:
 
 def _show_plan(desk: Desk, found: Preview) -> None:
     count = number(len(found.rows), desk.lang)
-    waits = f" · {number(found.later, desk.lang)} not due yet" if found.later else ""
-    desk.shell.show(f"{found.kind} · {count} to send, worth {desk.money(found.value)}{waits}")
+    waits = desk.said("not_due", count=number(found.later, desk.lang)) if found.later else ""
+    desk.shell.show(desk.said("to_send", kind=found.kind, count=count, value=desk.money(found.value)) + waits)
+    for action, many in found.actions.items() if found.actions.keys() - {"purchase"} else ():
+        desk.shell.show(desk.said("of_which", count=number(many, desk.lang), action=desk.action(action)))
+    for row in found.beyond:
+        facts = {"value": desk.money(row["value"]), "count": number(row["count"], desk.lang)}
+        desk.shell.show(desk.said("beyond", why=desk.why(row["reason"]), **facts))
     rows = [
         [desk.why(row["reason"]), number(row["count"], desk.lang), desk.money(row["value"])]
         for row in sorted(found.held, key=lambda row: -row["count"])
     ]
     if rows:
-        desk.shell.table(["not sent, because", "count", "value"], rows, right=("count", "value"))
+        desk.table(["not sent, because", "count", "value"], rows, right=("count", "value"))
     desk.shell.show()
 
 
@@ -83,6 +88,7 @@ def _plan_facts(found: Preview, files: list[Path]) -> dict[str, Any]:
         "actions": found.actions,
         "waiting": found.later,
         "held": found.held,
+        "beyond_correction": found.beyond,
         "files": files,
     }
 
@@ -149,7 +155,7 @@ def try_out(
             data.append({"destination": kind, "ok": good, **facts})
             if not good:
                 failures.append(PlatformError("CTX-6109", f"{kind} answered the test with {receipt.state}: {said}"))
-    desk.shell.table(["", "destination", "answer"], [row[:3] for row in rows])
+    desk.table(["", "destination", "answer"], [row[:3] for row in rows])
     for _, kind, _, words in rows:
         desk.shell.show(f"{kind}: {words}")
     error = max(failures, key=lambda failure: failure.exit_code, default=None)
@@ -184,7 +190,7 @@ def replay(
             desk.kinds(destination)
         wanted = replays.Wanted(states, destination, reason, order, _day(since))
         found = replays.candidates(desk.run, wanted)
-        _show_replay(desk, found)
+        _show_replay(desk, found, "delivered" if delivered else "again")
         moved = replays.decide(desk.run, found.rows, "delivered" if delivered else "again") if yes else 0
     code = desk.tenant.code
     data = {
@@ -203,9 +209,9 @@ def replay(
     return Answer(client=code, data=data, next=[*then, f"cortex conversions send {code}"] if moved else [])
 
 
-def _show_replay(desk: Desk, found: Any) -> None:
+def _show_replay(desk: Desk, found: Any, asked: str) -> None:
     groups: dict[tuple[str, ...], list[Decimal]] = {}
-    for verdict, rows in (("again", found.rows), ("too late", found.late)):
+    for verdict, rows in ((desk.said(asked), found.rows), (desk.said("too late"), found.late)):
         for row in rows:
             at = (row["destination"], row["state"], row["error_class"] or "—", row["error_code"] or "—", verdict)
             groups.setdefault(at, []).append(row["value"])
@@ -214,11 +220,9 @@ def _show_replay(desk: Desk, found: Any) -> None:
         for at, values in sorted(groups.items())
     ]
     if not rows:
-        desk.shell.show("nothing was refused, died or is in doubt")
+        desk.shell.show(desk.said("nothing_to_replay"))
         return
-    desk.shell.table(
-        ["destination", "state", "class", "code", "verdict", "count", "value"], rows, right=("count", "value")
-    )
+    desk.table(["destination", "state", "class", "code", "verdict", "count", "value"], rows, right=("count", "value"))
     if found.bare:
         desk.shell.say(f"{found.bare} have no identifiers any more; they are made when the shop is read again.")
     if found.doubtful:
@@ -250,16 +254,23 @@ def diff(
         found = [preview.difference(desk.run, theirs, kind) for kind in kinds]
     data = []
     for each in found:
-        desk.shell.show(
-            f"{each.kind}: {each.same} the same, {each.removed} only now, {each.added} only under {against.name}"
-        )
+        counts = {"same": each.same, "changed": each.changed, "removed": each.removed, "added": each.added}
+        said = {name: number(count, desk.lang) for name, count in counts.items()}
+        desk.shell.show(desk.said("compared", kind=each.kind, name=against.name, **said))
+        if not any(counts.values()):
+            desk.shell.show(desk.said("nothing_to_compare"))
         rows = [[path, count, order, preview.masked(before), preview.masked(after)]
                 for path, count in sorted(each.fields.items()) for order, before, after in [each.examples[path]]]  # fmt: skip
         if rows:
-            desk.shell.table(["field", "events", "such as order", "now", against.name], rows, right=("events",))
+            heads = [desk.said(name) for name in ("field", "events", "such as order", "now")]
+            desk.shell.table(
+                [*heads, against.name],
+                [[str(path).replace("[0]", ""), *rest] for path, *rest in rows],
+                right=heads[1:2],
+            )
         data.append(
             {
-                "destination": each.kind, "same": each.same, "only_now": each.removed, "only_other": each.added,
+                "destination": each.kind, "same": each.same, "different": each.changed, "only_now": each.removed, "only_other": each.added,
                 "fields": {row[0]: {"events": row[1], "order": row[2], "now": row[3], "other": row[4]} for row in rows},
             }
         )  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortex.cli.ledger_words import SENTENCES, said
 from cortex.cli.shell import Shell, brl
 from cortex.errors import UsageError
 
@@ -40,14 +42,44 @@ class Desk:
     def money(self, amount: Decimal | None, currency: str = "") -> str:
         return brl(amount, currency or self.tenant.currency, self.lang)
 
-    def why(self, reason: str) -> str:
-        """A reason of the ledger in the reader's language, short enough for a table; whole and as a code in `--json`."""
-        from cortex.reports.words import word
+    def why(self, reason: str, width: int = REASON, *, state: str = "") -> str:
+        """A reason of the ledger in the reader's language, short enough for a table; whole and as a code in `--json`.
+
+        state: what stands beside it, and need not be said twice.
+        """
+        from cortex.reports.words import WORDS, word
 
         key, _, detail = reason.partition(": ")
-        key = "expired" if key == "window" else key  # the shorter words for it
-        said = (word(key, self.lang) if key else "—") + (f": {detail}" if detail else "")
-        return said if len(said) <= REASON else said[: REASON - 1] + "…"
+        if key == "window":
+            which, _, length = detail.partition(" ")
+            key, detail = "expired", f"{said(which, self.lang)}, {length}" if which in SENTENCES else detail
+        words = said(key, self.lang) if key == "marketplace" else word(key, self.lang) if key in WORDS else key or "—"
+        if detail:
+            words = detail if key == state else f"{words}: {detail}"
+        return words if len(words) <= width else words[: width - 1] + "…"
+
+    def word(self, key: str) -> str:
+        """A state of the ledger, or a channel, in the reader's language."""
+        from cortex.reports.words import word
+
+        return word(key, self.lang)
+
+    def action(self, action: str) -> str:
+        return self.said("value_told" if action == "value" else action)
+
+    def said(self, key: str, **facts: object) -> str:
+        """A sentence of `cortex.cli.ledger_words` in the reader's language."""
+        return said(key, self.lang, **facts)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+        """As the shell's, with headings in the reader's language."""
+        self.shell.table(
+            [self.said(name) if name else "" for name in columns], rows, right=[self.said(name) for name in right]
+        )
+
+    def at(self, instant: datetime | None) -> str:
+        """An instant by the client's own clock."""
+        return f"{instant.astimezone(self.tenant.timezone):%Y-%m-%d %H:%M}" if instant else "—"
 
     def kinds(self, asked: str) -> list[str]:
         """The destinations asked for. Raises UsageError for one the client file does not enable."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cortex.cli.desk import Client, Desk, To, opened
+from cortex.cli.ledger_words import SENTENCES
 from cortex.cli.shell import Answer, number
 from cortex.errors import UsageError
 
 if TYPE_CHECKING:
-    from cortex.steps.auditing import Standing, Story
+    from cortex.steps.auditing import Audit, Standing, Story
 
 COUNTS = ("succeeded", "failed", "pending")
-TIMES = (("planned", "created"), ("sent", "sent"), ("settled", "settled"))
+WIDE = 80
+"""Characters of a line, as of a terminal nobody has pulled wider."""
+SHORT = 29
+"""Of a reason beside an action, a state, a count and a value."""
 
 
 def status(context: typer.Context, client: Client, destination: To = "") -> Answer:
@@ -36,38 +43,76 @@ def status(context: typer.Context, client: Client, destination: To = "") -> Answ
 
 
 def _show_standing(desk: Desk, each: Standing) -> None:
-    sent = f"last sent {each.last_sent:%Y-%m-%d %H:%M} UTC" if each.last_sent else "nothing sent yet"
-    desk.shell.show(f"{each.kind} · accuracy {_percent(each.accuracy, desk.lang)} of {each.paid} paid orders · {sent}")
+    show, said, lang = desk.shell.show, desk.said, desk.lang
+    show(said("standing", kind=each.kind, accuracy=_percent(each.accuracy, lang), paid=number(each.paid, lang)))
+    show(said("last_sent", at=desk.at(each.last_sent)) if each.last_sent else said("nothing_sent"))
+    if each.oldest_due:
+        show(said("oldest_due", at=desk.at(each.oldest_due)))
     rows = [
-        [row["action"], row["state"], desk.why(row["reason"]), number(row["n"], desk.lang), desk.money(row["value"])]
-        for row in each.fates
+        [
+            desk.action(row["action"]),
+            desk.word(row["state"]),
+            desk.why(row["reason"], SHORT, state=row["state"]),
+            number(row["n"], lang),
+            desk.money(row["value"]),
+        ]
+        for row in _together(each.fates)
     ]
-    desk.shell.table(["action", "state", "why", "count", "value"], rows, right=("count", "value"))
+    if rows:
+        desk.table(["action", "state", "why", "count", "value"], rows, right=("count", "value"))
+    else:
+        show(said("nothing_in_ledger"))
     _show_platform(desk, each)
-    desk.shell.show()
+    show()
+
+
+def _together(fates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for what reads the same: the ledger tells what was tried from what was not."""
+    sums: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in fates:
+        held = sums.setdefault((row["action"], row["state"], row["reason"]), {**row, "n": 0, "value": Decimal(0)})
+        held["n"] += row["n"]
+        held["value"] += row["value"]
+    return list(sums.values())
 
 
 def _show_platform(desk: Desk, each: Standing) -> None:
     """What the platform itself counts, where it was ever read."""
-    found, lang = each.platform.counted, desk.lang
+    found, lang, show, said = each.platform.counted, desk.lang, desk.shell.show, desk.said
     if found is not None:
-        verdict = "as the ledger" if found.agrees else f"the ledger says {number(found.least, lang)} (CTX-6112)"
-        desk.shell.show(f"the platform counts, {found.first} to {found.last}: {verdict}")
+        verdict = said("as_the_ledger") if found.agrees else said("ledger_says", count=number(found.least, lang))
+        show(said("platform_counts", first=found.first, last=found.last, verdict=verdict))
         rows = [
             [row["part"], *(number(int(row[name] or 0), lang) for name in COUNTS), row["status"] or "—"]
             for row in found.parts
         ]
         if not rows:
-            desk.shell.show("  it lists nothing of these days")
+            show(said("lists_nothing"))
             return
-        desk.shell.table(["by", "used", "dropped", "pending", "verdict"], rows, right=("used", "dropped", "pending"))
+        desk.table(["by", "used", "dropped", "pending", "state"], rows, right=("used", "dropped", "pending"))
         for row in found.parts:
             if row["said"]:
-                desk.shell.show(f"  {row['part']}: {row['said']}")
+                _wrapped(desk, f"  {row['part']}: {row['said']}")
     for row in each.platform.scores:
-        desk.shell.show(
-            f"match quality of {row['part']}, by the platform: {number(row['score'], lang, 1)} of 10 ({row['day']})"
-        )
+        show(said("platform_quality", part=row["part"], score=number(row["score"], lang, 1), day=row["day"]))
+
+
+def _wrapped(desk: Desk, line: str) -> None:
+    """A line as long as it may be, the rest of it below, a little further in; broken between facts rather than inside one."""
+    inset = " " * (len(line) - len(line.lstrip()))
+    lines: list[str] = []
+    for fact in line.strip().split(" · "):
+        if lines and len(inset) + len(lines[-1]) + len(fact) + 5 <= WIDE:
+            lines[-1] += f" · {fact}"
+        else:
+            lines.append(fact if not lines else f"  {fact}")
+    for one in lines:
+        lead = inset + " " * (len(one) - len(one.lstrip()))
+        for part in textwrap.wrap(
+            one.strip(), WIDE, initial_indent=lead, subsequent_indent=inset + "  ", break_long_words=False,
+            break_on_hyphens=False,
+        ):  # fmt: skip
+            desk.shell.show(part)
 
 
 def show(context: typer.Context, client: Client, order: Annotated[str, typer.Argument(metavar="ORDER")]) -> Answer:
@@ -87,43 +132,63 @@ def show(context: typer.Context, client: Client, order: Annotated[str, typer.Arg
 
 
 def _tell(desk: Desk, story: Story) -> None:
-    say, order = desk.shell.show, story.order
-    say(f"order {order['external_id']} (number {order['number']}) · {order['status']}, {order['payment_status']}")
-    paid, refunded = (desk.money(order[name], order["currency"]) for name in ("paid", "refunded"))
-    say(f"  placed {_at(order['created_at'])} · paid {_at(order['paid_at'])} · {paid}, {refunded} given back")
-    consent = f"  consent {order['consent_state']}"
+    order, said = story.order, desk.said
+
+    def tell(key: str, **facts: object) -> None:
+        _wrapped(desk, said(key, **facts))
+
+    def money(amount: Decimal) -> str:
+        return desk.money(amount, order["currency"])
+
+    names = {"id": order["external_id"], "number": order["number"], "status": _named(desk, order["status"])}
+    tell("order", **names, payment=_named(desk, order["payment_status"]))
+    times = {"placed": desk.at(order["created_at"]), "paid_at": desk.at(order["paid_at"])}
+    tell("placed", **times, paid=money(order["paid"]), refunded=money(order["refunded"]))
+    state = order["consent_state"]
+    consent = said("consent", state=said("not_known" if state == "unknown" else state))
     if order["consent_source"]:
-        consent += (
-            f", from {order['consent_source']}, text {order['consent_version'] or '—'}, {_at(order['consent_at'])}"
-        )
-    say(consent)
+        version, at = order["consent_version"] or "—", desk.at(order["consent_at"])
+        consent += said("consent_from", source=order["consent_source"], version=version, at=at)
+    _wrapped(desk, consent)
     for touch in story.touches:
-        way = " / ".join(filter(None, (touch["source"], touch["medium"], touch["campaign"]))) or "direct"
-        say(f"  visit {touch['position']}: {touch['channel']} · {way} · {_at(touch['occurred_at'])}")
+        way = " / ".join(filter(None, (touch["source"], touch["medium"], touch["campaign"]))) or said("direct")
+        channel = desk.word(touch["channel"])
+        tell("visit", position=touch["position"], channel=channel, way=way, at=desk.at(touch["occurred_at"]))
     for refund in story.refunds:
-        say(f"  refund {desk.money(refund['amount'], order['currency'])} · {_at(refund['created_at'])}")
+        tell("refund", value=money(refund["amount"]), at=desk.at(refund["created_at"]))
     for line in story.lines:
         _tell_line(desk, line)
     if not story.lines:
-        say("  no platform was told: not paid, or not queued yet")
+        tell("told_nobody")
     for kind, value in story.counts.items():
-        say(f"  {kind} counts {desk.money(value, order['currency'])}")
+        tell("counts", kind=kind, value=money(value))
+
+
+def _named(desk: Desk, status: str) -> str:
+    """A status of the shop's in the reader's language, where there is a word for it."""
+    key = "pending_payment" if status == "pending" else status
+    return desk.said(key) if key in SENTENCES else status
 
 
 def _tell_line(desk: Desk, line: dict[str, Any]) -> None:
-    say = desk.shell.show
-    why = f" ({line['reason']})" if line["reason"] else ""
-    value = f"{desk.money(line['value'], line['currency'])} {line['value_basis']}"
-    say(f"  {line['destination']} {line['action']} {line['revision']}: {line['state']}{why} · {value}")
-    times = " · ".join(f"{name} {_at(line[f'{column}_at'])}" for name, column in TIMES)
-    say(f"    {times} · {line['attempts']} attempts")
+    def tell(key: str, **facts: object) -> None:
+        _wrapped(desk, desk.said(key, **facts))
+
+    why = f" ({desk.why(line['reason'])})" if line["reason"] else ""
+    tell(
+        "line", kind=line["destination"], action=desk.action(line["action"]), revision=line["revision"],
+        state=desk.word(line["state"]), why=why, value=desk.money(line["value"], line["currency"]),
+        basis=desk.said(line["value_basis"]),
+    )  # fmt: skip
+    created, sent, settled = (desk.at(line[f"{name}_at"]) for name in ("created", "sent", "settled"))
+    tell("times", created=created, sent=sent, settled=settled, attempts=line["attempts"])
     if line["match_keys"]:
-        say(f"    matched by {line['match_keys'].replace(',', ', ')}")
+        tell("matched", keys=line["match_keys"].replace(",", ", "))
     if line["request_id"] or line["error_code"]:
         said = " ".join(filter(None, (line["error_class"], line["error_code"], line["error_message"])))
-        say(f"    receipt {line['request_id'] or '—'} {said}".rstrip())
+        tell("receipt", request=line["request_id"] or "—", said=said)
     if line["payload_sha256"]:
-        say(f"    bytes {line['payload_sha256'][:16]}…")
+        tell("bytes", digest=line["payload_sha256"][:16])
 
 
 def audit(context: typer.Context, client: Client, destination: To = "") -> Answer:
@@ -133,24 +198,39 @@ def audit(context: typer.Context, client: Client, destination: To = "") -> Answe
     with opened(context, client, "audit") as desk:
         found = [auditing.audit(desk.run, kind) for kind in desk.kinds(destination)]
     for each in found:
-        score = "—" if each.estimate is None else number(each.estimate, desk.lang, 1)
-        desk.shell.show(f"{each.kind} · {each.events} events · match quality {score} of 10 (our estimate)")
-        facts = [
-            ("accuracy", _percent(each.standing.accuracy, desk.lang)), ("too thin", each.thin), ("within the hour", each.fresh),
-            ("later than a day", each.stale), ("ids told twice", each.repeated_ids), ("were there already", each.already_there),
-            *((f"bad digest, {what}", count) for what, count in each.bad_digests.items()),
-        ]  # fmt: skip
-        desk.shell.table(["check", "found"], facts, right=("found",))
-        keys = [[key, _percent(share, desk.lang)] for key, share in each.coverage.items()]
-        desk.shell.table(["match key", "events with it"], keys, right=("events with it",))
-        _show_platform(desk, each.standing)
-        desk.shell.show()
+        _show_audit(desk, each)
     data = [asdict(each) | {"estimate_is": "an estimate of ours, 0 to 10"} for each in found]
     return Answer(client=desk.tenant.code, data=data)
 
 
-def _at(instant: Any) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}" if instant else "—"
+def _show_audit(desk: Desk, each: Audit) -> None:
+    said, lang = desk.said, desk.lang
+    score = "—" if each.estimate is None else number(each.estimate, lang, 1)
+    desk.shell.show(said("quality", kind=each.kind, events=number(each.events, lang), score=score))
+    counted = {
+        "thin": each.thin, "fresh": each.fresh, "stale": each.stale, "old_clicks": each.stale_clicks,
+        "repeated": each.repeated_ids, "there": each.already_there,
+    }  # fmt: skip
+    facts = [[said("accuracy"), _percent(each.standing.accuracy, lang)]]
+    facts += [[said(name), number(count, lang)] for name, count in counted.items()]
+    facts += [[_bad(desk, what), number(count, lang)] for what, count in each.bad_digests.items()]
+    desk.table(["check", "found"], facts, right=("found",))
+    keys = [[key, _percent(share, lang)] for key, share in each.coverage.items()]
+    if keys:
+        desk.table(["match key", "events with it"], keys, right=("events with it",))
+    _show_platform(desk, each.standing)
+    desk.shell.show()
+
+
+def _bad(desk: Desk, fault: str) -> str:
+    """A fault of `cortex.conversions.quality` in the reader's language."""
+    key, _, wrong = fault.partition(": ")
+    _, is_of, what = wrong.partition("the digest of ")
+    if not is_of:
+        words = desk.said("no_digest")
+    else:
+        words = desk.said("digest_of_nothing") if what == "an empty text" else desk.said("digest_of", what=what)
+    return desk.said("bad", field=key, what=words)
 
 
 def _percent(share: float | None, lang: str) -> str:

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import astuple
 
 from cortex.conversions.gates import Decision, Sale
 from cortex.conversions.outcomes import FINAL, utc
@@ -101,7 +103,7 @@ def conversion(
         value=worth.value,
         currency=currency,
         identifiers=sealed.identifiers,
-        clicks=Clicks(**{name: order.get(name) or "" for name in Clicks.__struct_fields__}),
+        clicks=_clicks(order),
         ip=sealed.ip,
         user_agent=sealed.user_agent,
         event_url=order.get("event_url") or "",
@@ -111,7 +113,7 @@ def conversion(
                 quantity=line["quantity"],
                 unit_price=amount(line["unit_price"], currency),
             )
-            for line in sorted(items, key=lambda line: int(line["line"]))
+            for line in sorted(items, key=itemgetter("line"))
         ],
         customer_type="new" if order.get("is_new_customer") else "returning",
         value_bucket=value_bucket,
@@ -122,11 +124,30 @@ def conversion(
     )
 
 
+def _clicks(order: Mapping[str, Any]) -> Clicks:
+    told = order.get
+    return Clicks(
+        gclid=told("gclid") or "",
+        gbraid=told("gbraid") or "",
+        wbraid=told("wbraid") or "",
+        fbc=told("fbc") or "",
+        fbp=told("fbp") or "",
+        fbclid=told("fbclid") or "",
+        ttclid=told("ttclid") or "",
+        ttp=told("ttp") or "",
+        msclkid=told("msclkid") or "",
+        ga_client_id=told("ga_client_id") or "",
+    )
+
+
 def match_keys(made: Conversion) -> str:
     """Names of what the buyer can be matched by, never the values: what the audit counts once digests are deleted."""
-    plain = {**{name: getattr(made.clicks, name) for name in made.clicks.__struct_fields__}, "ip": made.ip}
-    plain["user_agent"] = made.user_agent
-    found = [key for key, values in made.identifiers.items() if values] + [key for key, value in plain.items() if value]
+    found = [key for key, values in made.identifiers.items() if values]
+    found += [name for name, value in zip(Clicks.__struct_fields__, astuple(made.clicks), strict=True) if value]
+    if made.ip:
+        found.append("ip")
+    if made.user_agent:
+        found.append("user_agent")
     return ",".join(sorted(found))[:255]
 
 
@@ -150,8 +171,10 @@ def due_at(made: Conversion, window: SendWindow, hold: timedelta, now: datetime)
 
     A hold that reaches beyond the platform's shorter window ends half a day before it does.
     """
+    if not hold:
+        return now
     shortest = min(window.click, window.identifiers) - timedelta(hours=12)
-    return max(now, made.occurred_at + min(hold, shortest)) if hold else now
+    return max(now, made.occurred_at + min(hold, shortest))
 
 
 def entry(

@@ -125,4 +125,6 @@ LOST = Receipt(
 
 def utc(instant: datetime) -> datetime:
     """Frames lose the zone; the warehouse keeps UTC."""
+    if instant.tzinfo is UTC:
+        return instant
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -61,6 +62,7 @@ class Privacy(Section):
         return entries
 
 
+@lru_cache(maxsize=256)
 def version_key(text: str) -> tuple[int, ...]:
     """The numbers of a version in order: `v2.10` is (2, 10), `2026-05-01` is (2026, 5, 1)."""
     return tuple(int(number) for number in re.findall(r"\d+", text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 WEIGHTS = {
     "em": 3.0, "email_address": 3.0, "email": 3.0,
@@ -22,6 +22,8 @@ BEST = 10.0
 FRESH = timedelta(hours=1)
 """Meta asks for an event within an hour."""
 STALE = timedelta(days=1)
+CLICK_LASTS = timedelta(days=90)
+"""A click older than this when the sale was made brought nobody: platforms look back no further."""
 THIN = 3.0
 """Points below which an event leans on one weak key."""
 
@@ -59,6 +61,17 @@ def coverage(combinations: Mapping[tuple[str, ...], int]) -> dict[str, float]:
         for key in keys:
             counts[key] = counts.get(key, 0) + count
     return {key: count / total for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def clicked_at(fbc: str) -> datetime | None:
+    """When Meta's click id was first seen, as it says itself; None where it does not. Google's ids tell no time.
+
+    >>> clicked_at("fb.1.1763600000000.AbC")
+    datetime.datetime(2025, 11, 20, 0, 53, 20, tzinfo=datetime.timezone.utc)
+    """
+    parts = fbc.split(".")
+    told = len(parts) > 3 and parts[2].isdecimal() and len(parts[2]) == 13
+    return datetime.fromtimestamp(int(parts[2]) / 1000, UTC) if told else None
 
 
 def fault(digest: str) -> str:

@@ -31,6 +31,8 @@ class Destination(Adapter, ABC):
     """Most conversions the platform takes in one request."""
     click_ids: ClassVar[tuple[str, ...]] = ()
     """Fields of `Clicks` this platform matches on: one of them gives a conversion the window of clicks."""
+    browser: ClassVar[tuple[str, ...]] = ()
+    """What else of the buyer's browser this platform matches on: `ip`, `user_agent`, ids out of cookies."""
     dedup: ClassVar[timedelta | None]
     """How long the platform keeps one of two events with the same id; None: for good. Inside it, and only there, a
     delivery whose fate is unknown may be repeated."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from cortex.destinations._digests import all_digests
+from cortex.destinations._ready import filled
 from cortex.money import amount
 from cortex.records import Clicks, Conversion
 
@@ -69,17 +71,16 @@ def target(conversion_action: str, operating: str, login: str | None) -> Target:
     )
 
 
-def encode(events: list[Event], to: Target, *, validate_only: bool = False) -> bytes:
-    return _ENCODER.encode(
-        Ingest(
-            # Whoever did not agree never reaches this file: the gates of `cortex.conversions` come first.
-            consent={"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"},
-            destinations=[to],
-            encoding="HEX",
-            events=events,
-            validate_only=validate_only or UNSET,
-        )
+def encode(events: Iterable[Event], to: Target, *, validate_only: bool = False) -> bytes:
+    around = Ingest(
+        # Whoever did not agree never reaches this file: the gates of `cortex.conversions` come first.
+        consent={"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"},
+        destinations=[to],
+        encoding="HEX",
+        events=[],
+        validate_only=validate_only or UNSET,
     )
+    return filled(_ENCODER.encode(around), events, _ENCODER)
 
 
 def event(conversion: Conversion) -> Event:

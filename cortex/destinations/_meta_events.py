@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from cortex.destinations._browser import ip_address, page
 from cortex.destinations._digests import all_digests
+from cortex.destinations._ready import filled
 from cortex.money import amount
 from cortex.records import Conversion
 
@@ -87,8 +90,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 """Sorted keys and decimals as written: the same conversions give the same bytes in every process."""
 
 
-def encode(events: list[Event], test_event_code: str | None) -> bytes:
-    return _ENCODER.encode(Envelope(data=events, test_event_code=test_event_code or UNSET))
+def encode(events: Iterable[Event], test_event_code: str | None) -> bytes:
+    return filled(_ENCODER.encode(Envelope(data=[], test_event_code=test_event_code or UNSET)), events, _ENCODER)
 
 
 def event(conversion: Conversion, action_source: str) -> Event:
@@ -153,10 +156,9 @@ def _money(value: Decimal | None, currency: str) -> Decimal | UnsetType:
 
 def user_data(conversion: Conversion) -> dict[str, Any]:
     """Match keys: digests as lists; click and browser ids, IP and user agent plain and untouched."""
-    known = conversion.identifiers
-    found: dict[str, Any] = (
-        dict(known) if all(known.values()) else {key: digests for key, digests in known.items() if digests}
-    )
+    found: dict[str, Any] = conversion.identifiers.copy()
+    if [] in found.values():
+        found = {key: digests for key, digests in found.items() if digests}
     if address := ip_address(conversion.ip):
         found["client_ip_address"] = address
     if agent := conversion.user_agent.strip():
@@ -197,5 +199,5 @@ def thin(conversion: Conversion) -> str:
 
 def clear_identity(conversion: Conversion) -> bool:
     """Whether something that should be a digest is none: the last door before the network."""
-    values = [value for values in conversion.identifiers.values() for value in values]
+    values = list(chain.from_iterable(conversion.identifiers.values()))
     return not (all_digests(values) or all(map(_DIGEST.fullmatch, values)))

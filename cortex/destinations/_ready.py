@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from cortex.records import Conversion, Receipt
 
-Encode = Callable[[Sequence[Conversion]], bytes]
+Encode = Callable[[Iterable[Conversion]], bytes]
+
+
+def filled(around: bytes, events: Iterable[Any], encoder: msgspec.json.Encoder) -> bytes:
+    """The JSON `around` with events in its one empty list, each written while what it is made of is still at hand."""
+    before, brackets, after = around.partition(b"[]")
+    body = bytearray(before + brackets[:1])
+    for event in events:
+        encoder.encode_into(event, body, -1)
+        body += b","
+    if body[-1:] == b",":
+        del body[-1:]
+    body += brackets[1:] + after
+    return bytes(body)
 
 
 class Ready(Struct, frozen=True):
@@ -27,7 +42,10 @@ class Ready(Struct, frozen=True):
 
 
 class Readying:
-    """Makes batches ready. What was shown last is kept until the same batch is taken: it is judged and written once."""
+    """Makes batches ready, each row judged and written at one go: what it is made of is fetched from memory but once.
+
+    What was shown last is kept until the same batch is taken: it is judged and written once.
+    """
 
     def __init__(self, unfit: Callable[[Conversion, datetime], Receipt | None], encode: Encode) -> None:
         self._unfit = unfit
@@ -44,6 +62,15 @@ class Readying:
         return shown if shown is not None and shown.batch == list(batch) else self._make(batch, now)
 
     def _make(self, batch: Sequence[Conversion], now: datetime) -> Ready:
-        unfit = [self._unfit(one, now) for one in batch]
-        fit = [one for one, why in zip(batch, unfit, strict=True) if why is None]
-        return Ready(list(batch), unfit, fit, self._encode(fit))
+        unfit: list[Receipt | None] = []
+        fit: list[Conversion] = []
+
+        def judged() -> Iterator[Conversion]:
+            for one in batch:
+                unfit.append(why := self._unfit(one, now))
+                if why is None:
+                    fit.append(one)
+                    yield one
+
+        body = self._encode(judged())
+        return Ready(list(batch), unfit, fit, body)

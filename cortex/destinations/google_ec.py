@@ -6,7 +6,7 @@ Accounts that used them before June 2026 may go on with the upload services of t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
@@ -278,11 +278,11 @@ class GoogleEc(Destination):
                 lambda group: self._post(client, ready.body_of(group, encode), len(group), validate_only=validate_only),
             )
 
-    def _encode(self, group: Sequence[Conversion], *, validate_only: bool = False) -> bytes:
+    def _encode(self, group: Iterable[Conversion], *, validate_only: bool = False) -> bytes:
         to = _google_events.target(
             self.settings.conversion_action_id, self._operating_account(), self.settings.login_customer_id
         )
-        return _google_events.encode([_google_events.event(one) for one in group], to, validate_only=validate_only)
+        return _google_events.encode(map(_google_events.event, group), to, validate_only=validate_only)
 
     def _operating_account(self) -> str:
         if self.settings.customer_id is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -20,9 +20,10 @@ from cortex.http import Client, Limits
 from cortex.limits import Limit, app_of
 from cortex.records import Account, Conversion, Diagnosis, IdentifierField, IdentifierRules, Receipt, SendWindow
 from cortex.secrets import REDACTOR
-from cortex.settings import SecretName
+from cortex.settings import Access, PlatformSection, SecretName
 
 VERSION = "v26.0"
+IN_STORES = SendWindow(click=timedelta(days=62), identifiers=timedelta(days=62))
 APP_AT_ONCE = 8
 """Runs at a time through one app, the same number for whatever they do there."""
 
@@ -54,9 +55,10 @@ class MetaCapi(Destination):
         ] = None
         """Shows events under Test events. They count like real ones: take it out before going live."""
         action_source: Annotated[
-            Literal["website", "email", "phone_call", "chat", "system_generated", "other"],
+            Literal["website", "physical_store", "email", "phone_call", "chat", "system_generated", "other"],
             Field(description="Where the sale happened; website needs the buyer's page and user agent"),
         ] = "website"
+        """Sales in a physical_store are taken up to 62 days after they happened, all others 7."""
 
     secrets: ClassVar[tuple[SecretName, ...]] = (
         SecretName("META_CAPI_TOKEN", "Conversions API token of the dataset (Events Manager)", fallback="META_TOKEN"),
@@ -81,9 +83,15 @@ class MetaCapi(Destination):
     window: ClassVar[SendWindow] = SendWindow(click=timedelta(days=7), identifiers=timedelta(days=7))
     batch: ClassVar[int] = 1000
     click_ids: ClassVar[tuple[str, ...]] = ("fbc", "fbclid")
+    browser: ClassVar[tuple[str, ...]] = ("fbp", "ip", "user_agent")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
     predicts: ClassVar[bool] = True
     diagnoses: ClassVar[bool] = True
+
+    def __init__(self, config: PlatformSection, access: Access) -> None:
+        super().__init__(config, access)
+        if self.settings.action_source == "physical_store":
+            self.window = IN_STORES  # type: ignore[misc]  # the client file decides which of two rules is Meta's
 
     def shared(self) -> tuple[Limit, ...]:
         secret = self.access.vault.find("META_APP_SECRET")
@@ -133,8 +141,9 @@ class MetaCapi(Destination):
             ).value
         return _meta_quality.diagnoses(told, local_day(self.access.clock(), self.access.timezone))
 
-    def _encode(self, group: Sequence[Conversion]) -> bytes:
-        events = [_meta_events.event(one, self.settings.action_source) for one in group]
+    def _encode(self, group: Iterable[Conversion]) -> bytes:
+        source = self.settings.action_source
+        events = (_meta_events.event(one, source) for one in group)
         return _meta_events.encode(events, self.settings.test_event_code)
 
     def _client(self) -> Client:
@@ -157,7 +166,8 @@ class MetaCapi(Destination):
         if wait := early(one, now):
             return wait
         if now - one.occurred_at > self.window.click:
-            return told("rejected", "expired", "too_old", "Older than the 7 days Meta takes.")
+            days = self.window.click // timedelta(days=1)
+            return told("rejected", "expired", "too_old", f"Older than the {days} days Meta takes.")
         if one.value <= 0 or not priced(one):
             return told("rejected", "data", "no_value", "A purchase needs a value above zero and an ISO 4217 currency.")
         if not one.event_id or not one.order_id:

@@ -56,6 +56,7 @@ class TikTokEvents(Destination):
     window: ClassVar[SendWindow] = SendWindow(click=timedelta(days=28), identifiers=timedelta(days=28))
     batch: ClassVar[int] = 50
     click_ids: ClassVar[tuple[str, ...]] = ("ttclid",)
+    browser: ClassVar[tuple[str, ...]] = ("ttp", "ip", "user_agent")
     dedup: ClassVar[timedelta | None] = timedelta(hours=48)
 
     def shared(self) -> tuple[Limit, ...]:

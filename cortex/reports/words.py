@@ -203,6 +203,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
         "cliente sin política de consentimiento",
     ),
     "window": ("mais antiga que a janela", "older than the window", "más antigua que la ventana"),
+    "disabled": ("destino desligado", "destination switched off", "destino desactivado"),
     "test_order": ("pedido de teste", "test order", "pedido de prueba"),
     "zero_value": ("valor zero", "zero value", "valor cero"),
     "no_margin": ("sem margem", "no margin", "sin margen"),

@@ -15,7 +15,8 @@ from cortex.errors import CredentialError, Transient
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
 from cortex.steps import ledger, send
-from cortex.steps.ledger import STORED, Row
+from cortex.steps.cycles import seldom_sought
+from cortex.steps.ledger import STORED, Line, Row
 from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
@@ -56,7 +57,14 @@ class Counts:
     wrong: defaultdict[str, tuple[int, Decimal]] = field(default_factory=lambda: defaultdict(lambda: (0, Decimal(0))))
     """By reason, of orders not reported before: value told less true value."""
 
+    def beyond(self) -> list[dict[str, Any]]:
+        """What cannot be corrected, by reason."""
+        return [
+            {"reason": reason, "count": count, "value": value} for reason, (count, value) in sorted(self.wrong.items())
+        ]
 
+
+@seldom_sought()
 def adjust(run: Run) -> Outcome:
     """Plan what delivered conversions are worth now, where the platform can be told; count what cannot be corrected.
 
@@ -70,28 +78,22 @@ def adjust(run: Run) -> Outcome:
             send.settle(run, kind, ledger.destination_of(run, kind))
         counts = Counts()
         for page in decisions(run, kind, counts):
-            rows = [row for row, _ in page]
+            rows = [line.row for line in page]
             run.warehouse.atomically(lambda tx, rows=rows: outbox.plan(tx, rows))  # type: ignore[misc]
         lost = sum(count for count, _ in counts.wrong.values())
         said.append(f"{kind} {counts.planned} to correct" + (f", {lost} beyond correction" if lost else ""))
         facts[kind] = {
             "planned": counts.planned,
             "held": dict(counts.held),
-            "beyond_correction": [
-                {"reason": reason, "count": count, "value": value}
-                for reason, (count, value) in sorted(counts.wrong.items())
-            ],
+            "beyond_correction": counts.beyond(),
         }
         run.notices += _notices(kind, run.tenant.currency, counts)
         total += counts.planned
     return Outcome(total, " · ".join(said), facts)
 
 
-def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[tuple[Row, str]]]:
-    """Ledger rows to write about orders a destination has and that changed since, a page at a time. Writes nothing.
-
-    Beside each row the JSON of what its buyer can be matched by.
-    """
+def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[Line]]:
+    """Ledger rows to write about orders a destination has and that changed since, a page at a time. Writes nothing."""
     destination = ledger.destination_of(run, kind)
     beyond = ""
     while orders := run.warehouse.rows(
@@ -102,7 +104,7 @@ def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[tuple[Row, s
         lines = _lines(run, kind, keys)
         worths = _worths(run, orders)
         yield [
-            (row, order["sealed"] or "")
+            Line(row, order["sealed"] or "")
             for order in orders
             for row in _decided(run, kind, destination, order, lines[order["order_key"]], worths, counts)
         ]

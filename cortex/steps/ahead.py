@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,12 +10,11 @@ from itertools import islice
 from queue import Full, Queue
 from typing import TypeVar
 
+from cortex.steps.cycles import seldom_sought
+
 T = TypeVar("T")
 B = TypeVar("B")
 
-BUSY = (5_000, 20, 10)
-"""Thresholds of the search for cycles while batches pass. Rows come and go by the thousand with no cycle among them, and
-a search at every 700th, as usual, is a tenth of the work. Much rarer, and what the driver leaves behind piles up."""
 GRACE = 5.0
 """Seconds given to the reader to hang up when nobody wants its records any more; then it is left to end by itself."""
 
@@ -66,12 +64,10 @@ def read_ahead(
             raise batch.failure
 
     reader = threading.Thread(target=read, name="read-ahead", daemon=True)
-    usual = gc.get_threshold()
-    gc.set_threshold(*BUSY)
     reader.start()
     try:
-        yield batches()
+        with seldom_sought():
+            yield batches()
     finally:
-        gc.set_threshold(*usual)
         unwanted.set()
         reader.join(grace)

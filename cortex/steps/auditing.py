@@ -21,9 +21,10 @@ KEYS = """
     WHERE destination = :destination AND action = 'purchase' AND state NOT IN ('gated', 'expired') GROUP BY match_keys
 """
 TIMES = """
-    SELECT outbox_key, occurred_at, sent_at FROM conversion_outbox
-    WHERE destination = :destination AND action = 'purchase' AND sent_at IS NOT NULL AND outbox_key > :beyond
-    ORDER BY outbox_key LIMIT :page
+    SELECT b.outbox_key AS outbox_key, b.occurred_at AS occurred_at, b.sent_at AS sent_at, o.fbc AS fbc
+    FROM conversion_outbox b LEFT JOIN fct_orders o ON o.order_key = b.order_key
+    WHERE b.destination = :destination AND b.action = 'purchase' AND b.sent_at IS NOT NULL AND b.outbox_key > :beyond
+    ORDER BY b.outbox_key LIMIT :page
 """
 SEALED = """
     SELECT order_key, identifiers FROM conversion_identifiers
@@ -34,10 +35,13 @@ TWICE = """
     WHERE destination = :destination AND action = 'purchase' GROUP BY event_id HAVING COUNT(*) > 1
 """
 FATES = """
-    SELECT action, state, reason, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried, COUNT(*) AS n, SUM(value) AS value
-    FROM conversion_outbox WHERE destination = :destination
-    GROUP BY action, state, reason, CASE WHEN attempts > 0 THEN 1 ELSE 0 END ORDER BY action, state, reason
+    SELECT action, state, reason, tried, COUNT(*) AS n, SUM(value) AS value
+    FROM (SELECT action, state, value, CASE WHEN attempts > 0 THEN 1 ELSE 0 END AS tried,
+                 CASE WHEN reason = '' AND state IN ('rejected', 'dead', 'unknown') THEN error_code ELSE reason END AS reason
+          FROM conversion_outbox WHERE destination = :destination) fates
+    GROUP BY action, state, reason, tried ORDER BY action, state, reason, tried
 """
+"""Where the ledger has no reason of its own for what went wrong, the platform's code is it."""
 PAID = "SELECT COUNT(*) AS n FROM fct_orders WHERE is_paid = 1"
 LATEST = "SELECT MAX(sent_at) AS sent_at FROM conversion_outbox WHERE destination = :destination"
 OLDEST = """
@@ -122,6 +126,8 @@ class Audit:
     thin: int
     fresh: int
     stale: int
+    stale_clicks: int
+    """Told with a click id that was old before the sale was made. Of Meta's alone: others tell no time."""
     bad_digests: dict[str, int]
     """What is wrong -> values."""
     repeated_ids: int
@@ -134,7 +140,7 @@ def audit(run: Run, kind: str) -> Audit:
     """Match-key coverage, thin and stale events, digests of nobody, repeated ids. Reads; sends nothing."""
     destination = ledger.destination_of(run, kind)
     combinations = _combinations(run, kind, destination)
-    fresh, stale = _ages(run, kind)
+    fresh, stale, stale_clicks = _ages(run, kind, destination)
     stands = standing(run, kind)
     return Audit(
         kind=kind,
@@ -144,6 +150,7 @@ def audit(run: Run, kind: str) -> Audit:
         thin=sum(count for keys, count in combinations.items() if quality.score(keys) < quality.THIN),
         fresh=fresh,
         stale=stale,
+        stale_clicks=stale_clicks,
         bad_digests=_bad_digests(run, kind, destination),
         repeated_ids=len(run.warehouse.rows(TWICE, destination=kind)),
         already_there=sum(row["n"] for row in stands.fates if row["state"] == "duplicate"),
@@ -153,23 +160,28 @@ def audit(run: Run, kind: str) -> Audit:
 
 def _combinations(run: Run, kind: str, destination: Destination) -> dict[tuple[str, ...], int]:
     """Sets of keys the platform can use -> events. Click ids of other platforms are not among them."""
-    usable = {field.key for field in destination.identifiers.fields} | set(destination.click_ids) | {"ip", "user_agent"}
-    usable |= {"fbp"} if "fbc" in destination.click_ids else set()
-    usable |= {"ttp"} if "ttclid" in destination.click_ids else set()
+    usable = _usable(destination)
     found: Counter[tuple[str, ...]] = Counter()
     for row in run.warehouse.rows(KEYS, destination=kind):
         found[tuple(key for key in row["match_keys"].split(",") if key in usable)] += row["n"]
     return dict(found)
 
 
-def _ages(run: Run, kind: str) -> tuple[int, int]:
-    """Events told within the hour, and later than a day."""
-    fresh = stale = 0
+def _usable(destination: Destination) -> set[str]:
+    """Match keys the platform can use. What else is known of a buyer's browser is another platform's."""
+    return {field.key for field in destination.identifiers.fields} | {*destination.click_ids, *destination.browser}
+
+
+def _ages(run: Run, kind: str, destination: Destination) -> tuple[int, int, int]:
+    """Events told within the hour, later than a day, and with a click that was old when the sale was made."""
+    fresh = stale = old = 0
     for row in _pages(run, TIMES, kind, "outbox_key"):
         age = row["sent_at"] - row["occurred_at"]
         fresh += age <= quality.FRESH
         stale += age > quality.STALE
-    return fresh, stale
+        clicked = quality.clicked_at(row["fbc"] or "") if "fbc" in destination.click_ids else None
+        old += clicked is not None and row["occurred_at"] - clicked > quality.CLICK_LASTS
+    return fresh, stale, old
 
 
 def _bad_digests(run: Run, kind: str, destination: Destination) -> dict[str, int]:
@@ -222,6 +234,10 @@ def story(run: Run, order: str) -> Story | None:
         return None
     key = found[0]["order_key"]
     lines = run.warehouse.rows(LINES, key=key)
+    for line in lines:
+        if line["destination"] in run.tenant.destinations:
+            usable = _usable(ledger.destination_of(run, line["destination"]))
+            line["match_keys"] = ",".join(name for name in line["match_keys"].split(",") if name in usable)
     counts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
         if line["state"] in rules.DELIVERED and line["settled_at"] is not None and line["action"] != "value":

@@ -7,23 +7,34 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cortex import conversions as rules
 from cortex.destinations import Destination, DestinationSection
 from cortex.errors import PolicyRefusal
 from cortex.records import Conversion
 from cortex.run import Run
+from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
     from cortex.warehouse import Warehouse
 
 Row = dict[str, Any]
+
+
+class Line(NamedTuple):
+    """A row to be written in the ledger, with the JSON of what its buyer can be matched by."""
+
+    row: Row
+    sealed: str
+    stored: bool = True
+    """Whether the ledger may have the row already."""
+
+
 PAGE = 2000
 """Orders looked at together: what is in memory does not grow with the shop."""
 
-MADE_OF = """o.order_key, o.external_id, o.customer_key, o.is_new_customer, o.created_at, o.currency, o.gclid, o.gbraid,
-    o.wbraid, o.fbc, o.fbp, o.ttclid, o.ttp, o.ga_client_id, o.event_url"""
+MADE_OF = ", ".join(f"o.{name}" for name in ("order_key", *outbox.ORDER_COLUMNS))
 """What a conversion is made of when its value is known."""
 STORED = f"""{MADE_OF}, o.status, o.is_paid, o.is_test, o.paid, o.refunded, o.shipping, o.tax, o.marketplace,
     o.consent_state, o.consent_source, o.consent_version, o.consent_at"""

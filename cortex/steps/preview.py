@@ -14,7 +14,7 @@ import msgspec
 from cortex.destinations import Destination
 from cortex.run import Run
 from cortex.steps import adjust, ledger, queue, values
-from cortex.steps.ledger import Row
+from cortex.steps.ledger import Line, Row
 
 DOUBTFUL = """
     SELECT b.*, COALESCE(i.identifiers, '') AS identifiers FROM conversion_outbox b
@@ -32,6 +32,8 @@ class Preview:
     later: int = 0
     """Planned, but not due yet: held back, or waiting for their next attempt."""
     held: list[dict[str, Any]] = field(default_factory=list)
+    beyond: list[dict[str, Any]] = field(default_factory=list)
+    """By reason: orders it counts too much for, which a run would report and cannot correct."""
 
     @property
     def value(self) -> Decimal:
@@ -51,14 +53,14 @@ def preview(run: Run, kind: str) -> Preview:
     ledger.refuse_without_policy(run, kind)
     now = run.now()
     found = Preview(kind)
-    counts = queue.Counts()
-    pages: list[Iterator[list[tuple[Row, str]]]] = [
+    counts, corrections = queue.Counts(), adjust.Counts()
+    pages: list[Iterator[list[Line]]] = [
         queue.decisions(run, kind, counts),
-        adjust.decisions(run, kind, adjust.Counts()),
+        adjust.decisions(run, kind, corrections),
         values.decisions(run, kind),
     ]
     for page in (page for each in pages for page in each):
-        for row, sealed in page:
+        for row, sealed, _ in page:
             if row["state"] != "planned":
                 continue
             if row["next_attempt_at"] > now:
@@ -67,7 +69,7 @@ def preview(run: Run, kind: str) -> Preview:
                 found.rows.append(row | {"identifiers": sealed})
     found.rows += run.warehouse.rows(DOUBTFUL, destination=kind, now=now)
     found.rows.sort(key=lambda row: (row["occurred_at"], row["outbox_key"]))
-    found.held = counts.held()
+    found.held, found.beyond = counts.held(), corrections.beyond()
     return found
 
 
@@ -97,6 +99,7 @@ class Difference:
 
     kind: str
     same: int = 0
+    changed: int = 0
     fields: Counter[str] = field(default_factory=Counter)
     """Path in the payload -> events in which it differs."""
     examples: dict[str, tuple[str, Any, Any]] = field(default_factory=dict)
@@ -114,6 +117,7 @@ def difference(now: Run, other: Run, kind: str) -> Difference:
         (order, before), (_, after) = mine[key], theirs[key]
         changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
         found.same += not changed
+        found.changed += bool(changed)
         for path in changed:
             found.fields[path] += 1
             found.examples.setdefault(path, (order, before.get(path), after.get(path)))

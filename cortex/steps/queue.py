@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from cortex import conversions as rules
@@ -14,11 +16,13 @@ from cortex.destinations import Destination
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
 from cortex.steps import foresight, ledger
-from cortex.steps.ledger import STORED, Row
-from cortex.warehouse import outbox
+from cortex.steps.ahead import read_ahead
+from cortex.steps.ledger import STORED, Line, Row
+from cortex.warehouse import Loaded, outbox
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
+    from cortex.warehouse import Transaction
 
 OPEN = f"""
     SELECT {STORED}, i.identifiers AS sealed, b.outbox_key AS planned_key, b.state AS ledger_state,
@@ -50,15 +54,16 @@ def queue(run: Run) -> Outcome:
     facts: dict[str, Any] = {}
     for kind in run.tenant.destinations:
         counts = Counts()
-        grown, many = 0, MANY
-        for page in decisions(run, kind, counts):
-            rows = [row for row, _ in page]
-            written = run.warehouse.atomically(lambda tx, rows=rows: outbox.plan(tx, rows))  # type: ignore[misc]
-            grown += written.inserted
-            if grown >= many:
-                run.warehouse.count_anew("conversion_outbox", "conversion_identifiers")
-                grown, many = 0, 10 * many
-            run.progress(total + counts.seen)
+        written, grown, many = 0, 0, MANY
+        # The next page is decided while this one is written.
+        with read_ahead(decisions(run, kind, counts), 1, itemgetter(0)) as pages:
+            for page in pages:
+                grown += run.warehouse.atomically(partial(_write, page=page)).inserted
+                if grown >= many:
+                    run.warehouse.count_anew("conversion_outbox", "conversion_identifiers")
+                    grown, many = 0, 10 * many
+                written += len(page)
+                run.progress(total + written)
         planned, planned_value = counts.fates.get(("planned", ""), (0, Decimal(0)))
         held = counts.seen - planned
         said.append(f"{kind} {planned} to send, {held} held")
@@ -66,6 +71,11 @@ def queue(run: Run) -> Outcome:
         run.notices += counts.notices(kind, run.tenant.currency)
         total += planned
     return Outcome(total, " · ".join(said), facts)
+
+
+def _write(tx: Transaction, page: Sequence[Line]) -> Loaded:
+    new, known = [line.row for line in page if not line.stored], [line.row for line in page if line.stored]
+    return outbox.plan(tx, new, unknown=True) + outbox.plan(tx, known)
 
 
 Sum = tuple[int, Decimal]
@@ -122,11 +132,8 @@ class Counts:
             )
 
 
-def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[tuple[Row, str]]]:
-    """Ledger rows of everything open for a destination, a page at a time, in no order of time. Writes nothing.
-
-    Beside each row the JSON of what its buyer can be matched by.
-    """
+def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[Line]]:
+    """Ledger rows of everything open for a destination, a page at a time, in no order of time. Writes nothing."""
     destination = ledger.destination_of(run, kind)
     asked = ledger.says(destination).value
     predicted, counts.refusal = foresight.predictions(run, destination) if asked == "predicted_ltv" else ({}, "")
@@ -146,7 +153,7 @@ def decisions(run: Run, kind: str, counts: Counts) -> Iterator[list[tuple[Row, s
 
 def _decided(
     run: Run, kind: str, destination: Destination, order: Row, worth: rules.Worth, now: datetime, counts: Counts
-) -> tuple[Row, str]:
+) -> Line:
     sealed = rules.read_sealed(order["sealed"] or "")
     made = rules.conversion(order, tenant=run.tenant.code, destination=kind, sealed=sealed, worth=worth)
     privacy = run.tenant.privacy or rules.Privacy()
@@ -161,7 +168,7 @@ def _decided(
         made, decision, order=order, destination=kind, revision=0, now=now, run_id=run.run_id, worth=worth, due=due
     )
     counts.add(order, row, decision)
-    return row, order["sealed"] or ""
+    return Line(row, order["sealed"] or "", stored=order["planned_key"] is not None)
 
 
 def _count(into: defaultdict[Any, Sum], at: Any, value: Decimal) -> None:

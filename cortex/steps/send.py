@@ -18,6 +18,7 @@ from cortex.errors import CredentialError, Transient
 from cortex.records import Notice, Receipt
 from cortex.run import Outcome, Run, Step
 from cortex.steps import ledger
+from cortex.steps.cycles import seldom_sought
 from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def conversions(tenant: Tenant) -> Iterator[Step]:
         yield Step(f"conversions.{kind}", partial(deliver, kind=kind), needs=("conversions.queue",))
 
 
+@seldom_sought()
 def deliver(run: Run, kind: str) -> Outcome:
     """Send everything due to one destination and ask what became of what it is still processing.
 
@@ -119,23 +121,26 @@ class Sending:
                 _give_back(run, claimed, failure)
             raise
         crash.point("sent")
-        outcomes = list(self._outcomes(claimed, receipts, sent_at, run.now()))
-        for row, one in zip(outcomes, made, strict=True):
-            self.fates[row["state"]] += 1
-            if row["state"] in rules.DELIVERED and one.action != "value":
-                self.value += one.value
-        run.warehouse.atomically(partial(outbox.record, outcomes=outcomes))
+        heard = self._heard(claimed, receipts, sent_at, run.now())
+        # A prediction is no second sale.
+        values = {one.key: one.value for one in made if one.action != "value"}
+        for said, claims in heard:
+            self.fates[said["state"]] += len(claims)
+            if said["state"] in rules.DELIVERED:
+                self.value += sum(values.get(key, 0) for key in claims)
+        run.warehouse.atomically(partial(outbox.write, heard=heard))
 
-    def _outcomes(
+    def _heard(
         self, claimed: Sequence[dict[str, Any]], receipts: Sequence[Receipt], sent_at: datetime, heard_at: datetime
-    ) -> Iterator[dict[str, Any]]:
-        """What is written down of each row. Of a batch nearly all hear the same: what that means is found out once."""
-        known: dict[Any, dict[str, Any]] = {}
+    ) -> list[outbox.Heard]:
+        """What is written down of the rows. Of a batch nearly all hear the same: what that means is found out once."""
+        known: dict[Any, dict[str, str]] = {}
+        alike: dict[Any, outbox.Heard] = {}
         for row, receipt in zip(claimed, receipts, strict=True):
             # Of a delivery nobody answered the first call's time counts: the platform's deduplication began with it.
             first = row["sent_at"] if row["was"] == "unknown" and row["sent_at"] else sent_at
-            alike = (receipt, row["attempts"], row["was"], first)
-            if alike not in known:
+            at = (id(receipt), row["attempts"], row["was"], first)
+            if at not in known:
                 outcome = rules.after(
                     receipt,
                     attempts=row["attempts"],
@@ -144,9 +149,11 @@ class Sending:
                     sent_at=first,
                     dedup=self.destination.dedup,
                 )
-                known[alike] = _said(self.run, outcome, receipt, sent_at=first, heard_at=heard_at)
+                said = _said(self.run, outcome, receipt, sent_at=first, heard_at=heard_at)
+                known[at] = alike.setdefault(tuple(said.values()), outbox.Heard(said, {})).claims
                 self._note(receipt)
-            yield {"outbox_key": row["outbox_key"], "claim_id": row["claim_id"], **known[alike]}
+            known[at][row["outbox_key"]] = row["claim_id"]
+        return list(alike.values())
 
     def _note(self, receipt: Receipt) -> None:
         """Stop after this batch when its class says the next one would hear the same."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from cortex import conversions as rules
 from cortex.run import Outcome, Run, Step
 from cortex.steps import foresight, ledger
-from cortex.steps.ledger import STORED, Row
+from cortex.steps.cycles import seldom_sought
+from cortex.steps.ledger import STORED, Line, Row
 from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
@@ -47,19 +48,20 @@ def conversions(tenant: Tenant) -> Iterator[Step]:
         yield Step("conversions.values", plan, needs=("conversions.queue",))
 
 
+@seldom_sought()
 def plan(run: Run) -> Outcome:
     """Plan the predicted values that may be told, each once per buyer; nothing where Meta's conditions do not hold."""
     planned = 0
     for kind in run.tenant.destinations:
         for page in decisions(run, kind):
-            rows = [row for row, _ in page]
+            rows = [line.row for line in page]
             run.warehouse.atomically(lambda tx, rows=rows: outbox.plan(tx, rows))  # type: ignore[misc]
             planned += sum(row["state"] == "planned" for row in rows)
     return Outcome(planned, f"{planned} predicted values to tell", {"planned": planned})
 
 
-def decisions(run: Run, kind: str) -> Iterator[list[tuple[Row, str]]]:
-    """Ledger rows to write, a page at a time, beside each the JSON of what its buyer can be matched by. Writes nothing."""
+def decisions(run: Run, kind: str) -> Iterator[list[Line]]:
+    """Ledger rows to write, a page at a time. Writes nothing."""
     destination = ledger.destination_of(run, kind)
     if ledger.says(destination).value != "predicted_ltv" or not destination.predicts:
         return
@@ -79,7 +81,7 @@ def decisions(run: Run, kind: str) -> Iterator[list[tuple[Row, str]]]:
             yield page
 
 
-def _decided(run: Run, kind: str, order: Row, worth: rules.Worth) -> tuple[Row, str]:
+def _decided(run: Run, kind: str, order: Row, worth: rules.Worth) -> Line:
     destination = ledger.destination_of(run, kind)
     sealed = rules.read_sealed(order["sealed"] or "")
     again = order["ledger_state"] == "planned"
@@ -96,4 +98,4 @@ def _decided(run: Run, kind: str, order: Row, worth: rules.Worth) -> tuple[Row, 
         made, decision, order=order, destination=kind, revision=0, now=run.now(), run_id=run.run_id, worth=told,
         due=order["next_attempt_at"] if again else None, settled=decision.state == "gated",
     )  # fmt: skip
-    return row | {"occurred_at": at}, order["sealed"] or ""
+    return Line(row | {"occurred_at": at}, order["sealed"] or "")

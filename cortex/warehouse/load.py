@@ -115,13 +115,18 @@ class Transaction:
             inserted, updated, len(bound.rows) - inserted - updated, bound.clipped.count, bound.clipped.mended
         )
 
-    def insert_missing(self, table: Table | str, rows: Sequence[Given]) -> int:
-        """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted."""
+    def insert_missing(self, table: Table | str, rows: Sequence[Given], *, unknown: bool = False) -> int:
+        """Insert rows whose primary key is new; leave the others as they are. Returns the number inserted.
+
+        unknown: as in `upsert`.
+        """
         table = _table(table)
         if not rows:
             return 0
         key = [column.name for column in table.primary_key]
         bound = self._bind(self._form(rows), table, rows, key)
+        if unknown and bound.form == "stream" and self._all_new(table, bound):
+            return len(bound.rows)
         inserted = 0
         with Stage(self._connection, table, key) as stage:
             for chunk in self._chunks(bound):
@@ -140,7 +145,7 @@ class Transaction:
         names = _names(key)
         bound = self._bind(self._form(rows), table, rows, names, whole=False)
         settable = [name for name in bound.columns if name not in names]
-        guard = conditions.where(table, only or {})
+        guard = self._where(table, only or {})
         changed = 0
         with Stage(self._connection, table, names) as stage:
             for chunk in self._chunks(bound):
@@ -192,7 +197,7 @@ class Transaction:
         """Delete rows: column to value (None is unknown), half-open `(since, until)` or Window, or list. Number deleted."""
         table = _table(table)
         return sum(
-            self._connection.execute(delete(table).where(conditions.where(table, part))).rowcount
+            self._connection.execute(delete(table).where(self._where(table, part))).rowcount
             for part in conditions.parts(where)
         )
 
@@ -218,7 +223,7 @@ class Transaction:
         return sum(
             self._connection.execute(
                 update(table)
-                .where(conditions.where(table, part))
+                .where(self._where(table, part))
                 .values(
                     {name: text(f":new_{name}").bindparams(**{f"new_{name}": value}) for name, value in named.items()}
                 )
@@ -232,17 +237,24 @@ class Transaction:
         wanted = [table.c[name] for name in dict.fromkeys([key, *columns])]
         found: dict[Any, Row] = {}
         for part in conditions.parts({key: list(keys)}):
-            result = self._connection.execute(select(*wanted).where(conditions.where(table, part)))
+            result = self._connection.execute(select(*wanted).where(self._where(table, part)))
             found |= {row[key]: dict(row) for row in result.mappings()}
         return found
 
     def run(self, sql: str, **params: Any) -> int:
         """One statement of portable SQL with `:named` parameters. Returns the number of rows it touched."""
-        return self._connection.execute(read.statement(sql, params)).rowcount
+        return self._connection.execute(read.statement(self._connection, sql, params)).rowcount
 
     def rows(self, query: str | Select[Any], **params: Any) -> list[dict[str, Any]]:
         """As `Warehouse.rows`, seeing this transaction's own writes."""
         return read.rows(self._connection, query, params)
+
+    def locked(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        """As `rows`; what they are made of nobody else changes until this transaction ends.
+
+        SQLite has one writer at a time, and needs no telling.
+        """
+        return self.rows(sql if self._dialect == "sqlite" else f"{sql} FOR UPDATE", **params)
 
     def frame(self, query: str | Select[Any], **params: Any) -> pl.DataFrame:
         """As `Warehouse.frame`, seeing this transaction's own writes."""
@@ -277,6 +289,9 @@ class Transaction:
             ],
         )
         crash.point("cursor")
+
+    def _where(self, table: Table, wanted: Mapping[str, Any]) -> ColumnElement[bool]:
+        return conditions.where(table, wanted, lists=self._dialect == "mysql")
 
     @property
     def _plain(self) -> Form:

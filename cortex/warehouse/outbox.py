@@ -9,11 +9,12 @@ planned ─► claimed ─► sent ─► accepted ─► processed        plann
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cortex.warehouse import conditions
+from cortex.warehouse.failures import Contended
 from cortex.warehouse.load import Loaded, Transaction
 from cortex.warehouse.rows import Row
 from cortex.warehouse.tables import conversion_identifiers, conversion_outbox
@@ -74,16 +75,18 @@ _UNSAID = {
     "consent_at": None,
 }
 """Of what planning decides, what a caller may leave out."""
+_COLUMNS = len(conversion_outbox.columns)
 
 
-def plan(tx: Transaction, rows: Sequence[Row]) -> Loaded:
+def plan(tx: Transaction, rows: Sequence[Row], *, unknown: bool = False) -> Loaded:
     """Write down what should be sent, or why not. A key seen before is decided anew only while it is OPEN.
 
     rows: outbox_key, order_key, destination, action, revision, event_id, order_ref, occurred_at, value, currency,
-    state (planned, gated or expired), reason, created_at, run_id. The rest begins empty, or as given.
+    state (planned, gated or expired), reason, created_at, run_id. The rest begins empty, or as given. unknown: the caller
+    found none of the keys stored; about speed alone, as in `Transaction.upsert`.
     """
-    whole = [_FRESH | _UNSAID | dict(row) for row in rows]
-    inserted = tx.insert_missing(conversion_outbox, whole)
+    whole = [row if len(row) == _COLUMNS else _FRESH | _UNSAID | dict(row) for row in rows]
+    inserted = tx.insert_missing(conversion_outbox, whole, unknown=unknown)
     updated = 0
     if inserted < len(whole):
         again = [{name: row[name] for name in ("outbox_key", *_DECIDED)} for row in whole]
@@ -91,84 +94,64 @@ def plan(tx: Transaction, rows: Sequence[Row]) -> Loaded:
     return Loaded(inserted, updated, len({row["outbox_key"] for row in rows}) - inserted - updated)
 
 
+ORDER_COLUMNS = (
+    "external_id", "customer_key", "is_new_customer", "created_at", "currency", "gclid", "gbraid", "wbraid", "fbc", "fbp",
+    "ttclid", "ttp", "ga_client_id", "event_url",
+)  # fmt: skip
+"""Of an order, what a conversion is made of when its value is known: a claim brings it along."""
+
+
 def claim(warehouse: Warehouse, destination: str, limit: int, claim_id: str, now: datetime) -> list[dict[str, Any]]:
     """Take up to `limit` due conversions, oldest first, for this claim alone; committed before it returns.
 
     Due is what is planned, and what is unknown with a time at which it may be repeated, when its `next_attempt_at` has
     come. Returns what sending needs of the rows and of their orders, in that order, with `was` (planned or unknown) and
-    `identifiers` (the JSON text stored for the buyer, empty when it is gone). Rivals never get the same row: each is
-    taken by an UPDATE that holds only while the row is still as it was. Give every call its own `claim_id`.
+    `identifiers` (the JSON text stored for the buyer, empty when it is gone). Rivals never get the same row: it is locked
+    when it is read, and taken by an UPDATE that holds only while it is as it was. Give every call its own `claim_id`.
     """
-    taken: dict[str, str] = {}
-    while len(taken) < limit:
-        found = _due(warehouse, destination, limit - len(taken), now)
-        if not found:
-            break
-        taken |= warehouse.atomically(lambda tx, found=found: _take(tx, found, claim_id, now))  # type: ignore[misc]
-    return _held(warehouse, destination, claim_id, taken)
+    return warehouse.atomically(lambda tx: _take(tx, _due(tx, destination, limit, now), claim_id, now))
 
 
-def _due(warehouse: Warehouse, destination: str, limit: int, now: datetime) -> dict[str, str]:
-    """Key to state of the oldest due rows. One question per state: each is a walk along the index, nothing is sorted."""
-    due = [
-        (row["occurred_at"], row["outbox_key"], state)
-        for state, sql in ((PLANNED, _DUE_PLANNED), (UNKNOWN, _DUE_UNKNOWN))
-        for row in warehouse.rows(sql, destination=destination, now=now, limit=limit)
-    ]
-    return {key: state for _, key, state in sorted(due)[:limit]}
+def _due(tx: Transaction, destination: str, limit: int, now: datetime) -> list[dict[str, Any]]:
+    """The oldest due rows, kept from rivals. One question per state: each is a walk along the index, nothing is sorted."""
+    planned, unknown = (
+        tx.locked(sql, destination=destination, now=now, limit=limit) for sql in (_DUE_PLANNED, _DUE_UNKNOWN)
+    )
+    if not unknown:
+        return planned
+    return sorted(planned + unknown, key=lambda row: (row["occurred_at"], row["outbox_key"]))[:limit]
 
 
-_DUE_PLANNED = """
-    SELECT outbox_key, occurred_at FROM conversion_outbox
-    WHERE destination = :destination AND state = 'planned' AND (next_attempt_at IS NULL OR next_attempt_at <= :now)
-    ORDER BY occurred_at, outbox_key
+_DUE = f"""
+    SELECT o.outbox_key, o.order_key, o.order_ref, o.action, o.revision, o.occurred_at, o.value, o.value_basis,
+           o.predicted_value, o.state, o.attempts, o.sent_at, COALESCE(i.identifiers, '') AS identifiers,
+           {", ".join(f"s.{name}" for name in ORDER_COLUMNS)}
+    FROM conversion_outbox o
+    LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
+    LEFT JOIN fct_orders s ON s.order_key = o.order_key
+    WHERE o.destination = :destination AND o.state = '{{}}' AND {{}}
+    ORDER BY o.occurred_at, o.outbox_key
     LIMIT :limit
-"""
-_DUE_UNKNOWN = """
-    SELECT outbox_key, occurred_at FROM conversion_outbox
-    WHERE destination = :destination AND state = 'unknown' AND next_attempt_at <= :now
-    ORDER BY occurred_at, outbox_key
-    LIMIT :limit
-"""
+"""  # noqa: S608  # our own names
+_DUE_PLANNED = _DUE.format(PLANNED, "(o.next_attempt_at IS NULL OR o.next_attempt_at <= :now)")
+_DUE_UNKNOWN = _DUE.format(UNKNOWN, "o.next_attempt_at <= :now")
 _TAKE = """
     UPDATE conversion_outbox
     SET state = 'claimed', claim_id = :claim_id, claimed_at = :now, attempts = attempts + 1, next_attempt_at = NULL
     WHERE outbox_key IN :keys AND state = :was
 """
-_TAKEN = """
-    SELECT outbox_key FROM conversion_outbox WHERE outbox_key IN :keys AND state = 'claimed' AND claim_id = :claim_id
-"""
-_HELD = """
-    SELECT o.outbox_key, o.order_key, o.order_ref, o.action, o.revision, o.occurred_at, o.value, o.value_basis,
-           o.predicted_value, o.state, o.attempts, o.claim_id, o.claimed_at, o.sent_at,
-           COALESCE(i.identifiers, '') AS identifiers,
-           s.external_id, s.customer_key, s.is_new_customer, s.created_at, s.currency, s.gclid, s.gbraid, s.wbraid,
-           s.fbc, s.fbp, s.ttclid, s.event_url
-    FROM conversion_outbox o
-    LEFT JOIN conversion_identifiers i ON i.order_key = o.order_key AND i.destination = o.destination
-    LEFT JOIN fct_orders s ON s.order_key = o.order_key
-    WHERE o.destination = :destination AND o.state = 'claimed' AND o.claim_id = :claim_id
-    ORDER BY o.occurred_at, o.outbox_key
-"""
 
 
-def _take(tx: Transaction, found: Mapping[str, str], claim_id: str, now: datetime) -> dict[str, str]:
-    """Key to former state of the rows this claim got."""
-    taken: dict[str, str] = {}
+def _take(tx: Transaction, due: list[dict[str, Any]], claim_id: str, now: datetime) -> list[dict[str, Any]]:
     for was in (PLANNED, UNKNOWN):
-        for part in conditions.parts({"keys": [key for key, state in found.items() if state == was]}):
-            got: Iterable[str] = part["keys"]
+        for part in conditions.parts({"keys": [row["outbox_key"] for row in due if row["state"] == was]}):
             if tx.run(_TAKE, claim_id=claim_id, now=now, keys=part["keys"], was=was) != len(part["keys"]):
-                got = [row["outbox_key"] for row in tx.rows(_TAKEN, claim_id=claim_id, keys=part["keys"])]
-            taken |= dict.fromkeys(got, was)
-    return taken
-
-
-def _held(warehouse: Warehouse, destination: str, claim_id: str, taken: Mapping[str, str]) -> list[dict[str, Any]]:
-    if not taken:
-        return []
-    held = warehouse.rows(_HELD, destination=destination, claim_id=claim_id)
-    return [row | {"was": taken[row["outbox_key"]]} for row in held if row["outbox_key"] in taken]
+                raise Contended("CTX-5008", "Conversions were taken by another run.")
+    for row in due:
+        row["was"] = row["state"]
+        row["state"], row["claim_id"], row["claimed_at"] = CLAIMED, claim_id, now
+        row["attempts"] += 1
+    return due
 
 
 def sending(tx: Transaction, keys: Sequence[str], claim_id: str, at: datetime, payload_sha256: str) -> int:
@@ -195,8 +178,20 @@ def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
     payload_sha256, error_class, error_code, error_message, run_id. A column not given keeps its value. A row moves only
     while it is UNDERWAY under the same claim; recording the same outcome twice is no loss.
     """
+    return write(tx, _alike(outcomes))
+
+
+class Heard(NamedTuple):
+    """What is said of rows alike, by column, and of which claim of which keys."""
+
+    said: Row
+    claims: dict[str, str]
+
+
+def write(tx: Transaction, heard: Sequence[Heard]) -> list[str]:
+    """As `record`, of outcomes put together: a statement for each."""
     lost: list[str] = []
-    for said, claims in _alike(outcomes):
+    for said, claims in heard:
         written = 0
         for claim_id in sorted(set(claims.values())):
             keys = [key for key, held in claims.items() if held == claim_id]
@@ -215,14 +210,13 @@ def record(tx: Transaction, outcomes: Sequence[Row]) -> list[str]:
     return lost
 
 
-def _alike(outcomes: Sequence[Row]) -> list[tuple[Row, dict[str, str]]]:
-    """What is said, and of which claim of which keys: of a batch nearly always all say the same, in one statement."""
+def _alike(outcomes: Sequence[Row]) -> list[Heard]:
     groups: dict[tuple[Any, ...], dict[str, str]] = {}
     for outcome in outcomes:
         said = dict(outcome)
         key, claim_id = said.pop("outbox_key"), said.pop("claim_id")
         groups.setdefault(tuple(said.items()), {})[key] = claim_id
-    return [(dict(said), claims) for said, claims in groups.items()]
+    return [Heard(dict(said), claims) for said, claims in groups.items()]
 
 
 def stale(warehouse: Warehouse, destination: str, older_than: datetime) -> list[dict[str, Any]]:

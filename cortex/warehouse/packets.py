@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +12,6 @@ from pymysql import converters
 from pymysql.connections import Connection, MySQLResult
 from pymysql.constants import CR
 from pymysql.err import InternalError, OperationalError
-from pymysql.protocol import MysqlPacket
 
 Convert = Callable[[Sequence[bytes]], list[Any]]
 """Values of a column as they were sent, none of them NULL, as Python's."""
@@ -26,12 +26,21 @@ WHOLE = 0xFFFFFF
 """Bytes of a packet that goes on in the next one."""
 AT_ONCE = 1000
 """Rows converted together."""
+PLAIN = (string.ascii_letters + string.digits).encode()
+"""What texts are made of that have nothing to escape."""
+HEAD = 4
+"""Bytes before a packet's content: its length in three, its number."""
+PIECE = 1 << 16
+"""Bytes taken at a time."""
 
 
 class QuickConnection(Connection):  # type: ignore[misc]
     """A PyMySQL connection that gives the same results for less work."""
 
     _next_seq_id: int
+    _rfile: Any
+    _rest = b""
+    """What has arrived and was not asked for yet."""
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
         """As PyMySQL's own, with a result of ours."""
@@ -51,23 +60,85 @@ class QuickConnection(Connection):  # type: ignore[misc]
         return QuickResult(self)
 
     def escape(self, obj: Any, mapping: Any = None) -> Any:
-        """As PyMySQL's own; letters and digits, which digests are made of, have nothing to escape."""
+        """As PyMySQL's own; letters and digits, which digests are made of, have nothing to escape, many in a list neither."""
         if type(obj) is str and obj.isascii() and obj.isalnum():
             return f"'{obj}'"
+        if type(obj) is tuple and all_plain(obj):
+            return "('" + "','".join(obj) + "')"
         return super().escape(obj, mapping)
 
-    def payload(self) -> bytes:
-        """The next packet's content. Raises as PyMySQL does when the connection ends, or is out of step."""
-        head = self._read_bytes(4)
-        size = int.from_bytes(head[:3], "little")
-        if head[3] != self._next_seq_id:
+    def sent_rows(self, count: int) -> Iterator[list[list[bytes | None]]]:
+        """What rows of so many columns hold, AT_ONCE rows at a time; then what ends them is the next packet to be read.
+
+        Takes what has arrived, many rows in one piece. Raises as PyMySQL does when the connection ends, or is out of step.
+        """
+        rows: list[list[bytes | None]] = []
+        held, at = self._rest, 0
+        self._rest = b""
+        while True:
+            if len(held) < at + HEAD:
+                held, at = self._arrived(held[at:], HEAD), 0
+            start = at + HEAD
+            end = start + int.from_bytes(held[at : at + 3], "little")
+            if end - start == WHOLE:
+                self._rest = held[at:]
+                row = self._long_row()
+                held, at, self._rest = self._rest, 0, b""
+                rows.append(values(row, 0, count))
+                continue
+            if len(held) < end:
+                held = self._arrived(held[at:], end - at)
+                at, start, end = 0, HEAD, end - at
+            if (first := held[start]) >= END and (first != END or end - start < SHORTER_THAN_A_ROW):
+                self._rest = held[at:]
+                yield rows
+                return
+            self._in_step(held[at + 3])
+            rows.append(values(held, start, count))
+            at = end
+            if len(rows) == AT_ONCE:
+                yield rows
+                rows = []
+
+    def _in_step(self, number: int) -> None:
+        if number != self._next_seq_id:
             self._force_close()
-            if head[3] == 0:  # a server that shuts down
+            if number == 0:  # a server that shuts down
                 raise OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")
-            raise InternalError(f"Packet sequence number wrong - got {head[3]} expected {self._next_seq_id}")
-        self._next_seq_id = (self._next_seq_id + 1) % 256
-        content: bytes = self._read_bytes(size)
-        return content if size < WHOLE else content + self.payload()
+            raise InternalError(f"Packet sequence number wrong - got {number} expected {self._next_seq_id}")
+        self._next_seq_id = (number + 1) % 256
+
+    def _long_row(self) -> bytes:
+        """The content of a row in more than one packet."""
+        parts = []
+        size = WHOLE
+        while size == WHOLE:
+            head = self._read_bytes(HEAD)
+            self._in_step(head[3])
+            size = int.from_bytes(head[:3], "little")
+            parts.append(self._read_bytes(size))
+        return b"".join(parts)
+
+    def _arrived(self, rest: bytes, least: int) -> bytes:
+        """`rest` and what comes after it: as much as has arrived, and so many bytes altogether at the least."""
+        try:
+            held: bytes = rest + self._rfile.read1(PIECE)
+        except OSError as failure:
+            self._force_close()
+            raise OperationalError(
+                CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({failure})"
+            ) from failure
+        if len(held) < least:
+            held += self._read_bytes(least - len(held))
+        return held
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        """As PyMySQL's own, with what was taken too early first."""
+        taken, self._rest = self._rest[:num_bytes], self._rest[num_bytes:]
+        if len(taken) == num_bytes:
+            return taken
+        more: bytes = super()._read_bytes(num_bytes - len(taken))
+        return taken + more
 
 
 class QuickResult(MySQLResult):  # type: ignore[misc]
@@ -80,38 +151,39 @@ class QuickResult(MySQLResult):  # type: ignore[misc]
         connection = self.connection
         converts = [_convert(encoding, converter) for encoding, converter in self.converters]
         rows: list[tuple[Any, ...]] = []
-        raw: list[list[bytes | None]] = []
-        while (row := connection.payload())[0] < END or (row[0] == END and len(row) >= SHORTER_THAN_A_ROW):
-            raw.append(values(row, len(converts)))
-            if len(raw) == AT_ONCE:
-                rows += _python(raw, converts)
-                raw = []
-        last = MysqlPacket(row, connection.encoding)
+        for raw in connection.sent_rows(len(converts)):
+            rows += _python(raw, converts)
         self.connection = None
-        if last.is_error_packet():
-            last.raise_for_error()
-        self._check_packet_is_eof(last)
-        rows += _python(raw, converts)
+        self._check_packet_is_eof(connection._read_packet())
         self.affected_rows = len(rows)
         self.rows = tuple(rows)
 
 
-def values(row: bytes, count: int) -> list[bytes | None]:
-    """What a row of so many columns holds: each value stands behind its length."""
+def all_plain(found: Sequence[Any]) -> bool:
+    """Whether the values are texts of letters and digits, each of at least one."""
+    if set(map(type, found)) != {str} or "" in found:
+        return False
+    joined = "".join(found)
+    return joined.isascii() and not joined.encode().translate(None, PLAIN)  # twenty times quicker than `isalnum`
+
+
+def values(row: bytes, at: int, count: int) -> list[bytes | None]:
+    """What a row of so many columns holds that begins there: each value stands behind its length."""
     found: list[bytes | None] = []
-    at = 0
+    add = found.append
     for _ in range(count):
         size = row[at]
         at += 1
-        if size >= NULL:
-            if size == NULL:
-                found.append(None)
-                continue
+        if size < NULL:
+            end = at + size
+        elif size == NULL:
+            add(None)
+            continue
+        else:
             width = WIDTHS[size]
-            size = int.from_bytes(row[at : at + width], "little")
+            end = at + width + int.from_bytes(row[at : at + width], "little")
             at += width
-        end = at + size
-        found.append(row[at:end])
+        add(row[at:end])
         at = end
     return found
 

@@ -216,7 +216,8 @@ def test_a_plan_is_to_the_byte_what_is_then_sent(told: Agency) -> None:
         assert steps[f"conversions.{each['destination']}"]["accepted"] == each["to_send"]
         assert steps[f"conversions.{each['destination']}"]["value"] == each["value"]
     said = told.ok("conversions", "plan", code).out
-    assert max(map(len, said.splitlines())) <= 100
+    assert "não enviadas, porque" in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_one_order_tells_its_whole_story(told: Agency) -> None:
@@ -234,7 +235,10 @@ def test_one_order_tells_its_whole_story(told: Agency) -> None:
     assert "em" in kinds["meta_capi"]["match_keys"].split(",")
     assert len(kinds["meta_capi"]["payload_sha256"]) == 64
     shown = told.ok("conversions", "show", code, line["order_ref"]).out
-    assert "visit 1:" in shown
+    assert "visita 1:" in shown
+    assert "visit 1:" in told.ok("conversions", "show", code, line["order_ref"], "--lang", "en").out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert not {"fbc", "fbp", "ip"} & set(kinds["google_ec"]["match_keys"].split(",")), "Google cannot match by them"
     assert kinds["meta_capi"]["request_id"] in shown
     assert told.cortex("conversions", "show", code, "nobody's").code == 2
 
@@ -258,9 +262,14 @@ def test_the_audit_counts_keys_and_says_that_it_estimates(told: Agency) -> None:
         code, "SELECT COUNT(*) AS n FROM conversion_outbox WHERE destination = 'meta_capi' AND state IN ('gated', 'expired', 'accepted')"
     )  # fmt: skip
     assert meta["standing"]["accuracy"] == held / paid
-    text = told.ok("conversions", "audit", code).out + told.ok("conversions", "status", code).out
-    assert "our estimate" in text
-    assert max(map(len, text.splitlines())) <= 100
+    for lang, words in (
+        ("pt-BR", ("estimativa", "precisão", "venda", "aceita")),
+        ("en", ("our estimate", "accuracy", "purchase", "accepted")),
+        ("es", ("estimación", "precisión", "venta", "aceptada")),
+    ):
+        text = "".join(told.ok("conversions", command, code, "--lang", lang).out for command in ("audit", "status"))
+        assert all(word in text for word in words), lang
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_digest_of_nothing_is_found(told: Agency) -> None:
@@ -359,6 +368,11 @@ def test_what_was_refused_waits_for_a_word_and_goes_out_with_it(found: Founder) 
                 " AND destination = 'meta_capi'", ref=victim,
             )
         )  # fmt: skip
+    shown = [line.split()[:4] for line in agency.ok("conversions", "status", code).out.splitlines()]
+    assert ["venda", "recusada", "2804003", "1"] in shown
+    said = agency.cortex("conversions", "replay", code)
+    assert "o que fazer" in said.out
+    assert "enviar de novo" in said.out
     shown = agency.cortex("conversions", "replay", code, "--reason", "2804003", as_json=True)
     assert (shown.code, shown.data["orders"], shown.data["moved"]) == (9, [victim], 0)
     assert agency.cortex("conversions", "replay", code, "--reason", "throttle", as_json=True).data["found"] == 0

@@ -357,3 +357,54 @@ def test_a_replay_leaves_alone_what_is_too_old_or_ended_well(warehouse: Warehous
     assert replay.decide(run, found.rows, "again") == 2
     assert replay.decide(run, found.rows, "again") == 0, "they have moved on"
     assert auditing.standing(run, "meta_capi").accuracy == 0.5
+
+
+class Browsers(Place):
+    """Remembers what it was told of each buyer's browser."""
+
+    batch: ClassVar[int] = 10
+
+
+def test_what_is_sent_tells_every_id_of_the_buyers_browser(warehouse: Warehouse):
+    ids = {
+        "gclid": "G", "gbraid": "B", "wbraid": "W", "fbc": "fb.1.1763600000000.AbC", "fbp": "fb.1.1763600000000.1",
+        "ttclid": "T", "ttp": "P", "ga_client_id": "1.2",
+    }  # fmt: skip
+    place = Browsers()
+    sold(warehouse, sale("seen", **ids))
+    went(run_of(warehouse, {"meta_capi": place}))
+    ((one,),) = place.calls
+    assert {name: getattr(one.clicks, name) for name in ids} == ids
+
+
+def test_what_is_claimed_makes_the_conversions_a_look_at_the_ledger_makes(warehouse: Warehouse):
+    place = Browsers()
+    sold(
+        warehouse,
+        *[
+            sale(name, ttp=f"P{name}", ga_client_id=f"{name}.2", event_url="https://shop.example/x")
+            for name in range(3)
+        ],
+    )
+    run = run_of(warehouse, {"meta_capi": place})
+    queue.queue(run)
+    looked_at = preview.preview(run, "meta_capi")
+    shown = b"".join(preview.bodies(run, looked_at))
+    send.deliver(run, "meta_capi")
+    (call,) = place.calls
+    assert shown == place.body(call) != b"[]"
+
+
+def test_the_audit_counts_clicks_that_were_old_when_the_sale_was_made(warehouse: Warehouse):
+    place = Browsers()
+    clicked = {"old": NOW - 100 * DAY, "new": NOW - 80 * DAY}
+    ids = {name: f"fb.1.{int(at.timestamp()) * 1000}.AbC" for name, at in clicked.items()}
+    sold(
+        warehouse,
+        *[sale(name, fbc=fbc) for name, fbc in ids.items()],
+        sale("none", fbc=""),
+        sale("odd", fbc="fb.1.x.y"),
+    )
+    run = went(run_of(warehouse, {"meta_capi": place}))
+    assert len(place.told) == 4
+    assert auditing.audit(run, "meta_capi").stale_clicks == 1

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cortex.conversions import closed_window
 from cortex.destinations import _meta_errors
 from cortex.destinations._browser import ip_address
 from cortex.destinations._narrowing import Refusal, deliver
@@ -118,6 +119,18 @@ def test_without_page_or_browser_a_sale_is_no_website_event(missing: dict[str, s
 
 def test_the_client_file_may_say_where_sales_happen() -> None:
     assert event(sale(user_agent=""), action_source="phone_call")["action_source"] == "phone_call"
+
+
+@pytest.mark.parametrize(("days", "source", "taken"), [(8, "website", False), (61, "physical_store", True),
+                                                       (63, "physical_store", False)])  # fmt: skip
+def test_sales_in_a_store_are_taken_for_62_days(days: int, source: str, taken: bool) -> None:
+    place = destination(action_source=source)
+    old = sale(occurred_at=NOW - timedelta(days=days), clicks=Clicks())
+    why = place.unfit(old, NOW)
+    assert (why is None) == taken
+    assert closed_window(old, place, NOW) == ("" if taken else f"identifiers {62 if days > 8 else 7} d")
+    assert why is None or str(place.window.click.days) in why.message
+    assert destination().window.click == timedelta(days=7), "of this client's destination alone"
 
 
 def test_the_page_travels_without_what_follows_it() -> None:
@@ -457,7 +470,7 @@ def test_a_throttle_midway_leaves_the_rest_for_later() -> None:
 @pytest.mark.parametrize(
     "config",
     [{"pixel_id": "abc"}, {"pixel_id": ""}, {}, {"pixel_id": "123456", "pixel": "1"},
-     {"pixel_id": "123456", "action_source": "physical_store"}, {"pixel_id": "123456", "api_url": "http://example.com"},
+     {"pixel_id": "123456", "action_source": "shop"}, {"pixel_id": "123456", "api_url": "http://example.com"},
      {"pixel_id": "123456", "test_event_code": "a b"}],
 )  # fmt: skip
 def test_a_wrong_client_file_is_refused(config: dict[str, str]) -> None:

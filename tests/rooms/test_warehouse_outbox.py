@@ -55,6 +55,17 @@ def test_planning_again_changes_nothing(warehouse: Warehouse):
     assert (stored(warehouse, 1)["created_at"], stored(warehouse, 1)["run_id"]) == (NOON, "r")
 
 
+def test_rows_taken_for_new_that_are_stored_are_treated_as_what_they_are(warehouse: Warehouse):
+    """Whoever planned them in between: what was sent stays as it is, what is open is decided anew, the rest is new."""
+    plan(warehouse, planned(0), planned(1, state="gated", reason="consent_denied"))
+    claim(warehouse)
+    rows = [planned(i, value=Decimal("12.50")) for i in range(80)]
+    assert warehouse.atomically(lambda tx: outbox.plan(tx, rows, unknown=True)) == Loaded(78, 1, 1)
+    assert (stored(warehouse, 0)["state"], stored(warehouse, 0)["value"]) == ("claimed", Decimal("10.00"))
+    assert (stored(warehouse, 1)["state"], stored(warehouse, 1)["value"]) == ("planned", Decimal("12.50"))
+    assert len(everything(warehouse, tables.conversion_outbox)) == 80
+
+
 def test_a_gated_row_is_decided_anew(warehouse: Warehouse):
     plan(warehouse, planned(1, state="gated", reason="consent_denied"))
     assert claim(warehouse) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pymysql
 import pytest
 from pymysql.connections import Connection
+from pymysql.constants import CLIENT
 from sqlalchemy import make_url
 
 from cortex.warehouse import packets
@@ -88,6 +90,63 @@ def test_rows_one_by_one(connections: tuple[Connection, QuickConnection]):
             cursor.execute(f"SELECT n, 'x' FROM {DIGITS} d")
             found.append(list(cursor.fetchall_unbuffered()))
     assert found[0] == found[1] != []
+
+
+def test_results_of_one_call_are_not_mixed(mysql_server: str):
+    """What of the next result arrived with the rows of this one is kept for it."""
+    url = make_url(mysql_server)
+    there = {"host": url.host, "port": url.port or 3306, "user": url.username, "password": url.password or ""}
+    found = []
+    for kind in (Connection, QuickConnection):
+        with kind(**there, client_flag=CLIENT.MULTI_STATEMENTS) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1, 'a'; SELECT 2 FROM DUAL WHERE 1 = 0; SELECT 3; DO 1; SELECT 4")
+            rows = [cursor.fetchall()]
+            while cursor.nextset():
+                rows.append(cursor.fetchall())
+            found.append(rows)
+    assert found[0] == found[1]
+    assert found[1][2] == ((3,),)
+
+
+def packet(number: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3, "little") + bytes([number]) + content
+
+
+ROWS = packet(4, b"\x01a") + packet(5, b"\xfb") + packet(6, b"\x03abc")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (ROWS[:-1], 2013),
+        (ROWS[:-6], 2013),
+        (ROWS, 2013),
+        (ROWS + packet(9, b"\x01a"), "Packet sequence number wrong - got 9 expected 7"),
+        (ROWS + packet(0, b"\x01a"), 2013),
+    ],
+)
+def test_rows_that_end_early_or_out_of_step_are_an_error(sent: bytes, code: object):
+    ours = QuickConnection(defer_connect=True)
+    ours._rfile, ours._next_seq_id = io.BufferedReader(io.BytesIO(sent)), 4  # type: ignore[arg-type]
+    with pytest.raises((pymysql.err.OperationalError, pymysql.err.InternalError)) as failure:
+        list(ours.sent_rows(1))
+    assert failure.value.args[0] == code
+
+
+def test_rows_are_read_up_to_what_ends_them():
+    ours = QuickConnection(defer_connect=True)
+    end, after = packet(7, b"\xfe\x00\x00\x02\x00"), b"more"
+    ours._rfile, ours._next_seq_id = io.BufferedReader(io.BytesIO(ROWS + end + after)), 4  # type: ignore[arg-type]
+    assert list(ours.sent_rows(1)) == [[[b"a"], [None], [b"abc"]]]
+    assert ours._read_bytes(len(end) + 2) == end + b"mo"
+    assert ours._read_bytes(2) == b"re"
+
+
+@pytest.mark.parametrize("words", [("ab", "C9"), ("it's", "x"), ("", "x"), ("ç", "x"), ("x", 1), ("a b",), (1.5, None)])
+def test_lists_are_quoted_as_pymysql_quotes_them(words: tuple[object, ...]):
+    ours, theirs = QuickConnection(defer_connect=True), Connection(defer_connect=True)
+    ours.server_status = theirs.server_status = 0
+    assert ours.escape(words) == theirs.escape(words)
 
 
 @pytest.mark.parametrize("words", ["0a9F", "", "it's", "a\\b", "ç", "²", "1 2", "%s", "a\n"])

@@ -192,8 +192,8 @@ def with_sdk(buyers: list[Person], sink: str) -> Callable[[list[Any]], object]:
 
 
 def fill(warehouse: Warehouse, kind: str, orders: int) -> None:
-    for start in range(0, orders, 10_000):
-        numbers = range(start, min(start + 10_000, orders))
+    for start in range(0, orders, 2_000):
+        numbers = range(start, min(start + 2_000, orders))
         found = list(stored(numbers))
         warehouse.atomically(lambda tx, found=found: tx.upsert(tables.fct_orders, found))  # type: ignore[misc]
         items = [item(row) for row in found]

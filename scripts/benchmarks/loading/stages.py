@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from floor_load import PARTS
 from shop import Shop
 
-from cortex.steps import ahead, landing
+from cortex.steps import cycles, landing
 from cortex.stores import _nuvemshop_order as mapping
 from cortex.stores import _nuvemshop_wire as wire
 from cortex.stores._oddities import Oddities
@@ -33,7 +33,7 @@ def main() -> None:
     pages = [
         b"[" + b",".join(map(shop.order, range(start, start + PAGE))) + b"]" for start in range(0, asked.orders, PAGE)
     ]
-    gc.set_threshold(*ahead.BUSY)  # as while a shop is read
+    gc.set_threshold(*cycles.BUSY)  # as while a shop is read
     best: dict[str, float] = {}
     for _ in range(asked.rounds):
         for stage, seconds in once(pages).items():
