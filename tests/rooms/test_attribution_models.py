@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.optimize import nnls
 
 from cortex import plugins
 from cortex.attribution import (
     Journeys,
     Paths,
     _markov,
+    _posterior,
     _sets,
     by_channel,
     data_driven,
@@ -273,22 +276,82 @@ def additive(effects: dict[str, float], base: float, patience: float, shoppers: 
 
 def test_incremental_finds_the_effects_of_a_market_that_has_them() -> None:
     effects = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.0}
-    _, market = table(additive(effects, base=0.03, patience=0.01, shoppers=1e5), direct="d")
+    _, market = table(additive(effects, base=0.03, patience=0.01, shoppers=1e10), direct="d")
     found = incremental.fit(market)
     assert found.base == pytest.approx(0.03, abs=1e-6)
     assert found.patience == pytest.approx(0.01, abs=1e-6)
-    assert found.lift == pytest.approx([0.02, 0.01, 0, 0], abs=1e-6)
+    assert found.repeat == pytest.approx(0, abs=1e-6)
+    assert found.lift == pytest.approx([0.02, 0.01, 0, 0], abs=1e-5)
     totals = incremental.totals(market)
-    assert totals.conversions / totals.conversions.sum() == pytest.approx([2 / 3, 1 / 3, 0, 0], abs=1e-4)
+    assert totals.conversions / totals.conversions.sum() == pytest.approx([2 / 3, 1 / 3, 0, 0], abs=1e-3)
     assert totals.removal_effect is not None
     assert totals.removal_effect.sum() < 1
 
 
-def test_incremental_of_an_order_without_effect_is_shared_equally() -> None:
-    effects = {"a": 0.02, "b": 0.0, "d": 0.0}
-    _, market = table(additive(effects, base=0.03, patience=0.0, shoppers=1e5), direct="d")
+def test_incremental_finds_what_coming_again_adds() -> None:
+    rows: list[Row] = []
+    for path, chance in {
+        "d": 0.02,
+        "d>d": 0.03,
+        "a": 0.03,
+        "b": 0.025,
+        "a>b": 0.045,
+        "a>a": 0.045,
+        "b>b": 0.0375,
+    }.items():
+        rows.append((path, chance * 1e9, chance * 1e9, (1 - chance) * 1e9))
+    _, market = table(rows, direct="d")
+    found = incremental.fit(market)
+    assert found.repeat == pytest.approx(0.5)
+    assert found.lift == pytest.approx([0.01 * (1 + 0.5 / 3), 0.005 * (1 + 0.5 / 3), 0], rel=1e-3)
+
+
+def test_incremental_shares_an_order_by_effect_and_gives_direct_nothing() -> None:
+    effects = {"a": 0.02, "b": 0.01, "d": 0.0}
+    _, market = table(additive(effects, base=0.03, patience=0.0, shoppers=1e9), direct="d")
     told = Journeys(np.array([0, 2, 4]), np.array([0, 1, 1, 2]), np.zeros(4, bool), np.zeros(4), market)
-    assert incremental.model(told) == pytest.approx([1, 0, 0.5, 0.5], abs=1e-3)
+    assert incremental.model(told) == pytest.approx([2 / 3, 1 / 3, 1, 0], abs=1e-3)
+
+
+def test_expected_values_are_those_of_a_sum_over_a_fine_grid() -> None:
+    precision, linear = np.array([[4.0, 1.5], [1.5, 2.0]]), np.array([1.0, 0.3])
+    shape, mean = np.array([[0.5, 2.0], [1.0, 1.0], [32.0, 8.0]]), np.array([[0.3, 0.5], [0.03, 1.5], [0.5, 0.5]])
+    found, evidence = _posterior.means(precision, linear, shape, mean)
+    root = (np.arange(2000) + 0.5) / 2000 * 3
+    x, y = np.meshgrid(root**2, root**2, indexing="ij")
+    likely = np.exp(linear[0] * x + linear[1] * y - (4 * x * x + 3 * x * y + 2 * y * y) / 2)
+    width = 4 * np.outer(root, root) * (root[1] - root[0]) ** 2
+    for at, (shapes, means_) in enumerate(zip(shape, mean, strict=True)):
+        prior = [stats.gamma.pdf(side, a, scale=m / a) for side, a, m in zip((x, y), shapes, means_, strict=True)]
+        part = likely * prior[0] * prior[1] * width
+        assert found[at] == pytest.approx([(part * x).sum() / part.sum(), (part * y).sum() / part.sum()], rel=1e-3)
+        assert evidence[at] == pytest.approx(np.log(part.sum()), abs=2e-3)
+
+
+def test_without_any_likelihood_what_was_expected_before_is_expected_still() -> None:
+    shape, mean = np.array([[0.5, 1.0, 8.0]]), np.array([[0.3, 0.03, 1.5]])
+    found, evidence = _posterior.means(np.zeros((3, 3)), np.zeros(3), shape, mean)
+    assert found == pytest.approx(mean, rel=1e-3)
+    assert evidence == pytest.approx(0, abs=1e-3)
+
+
+def test_in_a_small_market_the_expected_effects_come_nearer_than_the_likeliest() -> None:
+    effects = {"a": 0.02, "b": 0.012, "c": 0.008, "e": 0.004, "d": 0.0}
+    rng = np.random.default_rng(5)
+    ours, likeliest = [], []
+    for _ in range(12):
+        rows: list[Row] = []
+        for path, orders_, _, nulls in additive(effects, base=0.03, patience=0.01, shoppers=60):
+            bought = float(rng.binomial(60, orders_ / (orders_ + nulls)))
+            rows.append((path, bought, bought, 60 - bought))
+        names, market = table(rows, direct="d")
+        true = np.array([effects[name] for name in names])
+        ours.append(np.abs(incremental.fit(market).lift - true).sum())
+        sets = _sets.sets(market)
+        columns = np.column_stack([np.ones(market.count), market.lengths - 1.0, sets.member[sets.of_path][:, true > 0]])
+        found = nnls(columns, market.conversions / 60)[0][2:]
+        likeliest.append(np.abs(found - true[true > 0]).sum())
+    assert np.mean(ours) < 0.9 * np.mean(likeliest)
 
 
 def test_the_default_says_which_model_it_is() -> None:
