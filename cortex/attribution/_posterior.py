@@ -43,7 +43,8 @@ def means(precision: Floats, linear: Floats, shape: Floats, mean: Floats) -> tup
         weight, pull = weight + KEPT * (wanted - weight), pull + KEPT * ((left + wanted) * found - slope - pull)
     own = mass - 0.5 * (np.log(variance) + centre**2 / variance)
     evidence = own.sum(axis=1) + 0.5 * np.linalg.slogdet(covariance)[1] + 0.5 * ((linear + pull) * centre).sum(axis=1)
-    return np.maximum(found, 0.0), evidence
+    least: Floats = np.maximum(found, 0.0)
+    return least, np.asarray(evidence, dtype=np.float64)
 
 
 def _joined(precision: Floats, linear: Floats, weight: Floats, pull: Floats) -> tuple[Floats, Floats]:
@@ -51,7 +52,7 @@ def _joined(precision: Floats, linear: Floats, weight: Floats, pull: Floats) -> 
     whole = np.repeat(precision[None], len(weight), axis=0)
     diagonal = np.arange(len(precision))
     whole[:, diagonal, diagonal] += weight
-    covariance = np.linalg.inv(whole)
+    covariance = np.asarray(np.linalg.inv(whole), dtype=np.float64)
     return covariance, (covariance @ (linear + pull)[:, :, None])[:, :, 0]
 
 

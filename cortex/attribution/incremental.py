@@ -20,12 +20,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cortex.attribution import (
     CELLS,
     Bools,
     Floats,
-    Ints,
     Journeys,
     Paths,
     Shares,
@@ -40,6 +40,7 @@ from cortex.attribution import (
 )
 
 LEARNS = True
+Bytes = NDArray[np.uint8]
 LONGEST = 20
 """Touches beyond this count as this many: a few endless journeys must not bend the line."""
 SHAPES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 32.0])
@@ -148,7 +149,8 @@ def _expected(cells: Cells, told: Bools, known: Floats, repeat: float) -> tuple[
     known: prior means, in parts of the market's rate, of the coefficients that are not effects: base and patience.
     """
     dose = cells.once[:, told] + repeat * cells.more[:, told]
-    columns = np.column_stack([np.ones(len(dose)), cells.touches - 1.0][: len(known)] + [dose])
+    sides = np.column_stack([np.ones(len(dose)), cells.touches - 1.0])
+    columns = np.hstack([sides[:, : len(known)], dose])
     rate = float(cells.bought.sum() / cells.seen.sum())
     first = np.concatenate([known, np.full(dose.shape[1], 0.3)])[None]
     chance = np.full(len(dose), rate)
@@ -197,7 +199,7 @@ def _cells(paths: Paths) -> Cells:
     )
 
 
-def _repeated(paths: Paths) -> Ints:
+def _repeated(paths: Paths) -> Bytes:
     """Channels each path met more than once, as bits: shape (paths, bytes), some paths at a time."""
     width = paths.channels
     step = max(1, CELLS // (8 * max(1, width)))

@@ -71,29 +71,54 @@ class QuickConnection(Connection):  # type: ignore[misc]
 
 
 class QuickResult(MySQLResult):  # type: ignore[misc]
-    """A result whose rows are read at once and quickly; rows asked for one by one are PyMySQL's business."""
+    """A result whose rows are taken apart quickly: all at once, or, unbuffered, as many together as AT_ONCE says."""
 
     connection: Any
     """None once everything is read, as in PyMySQL: the two refer to each other."""
+    unbuffered_active: bool
+    _ahead: Iterator[tuple[Any, ...]] = iter(())
+    """Rows that were read and not asked for yet."""
 
     def _read_rowdata_packet(self) -> None:
-        connection = self.connection
-        converts = [_convert(encoding, converter) for encoding, converter in self.converters]
+        converts = self._converts()
         rows: list[tuple[Any, ...]] = []
-        raw: list[list[bytes | None]] = []
-        while (row := connection.payload())[0] < END or (row[0] == END and len(row) >= SHORTER_THAN_A_ROW):
-            raw.append(values(row, len(converts)))
-            if len(raw) == AT_ONCE:
-                rows += _python(raw, converts)
-                raw = []
-        last = MysqlPacket(row, connection.encoding)
-        self.connection = None
-        if last.is_error_packet():
-            last.raise_for_error()
-        self._check_packet_is_eof(last)
-        rows += _python(raw, converts)
+        while self.connection is not None:
+            rows += self._some(converts)
         self.affected_rows = len(rows)
         self.rows = tuple(rows)
+
+    def _read_rowdata_packet_unbuffered(self) -> tuple[Any, ...] | None:
+        row = next(self._ahead, None)
+        if row is None and self.unbuffered_active:
+            self._ahead = self._some(self._converts())
+            row = next(self._ahead, None)
+        if row is not None:
+            self.affected_rows = 1
+            self.rows = (row,)
+        return row
+
+    def _finish_unbuffered_query(self) -> None:
+        self._ahead = iter(())
+        super()._finish_unbuffered_query()
+
+    def _converts(self) -> list[Convert]:
+        return [_convert(encoding, converter) for encoding, converter in self.converters]
+
+    def _some(self, converts: Sequence[Convert]) -> Iterator[tuple[Any, ...]]:
+        """The next rows; after the last one the result lets go of its connection. Raises what the server says instead."""
+        connection = self.connection
+        raw: list[list[bytes | None]] = []
+        while len(raw) < AT_ONCE:
+            row = connection.payload()
+            if row[0] >= END and (row[0] == ERROR or len(row) < SHORTER_THAN_A_ROW):
+                self.connection, self.unbuffered_active = None, False
+                last = MysqlPacket(row, connection.encoding)
+                if last.is_error_packet():
+                    last.raise_for_error()
+                self._check_packet_is_eof(last)
+                break
+            raw.append(values(row, len(converts)))
+        return _python(raw, converts)
 
 
 def values(row: bytes, count: int) -> list[bytes | None]:
