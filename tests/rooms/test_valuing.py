@@ -96,8 +96,8 @@ def fill(warehouse: Warehouse, rows: Rows) -> None:
     warehouse.atomically(write)
 
 
-def run_of(warehouse: Warehouse, workspace: Workspace, last: date = LAST) -> Run:
-    file = {
+def run_of(warehouse: Warehouse, workspace: Workspace, last: date = LAST, **sections: Any) -> Run:
+    file = sections | {
         "client": {"name": "Loja", "code": warehouse.code, "timezone": "America/Sao_Paulo"},
         "ecommerce": {"platform": "olist", "path": "x"},
     }
@@ -320,6 +320,30 @@ def test_what_cannot_be_shown_is_refused_by_name(
     assert code == 5
     assert "CTX-7101" in err
     assert f"cortex run weekly {client}" in err
+
+
+def test_the_channel_that_won_a_buyer_is_the_one_with_most_credit_by_the_first_model(
+    warehouse: Warehouse, workspace: Workspace
+) -> None:
+    def credit(model: str, position: int, channel: str, weight: str) -> dict[str, Any]:
+        return row(
+            tables.fct_attribution, order_key=key("o"), model=model, position=position, channel=channel,
+            order_date=FIRST, weight=Decimal(weight),
+        )  # fmt: skip
+
+    won = order("o", customer_key=key("b"), paid_date=FIRST, is_new_customer=1)
+    credits_ = [
+        credit("last_click", 4, "direct", "1"), credit("linear", 1, "meta", "0.25"), credit("linear", 2, "meta", "0.25"),
+        credit("linear", 3, "email", "0.25"), credit("linear", 4, "direct", "0.25"),
+    ]  # fmt: skip
+    fill(warehouse, {"fct_orders": [won], "fct_attribution": credits_})
+    found = {}
+    for models in (["last_click", "linear"], ["linear"]):
+        run = run_of(warehouse, workspace, analytics_config={"attribution": {"models": models}})
+        value.customer_value(run)
+        [buyer] = warehouse.rows("SELECT first_order_channel FROM dim_customers")
+        found[models[0]] = buyer["first_order_channel"]
+    assert found == {"last_click": "direct", "linear": "meta"}
 
 
 def test_a_shop_too_small_for_models_gets_averages_and_is_told_so(warehouse: Warehouse, workspace: Workspace) -> None:
