@@ -788,7 +788,7 @@ customer_cohorts = table(
 )
 customer_predictions = table(
     "customer_predictions",
-    "What each buyer is expected to do, by the models of customer_models. Written whole by the weekly run.",
+    "What each buyer is expected to do, by the models of customer_models. Written whole by weekly and daily runs.",
     key("customer_key", digest(), "dim_customers.", **PSEUDONYM),
     col("as_of", Date(), "Last day the models saw."),
     col("repeat_days", Integer(), "Days with an order after the first such day."),

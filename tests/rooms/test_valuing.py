@@ -359,6 +359,34 @@ def test_a_shop_too_small_for_models_gets_averages_and_is_told_so(warehouse: War
     assert len(told(warehouse, "rpt_customer_predictions")) == 30
 
 
+PREDICTED = "SELECT * FROM customer_predictions ORDER BY customer_key"
+
+
+@pytest.mark.parametrize("buyers", [400, 30])
+def test_a_daily_run_asks_the_models_of_the_last_fit(warehouse: Warehouse, workspace: Workspace, buyers: int) -> None:
+    fill(warehouse, shop(buyers))
+    run = run_of(warehouse, workspace)
+    assert predict.predict_again(run).summary == "no models yet: the weekly run fits them"
+    for step in (value.customer_value, predict.predict_customers):
+        step(run)
+    fitted, models = warehouse.rows(PREDICTED), told(warehouse, "customer_models")
+    parameters = told(warehouse, "customer_model_parameters")
+    run.notices.clear()
+    predict.predict_again(run)
+    for before, now in zip(fitted, warehouse.rows(PREDICTED), strict=True):
+        assert {**before, **{k: v for k, v in now.items() if isinstance(v, Decimal)}} == now
+        for name in ("p_alive", "orders_365", "value_365", "clv", "order_value"):
+            assert float(now[name]) == pytest.approx(float(before[name]), rel=1e-3, abs=0.011), name
+    later = run_of(warehouse, workspace, LAST + timedelta(days=30))
+    value.customer_value(later)
+    predict.predict_again(later)
+    found = warehouse.rows(PREDICTED)
+    assert {row["as_of"] for row in found} == {LAST + timedelta(days=30)}
+    assert sum(row["p_alive"] for row in found) < sum(row["p_alive"] for row in fitted), "a month of silence"
+    assert (told(warehouse, "customer_models"), told(warehouse, "customer_model_parameters")) == (models, parameters)
+    assert later.notices == []
+
+
 def test_a_shop_without_a_sale_has_nothing_and_breaks_nothing(warehouse: Warehouse, workspace: Workspace) -> None:
     run = run_of(warehouse, workspace)
     for step in STEPS:
