@@ -61,10 +61,11 @@ def sets(paths: Paths) -> Sets:
     bits = np.arange(paths.channels)
     member = (distinct[:, bits // WORD].astype(np.int64) >> (bits % WORD)) & 1
     bought = paths.worth
+    orders = tally(number[bought], paths.conversions[bought], count)[found]
     return Sets(
         member.astype(np.float64),
-        tally(number[bought], paths.conversions[bought], count)[found],
-        tally(number[bought], paths.value[bought], count)[found],
+        orders,
+        orders if paths.counts_only else tally(number[bought], paths.value[bought], count)[found],
         tally(number, paths.nulls, count)[found],
         number,
         place,
@@ -85,5 +86,7 @@ def masks(offsets: Ints, channel: Numbers, channels: int) -> Numbers:
         ends = offsets[first : first + AT_ONCE + 1]
         met = channel[ends[0] : ends[-1]]
         for word in range(words):
-            found[first : first + AT_ONCE, word] = np.bitwise_or.reduceat(np.take(bits[word], met), ends[:-1] - ends[0])
+            # Where one word holds every channel its bit is a shift, which is quicker than looking it up.
+            bit = np.left_shift(bits.dtype.type(1), met) if words == 1 else np.take(bits[word], met)
+            found[first : first + AT_ONCE, word] = np.bitwise_or.reduceat(bit, ends[:-1] - ends[0])
     return found

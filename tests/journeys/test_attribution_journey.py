@@ -84,8 +84,8 @@ def test_channels_divided_hold_what_the_channels_hold(done: Agency) -> None:
     assert "cpc" in methods
     told = done.ok("analyze", "channels", done.first)
     assert "pix" in told.out
-    assert done.run("analyze", "channels", done.first, "--by", "device").code == 2
-    assert done.run("analyze", "channels", done.first, "--model", "markov_3").code == 2
+    assert done.cortex("analyze", "channels", done.first, "--by", "device").code == 2
+    assert done.cortex("analyze", "channels", done.first, "--model", "markov_3").code == 2
 
 
 def test_without_journeys_that_led_nowhere_models_that_need_them_say_what_they_are(done: Agency) -> None:
