@@ -265,6 +265,19 @@ def test_sets_of_more_channels_than_a_word_has_bits() -> None:
     assert shapley.totals(market).conversions.sum() == pytest.approx(3)
 
 
+@pytest.mark.parametrize("channels", [3, 8, 16, 20, 40, 61, 62, 63, 130])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_sets_are_those_of_their_channels_whatever_their_number(channels: int, dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(1, 6, 200))])
+    channel = rng.integers(0, channels, offsets[-1]).astype(dtype)
+    once = np.ones(200)
+    found = _sets.sets(Paths(offsets, channel, once, once, once, np.zeros(channels, dtype=bool)))
+    for path in range(200):
+        met = sorted(set(channel[offsets[path] : offsets[path + 1]].tolist()))
+        assert np.flatnonzero(found.member[found.of_path[path]]).tolist() == met
+
+
 def additive(effects: dict[str, float], base: float, patience: float, shoppers: float) -> list[Row]:
     """A market of all paths up to three touches whose chance to buy is exactly additive."""
     rows: list[Row] = []
@@ -466,3 +479,15 @@ def test_every_set_at_once_gives_what_pair_by_pair_gives() -> None:
     pairs = np.zeros_like(market.member)
     pairs[found] = shapley._some_values(market.member, market.sizes, rate, found, found)
     assert shapley.values(market) == pytest.approx(pairs, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["linear", "last_non_direct", "markov_2", "shapley", "incremental"])
+def test_money_told_as_the_orders_themselves_is_shared_as_they_are(kind: str) -> None:
+    told = market_of(drawn(3000, 4), 4, np.uint8)
+    module = plugins.module("attribution", kind)
+    once, twice = (
+        totals_of(module, Paths(told.offsets, told.channel, told.conversions, value, told.nulls, told.is_direct))
+        for value in (told.conversions, told.conversions.copy())
+    )
+    assert once.conversions.tolist() == twice.conversions.tolist()
+    assert once.value == pytest.approx(twice.value, rel=1e-12)
