@@ -1002,35 +1002,29 @@ GROUP BY t.day, t.category;
 
 CREATE VIEW rpt_channel_parts AS
 SELECT
-    t.day AS day,
-    t.model AS model,
-    t.channel AS channel,
-    t.dimension AS dimension,
-    t.part AS part,
-    SUM(t.attributed_revenue) AS attributed_revenue,
-    SUM(t.orders) AS orders,
-    SUM(t.new_customers) AS new_customers
-FROM (
-    SELECT
-        a.order_date AS day, a.model AS model, a.channel AS channel, 'source' AS dimension,
-        COALESCE(p.source, '') AS part, a.attributed_revenue AS attributed_revenue, a.weight AS orders,
-        CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END AS new_customers
-    FROM fct_attribution a
-    LEFT JOIN fct_touchpoints p ON p.order_key = a.order_key AND p.position = a.position
-    UNION ALL
-    SELECT
-        a.order_date, a.model, a.channel, 'medium', COALESCE(p.medium, ''), a.attributed_revenue, a.weight,
-        CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END
-    FROM fct_attribution a
-    LEFT JOIN fct_touchpoints p ON p.order_key = a.order_key AND p.position = a.position
-    UNION ALL
-    SELECT
-        a.order_date, a.model, a.channel, 'payment_method', o.payment_method, a.attributed_revenue, a.weight,
-        CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END
-    FROM fct_attribution a
-    JOIN fct_orders o ON o.order_key = a.order_key
-) t
-GROUP BY t.day, t.model, t.channel, t.dimension, t.part;
+    a.order_date AS day,
+    a.model AS model,
+    a.channel AS channel,
+    d.dimension AS dimension,
+    CASE d.dimension
+        WHEN 'source' THEN COALESCE(p.source, '')
+        WHEN 'medium' THEN COALESCE(p.medium, '')
+        ELSE o.payment_method
+    END AS part,
+    SUM(a.attributed_revenue) AS attributed_revenue,
+    SUM(a.weight) AS orders,
+    SUM(CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END) AS new_customers
+FROM fct_attribution a
+JOIN fct_orders o ON o.order_key = a.order_key
+LEFT JOIN fct_touchpoints p ON p.order_key = a.order_key AND p.position = a.position
+CROSS JOIN (SELECT 'source' AS dimension UNION ALL SELECT 'medium' UNION ALL SELECT 'payment_method') d
+GROUP BY
+    a.order_date, a.model, a.channel, d.dimension,
+    CASE d.dimension
+        WHEN 'source' THEN COALESCE(p.source, '')
+        WHEN 'medium' THEN COALESCE(p.medium, '')
+        ELSE o.payment_method
+    END;
 
 CREATE VIEW rpt_channel_performance AS
 SELECT
