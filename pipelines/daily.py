@@ -1,6 +1,6 @@
 """Every night: what the shop, the ads and GA4 changed, who earned it, what buyers are worth, conversions sent back."""
 
-from cortex.steps import adjust, credit, diagnose, pull, quality, queue, refresh, send, value, values
+from cortex.steps import adjust, credit, diagnose, predict, pull, quality, queue, refresh, send, value, values
 
 steps = (
     pull.store,
@@ -10,6 +10,7 @@ steps = (
     value.people,
     credit.orders,
     value.customers,
+    predict.renewed,
     refresh.sales,
     queue.conversions,
     adjust.conversions,

@@ -1073,6 +1073,32 @@ FROM (
 LEFT JOIN dim_product_category_translation n ON n.category = t.category
 GROUP BY t.day, t.category;
 
+CREATE VIEW rpt_channel_parts AS
+SELECT
+    a.order_date AS day,
+    a.model AS model,
+    a.channel AS channel,
+    d.dimension AS dimension,
+    CASE d.dimension
+        WHEN 'source' THEN COALESCE(p.source, '')
+        WHEN 'medium' THEN COALESCE(p.medium, '')
+        ELSE o.payment_method
+    END AS part,
+    SUM(a.attributed_revenue) AS attributed_revenue,
+    SUM(a.weight) AS orders,
+    SUM(CASE WHEN a.is_new_customer = 1 THEN a.weight ELSE 0.0 END) AS new_customers
+FROM fct_attribution a
+JOIN fct_orders o ON o.order_key = a.order_key
+LEFT JOIN fct_touchpoints p ON p.order_key = a.order_key AND p.position = a.position
+CROSS JOIN (SELECT 'source' AS dimension UNION ALL SELECT 'medium' UNION ALL SELECT 'payment_method') d
+GROUP BY
+    a.order_date, a.model, a.channel, d.dimension,
+    CASE d.dimension
+        WHEN 'source' THEN COALESCE(p.source, '')
+        WHEN 'medium' THEN COALESCE(p.medium, '')
+        ELSE o.payment_method
+    END;
+
 CREATE VIEW rpt_channel_performance AS
 SELECT
     t.day AS day,

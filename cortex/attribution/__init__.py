@@ -61,10 +61,15 @@ class Paths:
         """Whether journeys that ended without an order are among them; without any, nothing can be compared."""
         return bool(self.nulls.any())
 
+    @property
+    def counts_only(self) -> bool:
+        """Whether money was told as the orders themselves: then what is true of one is true of the other."""
+        return self.value is self.conversions
+
     @cached_property
     def worth(self) -> Ints:
         """Indices of the paths that orders or money hang on: a rule need not look at the others."""
-        return np.flatnonzero((self.conversions != 0) | (self.value != 0))
+        return np.flatnonzero(self.conversions if self.counts_only else (self.conversions != 0) | (self.value != 0))
 
     @cached_property
     def sold(self) -> list[Sold]:
@@ -78,7 +83,8 @@ class Paths:
         never = np.broadcast_to(np.float64(0.0), len(channel))
         journeys = Journeys(offsets, channel, self.is_direct[channel], never)
         order = journeys.order_of
-        return Sold(journeys, self.conversions[some][order], self.value[some][order])
+        orders = self.conversions[some][order]
+        return Sold(journeys, orders, orders if self.counts_only else self.value[some][order])
 
 
 @dataclass(frozen=True)
@@ -244,5 +250,6 @@ def totals_of(module: Any, paths: Paths) -> Totals:
         shares = module.model(replace(part.journeys, market=paths) if learns else part.journeys)
         channel = part.journeys.channel
         conversions += tally(channel, shares * part.conversions, paths.channels)
-        value += tally(channel, shares * part.value, paths.channels)
-    return Totals(conversions, value)
+        if not paths.counts_only:
+            value += tally(channel, shares * part.value, paths.channels)
+    return Totals(conversions, conversions.copy() if paths.counts_only else value)

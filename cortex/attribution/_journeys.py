@@ -50,7 +50,6 @@ def touchpoints(
         number=pl.when(~pl.col("number").is_duplicated()).then("number"),
     )
     # Sources write the order's id or the number shown to the buyer; a number that two orders have is neither's.
-    by_id = touches.join(keys, left_on="order_ref", right_on="external_id", how="semi")
     by_number = touches.join(keys, left_on="order_ref", right_on="external_id", how="anti").filter(
         pl.col("order_ref") != ""
     )
@@ -58,7 +57,7 @@ def touchpoints(
     parts = []
     for buyers in _buyers(touches.height):
         ours, theirs = orders.filter(buyers), keys.filter(buyers)
-        joined = _joined(ours, by_id, by_number, theirs)
+        joined = _joined(ours, touches, by_number, theirs)
         parts.append(_points(joined, ours, used, campaigns, window_days))
     return pl.concat(parts).sort("order_key", "position") if len(parts) > 1 else parts[0]
 
@@ -133,7 +132,7 @@ def journeys(points: pl.DataFrame, walked: pl.DataFrame | None = None) -> tuple[
     )
 
 
-def _joined(orders: pl.DataFrame, by_id: pl.DataFrame, by_number: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+def _joined(orders: pl.DataFrame, touches: pl.DataFrame, by_number: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     """Touches with the orders they may have led to: their own, and later ones of the same buyer.
 
     A buyer is who the hashed keys say, on whatever device: the visit behind a Pix that expired led to the order that was
@@ -141,7 +140,7 @@ def _joined(orders: pl.DataFrame, by_id: pl.DataFrame, by_number: pl.DataFrame, 
     """
     told = pl.concat(
         [
-            by_id.join(keys.drop("number"), left_on="order_ref", right_on="external_id"),
+            touches.join(keys.drop("number"), left_on="order_ref", right_on="external_id"),
             by_number.join(keys.drop("external_id"), left_on="order_ref", right_on="number"),
         ],
         how="diagonal_relaxed",

@@ -76,32 +76,35 @@ def chain(paths: Paths, order: int) -> Chain:
 def _walked(state: Numbers, paths: Paths, weight: Floats, count: int) -> tuple[Floats, Floats, Floats]:
     """Weight of the steps from each state to each (flat: cell source * count + target), of the first and the last states.
 
-    Counted in pieces that fit the processor's cache: over all neighbours, those that belong to two paths weighing
-    nothing, which is cheaper than choosing between three million of them.
+    Every path is counted once, in pieces that fit the processor's cache: over all neighbours, less those that belong to
+    two paths, which is cheaper than choosing between three million of them. What a path weighs beyond once is added
+    after: the same journeys told together are short ones, and the many that are told alone need no weights.
     """
     wide = np.min_scalar_type(count * count)
     whole, begun, ended = np.zeros(count * count), np.zeros(count), np.zeros(count)
     for first in range(0, paths.count, AT_ONCE):
-        mine = weight[first : first + AT_ONCE]
         ends = paths.offsets[first : first + AT_ONCE + 1]
         ends = ends - ends[0]
         part = state[paths.offsets[first] :][: ends[-1]].astype(wide, copy=False)
         entered, left = part[ends[:-1]], part[ends[1:] - 1]
         cells = part[:-1] * wide.type(count) + part[1:]
-        if (mine == 1.0).all():
-            seams = np.bincount(left[:-1] * wide.type(count) + entered[1:], minlength=count * count)
-            whole += np.bincount(cells, minlength=count * count) - seams
-            # Every seam is the end of one path and the beginning of the next.
-            ended += seams.reshape(count, count).sum(axis=1)
-            begun += seams.reshape(count, count).sum(axis=0)
-            ended[left[-1]] += 1.0
-            begun[entered[0]] += 1.0
-        else:
-            begun += tally(entered, mine, count)
-            ended += tally(left, mine, count)
-            passed = np.repeat(mine, np.diff(ends))[:-1]
-            passed[ends[1:-1] - 1] = 0.0
-            whole += tally(cells, passed, count * count)
+        seams = np.bincount(left[:-1] * wide.type(count) + entered[1:], minlength=count * count)
+        whole += np.bincount(cells, minlength=count * count) - seams
+        # Every seam is the end of one path and the beginning of the next.
+        ended += seams.reshape(count, count).sum(axis=1)
+        begun += seams.reshape(count, count).sum(axis=0)
+        ended[left[-1]] += 1.0
+        begun[entered[0]] += 1.0
+    other = np.flatnonzero(weight != 1.0)
+    for first in range(0, len(other), AT_ONCE):
+        some = other[first : first + AT_ONCE]
+        beyond = weight[some] - 1.0
+        starts, steps = paths.offsets[some], paths.offsets[some + 1] - paths.offsets[some] - 1
+        begun += tally(state[starts], beyond, count)
+        ended += tally(state[starts + steps], beyond, count)
+        source = np.arange(steps.sum()) + np.repeat(starts - np.cumsum(steps) + steps, steps)
+        cells = state[source].astype(wide, copy=False) * wide.type(count) + state[source + 1]
+        whole += tally(cells, np.repeat(beyond, steps), count * count)
     return whole, begun, ended
 
 

@@ -61,10 +61,11 @@ def sets(paths: Paths) -> Sets:
     bits = np.arange(paths.channels)
     member = (distinct[:, bits // WORD].astype(np.int64) >> (bits % WORD)) & 1
     bought = paths.worth
+    orders = tally(number[bought], paths.conversions[bought], count)[found]
     return Sets(
         member.astype(np.float64),
-        tally(number[bought], paths.conversions[bought], count)[found],
-        tally(number[bought], paths.value[bought], count)[found],
+        orders,
+        orders if paths.counts_only else tally(number[bought], paths.value[bought], count)[found],
         tally(number, paths.nulls, count)[found],
         number,
         place,
@@ -81,9 +82,12 @@ def masks(offsets: Ints, channel: Numbers, channels: int) -> Numbers:
     # The narrowest numbers that have a bit for each channel: what is read is what takes the time.
     bits = bits.astype(np.min_scalar_type(bits.max(initial=1)))
     found = np.empty((len(offsets) - 1, words), dtype=bits.dtype)
+    # Where one word holds every channel its bit is a shift, which is quicker than looking it up; a sign would widen it.
+    shifts = words == 1 and channel.dtype.kind == "u"
     for first in range(0, len(found), AT_ONCE):
         ends = offsets[first : first + AT_ONCE + 1]
         met = channel[ends[0] : ends[-1]]
         for word in range(words):
-            found[first : first + AT_ONCE, word] = np.bitwise_or.reduceat(np.take(bits[word], met), ends[:-1] - ends[0])
+            bit = np.left_shift(bits.dtype.type(1), met) if shifts else np.take(bits[word], met)
+            found[first : first + AT_ONCE, word] = np.bitwise_or.reduceat(bit, ends[:-1] - ends[0])
     return found

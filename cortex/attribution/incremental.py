@@ -2,12 +2,17 @@
 
 Every journey is one observation: it ended in an order or not. Its chance is modelled as
 
-    base + patience * (touches - 1) + sum over its channels of effect
+    base + patience * (touches - 1) + sum over its channels of effect * (1, or 1 + repeat where it came more than once)
 
-with no negative effect, fitted by maximum likelihood. The base is what shoppers would do anyway: direct visits are
-the sign of it, not a cause, so they carry no effect of their own. Patience keeps apart that people who want to buy
-come back more often; without direct visits nothing could tell it from the effects, and it is left out. Observational:
-it holds where the channels a shopper meets do not depend on how keen they are, given the number of visits.
+with no negative effect. The base is what shoppers would do anyway: direct visits are the sign of it, not a cause, so
+they carry no effect of their own. Patience keeps apart that people who want to buy come back more often; without
+direct visits nothing could tell it from the effects, and it is left out. Observational: it holds where the channels a
+shopper meets do not depend on how keen they are, given the number of visits.
+
+The effects are expected values, not the likeliest: those of a market are taken to be drawn from one gamma
+distribution, whose spread and mean the journeys decide (every pair of SHAPES and MEANS, and every repeat of REPEATS,
+weighed by its evidence). Where journeys are few, an effect that could be chance is drawn towards the others'; where
+they are many, they speak for themselves.
 """
 
 from __future__ import annotations
@@ -15,13 +20,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cortex.attribution import (
+    CELLS,
+    Bools,
     Floats,
     Journeys,
     Paths,
     Shares,
     Totals,
+    _posterior,
     _sets,
     by_channel,
     linear,
@@ -31,22 +40,31 @@ from cortex.attribution import (
 )
 
 LEARNS = True
+Bytes = NDArray[np.uint8]
 LONGEST = 20
 """Touches beyond this count as this many: a few endless journeys must not bend the line."""
-ROUNDS = 50
-SMALLEST = 1e-6
+SHAPES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 32.0])
+"""Of the distribution of effects: from a few strong ones among many weak ones to all alike."""
+MEANS = np.geomspace(0.03, 1.5, 8)
+"""Mean of the effects in parts of the market's rate of orders."""
+REPEATS = (0.0, 0.5, 1.0)
+"""What coming again adds to a channel's effect: nothing, half of it, as much again."""
+ROUNDS = 20
+SMALLEST = 1e-4
 """Chances are kept this far from 0 and 1, where the likelihood has no finite slope."""
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What was fitted. lift: shape (channels,), added chance of a journey that meets the channel.
+    """What was found. lift: shape (channels,), chance added on average to a journey that meets the channel.
 
     lost: shape (channels,), orders of the market that would not have been without the channel; at most those it met.
+    repeat: what coming again adds to an effect, in parts of it.
     """
 
     base: float
     patience: float
+    repeat: float
     lift: Floats
     lost: Floats
 
@@ -86,39 +104,110 @@ def totals(paths: Paths) -> Totals:
     return Totals(found.lost / found.lost.sum() * orders, value, found.lost / orders)
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Journeys that look alike to the model, counted. once, more: shape (cells, channels), channels met and met again.
+
+    touches, bought, seen: shape (cells,).
+    """
+
+    once: Bools
+    more: Bools
+    touches: Floats
+    bought: Floats
+    seen: Floats
+
+
 def fit(paths: Paths) -> Effects:
-    """Base, patience and lift by maximum likelihood on the distinct (channel set, touches) of the market."""
-    market = _sets.sets(paths)
-    length = np.minimum(paths.lengths, LONGEST)
-    cells, at = np.unique(market.of_path * (LONGEST + 1) + length, return_inverse=True)
-    bought = tally(at, paths.conversions, len(cells))
-    seen = bought + tally(at, paths.nulls, len(cells))
-    member = market.member[cells // (LONGEST + 1)]
+    """Expected base, patience, repeat and effects, from the distinct (channel set, repeated set, touches) of the market."""
+    cells = _cells(paths)
     told = ~paths.is_direct
-    again = (cells % (LONGEST + 1) - 1.0) * bool(paths.is_direct.any())
-    columns = np.column_stack([np.ones(len(cells)), again, member[:, told]])
-    found = _least_squares(columns, bought, seen)
-    lift = np.zeros(paths.channels)
-    # What is left of rounding is no effect: an order of such a channel alone would go by its sign.
-    lift[told] = np.where(found[2:] > SMALLEST**2, found[2:], 0.0)
+    lost, lift = np.zeros(paths.channels), np.zeros(paths.channels)
+    if not cells.bought.any() or not told.any():
+        return Effects(float(cells.bought.sum() / cells.seen.sum()), 0.0, 0.0, lift, lost)
+    known = np.array([1.0, 1.0]) if paths.is_direct.any() else np.array([1.0])
+    found, weight = zip(*(_expected(cells, told, known, repeat) for repeat in REPEATS), strict=True)
+    weights = np.exp(np.concatenate(weight) - np.max(weight))
+    weights /= weights.sum()
+    expected = weights @ np.concatenate(found)
+    repeat = float(weights.reshape(len(REPEATS), -1).sum(axis=1) @ REPEATS)
+    met, bought = cells.seen @ cells.once, cells.bought @ cells.once
+    # Each prior's effects times the doses of that prior's repeat: orders, before they are averaged.
+    doses = np.repeat(
+        [met[told] + again * (cells.seen @ cells.more)[told] for again in REPEATS], len(SHAPES) * len(MEANS), axis=0
+    )
+    lost[told] = weights @ (np.concatenate(found)[:, len(known) :] * doses)
+    lift = np.divide(lost, met, out=lift, where=met > 0)
     # Where the line fits badly it may promise more than there was: no channel loses orders it was no part of.
-    return Effects(float(found[0]), float(found[1]), lift, np.minimum(lift * (seen @ member), bought @ member))
+    patience = float(expected[1]) if len(known) > 1 else 0.0
+    return Effects(float(expected[0]), patience, repeat, lift, np.minimum(lost, bought))
 
 
-def _least_squares(columns: Floats, bought: Floats, seen: Floats) -> Floats:
-    """Non-negative coefficients of the chance to buy: reweighted least squares, which climbs the binomial likelihood."""
-    from scipy.optimize import nnls
+def _expected(cells: Cells, told: Bools, known: Floats, repeat: float) -> tuple[Floats, Floats]:
+    """Expected coefficients under every prior, shape (priors, columns), and the logarithm of each one's evidence.
 
-    rate = np.divide(bought, seen, out=np.zeros(len(seen)), where=seen > 0)
-    chance = np.full(len(seen), float(bought.sum() / seen.sum()))
-    found = np.zeros(columns.shape[1])
+    known: prior means, in parts of the market's rate, of the coefficients that are not effects: base and patience.
+    """
+    dose = cells.once[:, told] + repeat * cells.more[:, told]
+    sides = np.column_stack([np.ones(len(dose)), cells.touches - 1.0])
+    columns = np.hstack([sides[:, : len(known)], dose])
+    rate = float(cells.bought.sum() / cells.seen.sum())
+    first = np.concatenate([known, np.full(dose.shape[1], 0.3)])[None]
+    chance = np.full(len(dose), rate)
+    found = np.zeros((1, columns.shape[1]))
     for _ in range(ROUNDS):
-        inner = np.clip(chance, SMALLEST, 1 - SMALLEST)
-        root = np.sqrt(seen / (inner * (1 - inner)))
-        # The normal equations' triangle has the same solution and as few rows as there are coefficients.
-        whole = np.asarray(np.linalg.qr(np.column_stack([columns, rate]) * root[:, None], mode="r"))
-        before, found = found, nnls(whole[:, :-1], whole[:, -1])[0]
-        chance = columns @ found
-        if np.abs(found - before).max() < 1e-10:
+        precision, linear, log = _likelihood(columns * rate, chance, cells, found[0])
+        before, found = found, _posterior.means(precision, linear, np.ones_like(first), first)[0]
+        chance = columns @ found[0] * rate
+        if np.abs(found - before).max() < 1e-6:
             break
+    precision, linear, log = _likelihood(columns * rate, chance, cells, found[0])
+    shapes, means = (part.ravel() for part in np.meshgrid(SHAPES, MEANS))
+    shape, mean = np.ones((len(shapes), columns.shape[1])), np.tile(first, (len(shapes), 1))
+    shape[:, len(known) :], mean[:, len(known) :] = shapes[:, None], means[:, None]
+    expected, evidence = _posterior.means(precision, linear, shape, mean)
+    return expected * rate, evidence + log
+
+
+def _likelihood(columns: Floats, chance: Floats, cells: Cells, at: Floats) -> tuple[Floats, Floats, float]:
+    """The binomial likelihood around a point as a bell: precision, linear term and logarithm of its height at zero."""
+    inner = np.clip(chance, SMALLEST, 1 - SMALLEST)
+    weight = cells.seen / (inner * (1 - inner))
+    rate = np.divide(cells.bought, cells.seen, out=np.zeros_like(cells.seen), where=cells.seen > 0)
+    precision = columns.T @ (columns * weight[:, None])
+    linear = columns.T @ (weight * rate)
+    height = float((cells.bought * np.log(inner) + (cells.seen - cells.bought) * np.log1p(-inner)).sum())
+    return precision, linear, height - float(linear @ at) + 0.5 * float(at @ precision @ at)
+
+
+def _cells(paths: Paths) -> Cells:
+    """The cells of a market, in an order that does not depend on that of the paths."""
+    market = _sets.sets(paths)
+    more, which = np.unique(_repeated(paths), axis=0, return_inverse=True)
+    length = np.minimum(paths.lengths, LONGEST)
+    key = (market.of_path * len(more) + which.ravel()) * (LONGEST + 1) + length
+    found, at = np.unique(key, return_inverse=True)
+    bought = tally(at, paths.conversions, len(found))
+    touches, pair = found % (LONGEST + 1), found // (LONGEST + 1)
+    words = np.unpackbits(more, axis=1, count=paths.channels)[pair % len(more)]
+    return Cells(
+        market.member[pair // len(more)] > 0,
+        words > 0,
+        touches.astype(np.float64),
+        bought,
+        bought + tally(at, paths.nulls, len(found)),
+    )
+
+
+def _repeated(paths: Paths) -> Bytes:
+    """Channels each path met more than once, as bits: shape (paths, bytes), some paths at a time."""
+    width = paths.channels
+    step = max(1, CELLS // (8 * max(1, width)))
+    found = np.zeros((paths.count, -(-width // 8)), dtype=np.uint8)
+    for first in range(0, paths.count, step):
+        last = min(first + step, paths.count)
+        part = slice(paths.offsets[first], paths.offsets[last])
+        path = np.repeat(np.arange(last - first), paths.lengths[first:last])
+        counts = np.bincount(path * width + paths.channel[part], minlength=(last - first) * width)
+        found[first:last] = np.packbits(counts.reshape(-1, width) > 1, axis=1)
     return found

@@ -34,6 +34,14 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """Models fitted before, to be asked of buyers as they are now. counting: the one to use first; none: averages."""
+
+    counting: dict[str, counting.Fit]
+    spending: spend.Fit | None
+
+
+@dataclass(frozen=True)
 class Forecast:
     """buyers: one row each, see below. model: bg_nbd, mbg_nbd or average. value_model: gamma_gamma or average.
 
@@ -86,20 +94,24 @@ def of_summary(
     churn_days: int = 90,
     monthly_discount: float = 0.01,
     months: int = 12,
+    fitted: Fitted | None = None,
 ) -> Forecast:
-    """As `forecast`, from one row for each buyer (`summary`, times in weeks): all that the models need to know."""
+    """As `forecast`, from one row for each buyer (`summary`, times in weeks): all that the models need to know.
+
+    fitted: models to use as they are, instead of fitting any.
+    """
     buyers = grouping.grouped(table["frequency"].to_numpy(), table["recency"].to_numpy(), table["age"].to_numpy())
     notes: list[Note] = []
-    fits = _fits(table, buyers, kind, notes)
+    fits = _fits(table, buyers, kind, notes) if fitted is None else fitted.counting
     chosen = next((fit for fit in fits.values() if fit.converged), None)
-    if chosen and chosen.kind != kind:
+    if chosen and fitted is None and chosen.kind != kind:
         notes.append(Note("other_model", f"{kind} did not converge; the figures are those of {chosen.kind}."))
     ends = np.array([*horizons, *(k * MONTH for k in range(1, months + 1))]) / UNIT
     # A figure for each horizon, and the last one for the present value of the months.
     mix = np.eye(len(ends), len(horizons) + 1)
     mix[len(horizons) :, -1] = counting.discounting(months, monthly_discount)
     if chosen:
-        leaving = fits["mbg_nbd"] if fits["mbg_nbd"].converged else chosen
+        leaving = fits["mbg_nbd"] if "mbg_nbd" in fits and fits["mbg_nbd"].converged else chosen
         chance = counting.alive(leaving, buyers)
         ahead = counting.combined(chosen, buyers, ends, mix)
     else:
@@ -107,7 +119,7 @@ def of_summary(
             notes.append(Note("no_convergence", "No model of repeat purchases could be fitted: averages are used."))
         chance, ahead = _average(buyers, ends, churn_days / UNIT)
         ahead = ahead @ mix
-    worth, spending, correlated = _order_values(table, notes)
+    worth, spending, correlated = _order_values(table, notes, fitted)
     chance, ahead = chance[buyers.group_of], ahead[buyers.group_of]
     told = table.select(
         "customer_key",
@@ -153,12 +165,16 @@ def _average(buyers: grouping.Statistics, ends: Floats, churn: float) -> tuple[F
     return chance, chance[:, None] * rate * ends
 
 
-def _order_values(table: pl.DataFrame, notes: list[Note]) -> tuple[Floats, spend.Fit | None, float]:
+def _order_values(
+    table: pl.DataFrame, notes: list[Note], model: Fitted | None
+) -> tuple[Floats, spend.Fit | None, float]:
     """The mean value of each buyer's next orders. Purchases that were refunded to nothing tell nothing of it."""
     often, mean = table["frequency"].to_numpy().astype(np.float64), table["monetary"].to_numpy()
     known = (often > 0) & (mean > 0)
     average = float(np.average(mean[known], weights=often[known])) if known.any() else 0.0
     flat = np.full(len(table), average)
+    if model is not None:
+        return flat if model.spending is None else _of(model.spending, often, mean, known), model.spending, 0.0
     if known.sum() < FEWEST:
         return flat, None, 0.0
     correlated = spend.correlation(often, mean)
@@ -175,7 +191,11 @@ def _order_values(table: pl.DataFrame, notes: list[Note]) -> tuple[Floats, spend
     if not fitted.converged:
         notes.append(Note("no_convergence_of_value", "Gamma-Gamma could not be fitted: the average order is used."))
         return flat, fitted, correlated
-    return spend.expected_value(fitted, np.where(known, often, 0.0), np.where(known, mean, 0.0)), fitted, correlated
+    return _of(fitted, often, mean, known), fitted, correlated
+
+
+def _of(model: spend.Fit, often: Floats, mean: Floats, known: NDArray[np.bool_]) -> Floats:
+    return spend.expected_value(model, np.where(known, often, 0.0), np.where(known, mean, 0.0))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,24 @@ def realised(orders: pl.DataFrame, *, as_of: date, window_days: int, churn_days:
     )
 
 
+def won_by(credited: pl.DataFrame) -> pl.DataFrame:
+    """customer_key, channel: which channel has most credit for the order that won each buyer.
+
+    credited: customer_key, channel, weight (its share of the order), position (its last touch, 1 = first). Of channels
+    with as much credit the one nearest to the order, then the first by name.
+    """
+    ranked = credited.with_columns(pl.col("weight").cast(pl.Float64).round(8)).sort(
+        "customer_key", "weight", "position", "channel", descending=[False, True, True, False]
+    )
+    return ranked.unique("customer_key", keep="first", maintain_order=True).select("customer_key", "channel")
+
+
+def named(buyers: pl.DataFrame, won: pl.DataFrame) -> pl.DataFrame:
+    """Buyers as `realised` has them, with the channel of `won_by` where it is known."""
+    found = buyers.join(won, on="customer_key", how="left", maintain_order="left")
+    return found.with_columns(first_order_channel=pl.coalesce("channel", "first_order_channel")).drop("channel")
+
+
 def _half_even(total: pl.Expr, count: pl.Expr) -> pl.Expr:
     """Integer division of minor units, halves to even: the same cents on every engine."""
     quotient, rest = total // count, total % count

@@ -29,6 +29,8 @@ class ShopPlan:
     products: int = 160
     multiply: bool = False
     """Whether channels multiply each other's effect instead of adding to it."""
+    strength: tuple[float, ...] = ()
+    """Each channel's effect in parts of its usual one, in the order of `shoppers.CHANNELS`; empty: all as usual."""
     store_id: str = ""
     domain: str = ""
     meta_account_id: str = ""

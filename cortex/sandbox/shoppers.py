@@ -17,6 +17,7 @@ without it when its draw lies between the probability without and the probabilit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -151,11 +152,12 @@ def simulate(
     zone: ZoneInfo,
     buys: float = 0.05,
     multiply: bool = False,
+    strength: Sequence[float] = (),
 ) -> Traffic:
     """Traffic from `since` to `until` (aware) with about `orders` orders from `start` on.
 
     `buys` is the mean chance to buy on an occasion; it sets how many shoppers there are for each buyer. `multiply`:
-    channels multiply each other's effect.
+    channels multiply each other's effect. `strength`: each channel's effect in parts of EFFECTS; empty: all whole.
     """
     grid, mass = busyness(since, until, zone)
     share = 1 - float(np.interp(start.timestamp(), grid, mass))
@@ -164,7 +166,10 @@ def simulate(
     traffic = wander(rng, person, at, sector=sector)
     traffic.seen_only[:] = rng.random(count) < 0.18
     in_window = at >= start.timestamp()
-    traffic.bought, traffic.lost_without = _buying(rng, traffic, in_window=in_window, orders=orders, multiply=multiply)
+    effects = EFFECTS * np.array(strength) if strength else EFFECTS
+    traffic.bought, traffic.lost_without = _buying(
+        rng, traffic, effects, in_window=in_window, orders=orders, multiply=multiply
+    )
     return traffic
 
 
@@ -233,7 +238,7 @@ def pick(draws: Floats, bounds: Floats, stage: npt.NDArray[np.int8]) -> Ints:
 
 
 def _buying(
-    rng: np.random.Generator, traffic: Traffic, *, in_window: Bools, orders: int, multiply: bool
+    rng: np.random.Generator, traffic: Traffic, effects: Floats, *, in_window: Bools, orders: int, multiply: bool
 ) -> tuple[Bools, Bools]:
     """Who buys, and whose order would be lost without each channel.
 
@@ -241,21 +246,23 @@ def _buying(
     """
     keenness = rng.lognormal(-0.4, 0.85, int(traffic.person.max()) + 1)[traffic.person]
     blocks = [slice(first, first + BLOCK) for first in range(0, len(keenness), BLOCK)]
-    chance = np.concatenate([_chances(traffic, keenness, block, multiply=multiply)[0] for block in blocks])
+    chance = np.concatenate([_chances(traffic, keenness, effects, block, multiply=multiply)[0] for block in blocks])
     scale = _scale(chance[in_window], orders)
     draw = rng.random(len(chance))
     bought = draw < np.minimum(chance * scale, 0.9)
     lost = np.zeros((len(chance), len(CHANNELS)), dtype=np.bool_)
     for block in blocks:
-        without = np.minimum(_chances(traffic, keenness, block, multiply=multiply)[1] * scale, 0.9)
+        without = np.minimum(_chances(traffic, keenness, effects, block, multiply=multiply)[1] * scale, 0.9)
         lost[block] = bought[block, None] & (draw[block, None] >= without)
     return bought, lost
 
 
-def _chances(traffic: Traffic, keenness: Floats, block: slice, *, multiply: bool) -> tuple[Floats, Floats]:
+def _chances(
+    traffic: Traffic, keenness: Floats, effects: Floats, block: slice, *, multiply: bool
+) -> tuple[Floats, Floats]:
     """The chance to buy by occasion, and by occasion and channel without the channel, before the scale."""
     intent = keenness[block] * INTENT * (1 + 0.5 * (traffic.visits[block] - 1))
-    effect = _effect(traffic, keenness, block)
+    effect = _effect(traffic, keenness, effects, block)
     if not multiply:
         whole = intent + effect.sum(axis=1)
         return whole, whole[:, None] - effect
@@ -264,14 +271,14 @@ def _chances(traffic: Traffic, keenness: Floats, block: slice, *, multiply: bool
     return product, product[:, None] / times
 
 
-def _effect(traffic: Traffic, keenness: Floats, block: slice) -> Floats:
+def _effect(traffic: Traffic, keenness: Floats, effects: Floats, block: slice) -> Floats:
     """What each channel adds to the chance to buy, by occasion and channel, before the scale."""
     width = len(CHANNELS)
     first = traffic.first_visit[block]
     visits = slice(int(first[0]), int(first[-1] + traffic.visits[block][-1]))
     cells = (traffic.visit_occasion[visits] - block.start) * width + traffic.visit_channel[visits]
     dose = np.bincount(cells, minlength=len(first) * width).reshape(-1, width)
-    effect: Floats = EFFECTS * np.where(dose > 1, 1.4, np.where(dose == 1, 1.0, 0.0))
+    effect: Floats = effects * np.where(dose > 1, 1.4, np.where(dose == 1, 1.0, 0.0))
     effect[:, META] += SEEN_ONLY * traffic.seen_only[block]
     return effect * keenness[block, None]
 

@@ -86,6 +86,7 @@ def _shop(plan: ShopPlan, index: int, seed: int, start: datetime, now: datetime)
         orders=storefront_orders(plan),
         zone=ZONE,
         multiply=plan.multiply,
+        strength=plan.strength,
     )
     occasions = np.flatnonzero(traffic.bought)
     opened = int((since - timedelta(days=200)).timestamp())

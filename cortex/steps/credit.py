@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cortex import plugins
 from cortex.clock import day_start
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 SETTLING = timedelta(days=14)
 """GA4 and click ids may still change this long after an order: its credit is computed again."""
-AT_ONCE = 2_000
+AT_ONCE = 5_000
 """Orders whose rows are made and written together: bounds the memory."""
 PAID = """
     SELECT order_key, external_id, number, customer_key, created_at, paid_date, paid - refunded AS net, marketplace,
@@ -183,7 +182,6 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     keys = judged.paid["order_key"].to_list()
 
     def write(tx: Transaction) -> int:
-        written = 0
         if every:
             tx.run("DELETE FROM fct_touchpoints")
             tx.run("DELETE FROM fct_attribution")
@@ -197,14 +195,8 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
             tx.run(
                 "DELETE FROM fct_attribution WHERE order_key IN (SELECT order_key FROM fct_orders WHERE is_paid = 0)"
             )
-        for points in judged.points.drop("hours_before").iter_slices(AT_ONCE):
-            rows = points.to_dicts()
-            tx.rewrite(tables.fct_touchpoints, "order_key", [row["order_key"] for row in rows], rows, stored=set())
-        for part in judged.credits(models):
-            rows = _rows(part)
-            tx.rewrite(tables.fct_attribution, "order_key", [row["order_key"] for row in rows], rows, stored=set())
-            written += len(rows)
-        return written
+        tx.append(tables.fct_touchpoints, judged.points.drop("hours_before"))
+        return sum(tx.append(tables.fct_attribution, _exact(part)) for part in judged.credits(models))
 
     written = run.warehouse.atomically(write)
     share = 100.0 * len(judged.keys) / len(keys) if keys else 0.0
@@ -226,17 +218,14 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     )
 
 
-def _rows(part: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows of fct_attribution. A weight is made exact here by the million, not by the driver one by one."""
+def _exact(part: pl.DataFrame) -> pl.DataFrame:
+    """Rows of fct_attribution: money and weights as decimals, exact to the last place."""
     import polars as pl
 
     from cortex.warehouse.read import from_cents
 
-    exact = from_cents(part, "attributed_revenue").with_columns(weight=(pl.col("weight") * 1e8).round().cast(pl.Int64))
-    rows = exact.to_dicts()
-    for row in rows:
-        row["weight"] = Decimal(row["weight"]).scaleb(-8)
-    return rows
+    weight = pl.col("weight").round(8).cast(pl.Decimal(18, 8))
+    return from_cents(part, "attributed_revenue").with_columns(weight)
 
 
 def _unattributed(lonely: pl.DataFrame, model: str, method: str) -> pl.DataFrame:

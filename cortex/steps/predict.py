@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from cortex.warehouse import tables
 if TYPE_CHECKING:
     import polars as pl
 
-    from cortex.customers.prediction import Forecast
+    from cortex.customers.prediction import Fitted, Forecast
     from cortex.tenant import Tenant
     from cortex.warehouse import Transaction
 
@@ -50,16 +50,89 @@ def customers(_tenant: Tenant) -> Iterator[Step]:
     yield Step(STREAM, predict_customers)
 
 
+def renewed(_tenant: Tenant) -> Iterator[Step]:
+    """The same buyers a day later, by the models of the last weekly run."""
+    yield Step(STREAM, predict_again, needs=("customers.value",))
+
+
 def predict_customers(run: Run) -> Outcome:
     """Orders and money ahead of every buyer, the chance that each is still one, and the models that say so."""
-    import polars as pl
-
-    from cortex.customers import churn, prediction, tiers
+    from cortex.customers import prediction
 
     as_of = run.window.last
     days = of_all_buyers(run.warehouse, ORDER_DAYS, as_of=as_of)
     told = prediction.of_summary(summary(days, as_of), churn_days=run.tenant.analytics.churn_threshold_days)
     run.notices += [Notice(code=note.code, stream=STREAM, message=note.message) for note in told.notes]
+    models, parameters = _models(told, as_of)
+
+    def fitted(tx: Transaction) -> None:
+        tx.replace(tables.customer_models, {}, models)
+        tx.replace(tables.customer_model_parameters, {}, parameters)
+
+    return _write(run, told, days, as_of, fitted)
+
+
+def predict_again(run: Run) -> Outcome:
+    """The same by the models that were fitted last, which stay as they are: cheap enough for every night.
+
+    Nothing where none was fitted yet, and for shops of more than CHEAP buyers, which the weekly run rewrites.
+    """
+    from cortex.customers import prediction
+
+    models = run.warehouse.rows(USED)
+    if not models:
+        return Outcome(0, "no models yet: the weekly run fits them")
+    buyers = run.warehouse.rows("SELECT COUNT(*) AS buyers FROM dim_customers")[0]["buyers"]
+    if buyers > CHEAP:
+        return Outcome(0, f"{buyers} buyers: left to the weekly run")
+    as_of = run.window.last
+    days = of_all_buyers(run.warehouse, ORDER_DAYS, as_of=as_of)
+    told = prediction.of_summary(
+        summary(days, as_of),
+        churn_days=run.tenant.analytics.churn_threshold_days,
+        fitted=_fitted_before(models, run.warehouse.rows(PARAMETERS)),
+    )
+    return _write(run, told, days, as_of, lambda _: None)
+
+
+USED = "SELECT model, role, is_used, is_converged FROM customer_models ORDER BY is_used DESC, model"
+PARAMETERS = "SELECT model, parameter, value FROM customer_model_parameters"
+CHEAP = 100_000
+"""Buyers whose predictions are rewritten every night."""
+
+
+def _fitted_before(models: list[Row], parameters: list[Row]) -> Fitted:
+    """The models of the last fit, the one that was used first; averages, which have no parameters, are none."""
+    from cortex.customers import frequency, prediction, spend
+
+    told: dict[str, dict[str, Any]] = {}
+    for row in parameters:
+        told.setdefault(row["model"], {})[row["parameter"]] = float(row["value"])
+    lost: dict[str, Any] = {"error": None, "log_likelihood": math.nan}
+    counting = {
+        row["model"]: frequency.Fit(
+            kind=row["model"], **told[row["model"]], **lost, converged=bool(row["is_converged"])
+        )
+        for row in models
+        if row["role"] == "orders" and set(frequency.NAMES) <= told.get(row["model"], {}).keys()
+    }
+    used = {row["model"] for row in models if row["is_used"]}
+    if not used & counting.keys():
+        counting = {}
+    spending = None
+    if "gamma_gamma" in used & told.keys():
+        spending = spend.Fit(**told["gamma_gamma"], **lost, converged=True)
+    return prediction.Fitted(counting, spending)
+
+
+def _write(
+    run: Run, told: Forecast, days: pl.DataFrame, as_of: date, besides: Callable[[Transaction], None]
+) -> Outcome:
+    """Predictions of every buyer and the floors of tiers, in one transaction with what is written besides."""
+    import polars as pl
+
+    from cortex.customers import churn, tiers
+
     tier_of, floors = tiers.tiers(told.buyers)
     lost = churn.at_risk(told.buyers, top=told.buyers.height).select("customer_key", "at_stake")
     gone = pl.col("p_alive") < churn.AT_RISK
@@ -71,7 +144,6 @@ def predict_customers(run: Run) -> Outcome:
         .rename({"frequency": "repeat_days"})
         .drop("recency_days", "age_days")
     )
-    models, parameters = _models(told, as_of)
     figures = [
         {"area": "tiers", "figure": f"floor_{name}", "value": floor, "as_of": as_of}
         for name, floor in zip(_named(told.buyers, tier_of), floors, strict=True)
@@ -81,8 +153,7 @@ def predict_customers(run: Run) -> Outcome:
         tx.replace(tables.customer_predictions, {}, [])
         for rows in in_parts(frame):
             tx.insert_missing(tables.customer_predictions, rows)
-        tx.replace(tables.customer_models, {}, models)
-        tx.replace(tables.customer_model_parameters, {}, parameters)
+        besides(tx)
         tx.replace(tables.insight_figures, {"area": "tiers"}, figures)
 
     run.warehouse.atomically(write)

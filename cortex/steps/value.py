@@ -26,6 +26,14 @@ PAID_ORDERS = """
     LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'
     WHERE o.is_paid = 1 AND o.customer_key >= :low AND o.customer_key < :high
 """
+WON = """
+    SELECT o.customer_key, a.channel, SUM(a.weight) AS weight, MAX(a.position) AS position
+    FROM fct_orders o
+    JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = :model
+    WHERE o.is_paid = 1 AND o.is_new_customer = 1 AND o.customer_key >= :low AND o.customer_key < :high
+    GROUP BY o.customer_key, a.channel
+"""
+"""Credit of the orders that won their buyers, by the client's first model."""
 SCORED = """
     SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers
     WHERE customer_key >= :low AND customer_key < :high
@@ -129,6 +137,8 @@ def customer_value(run: Run) -> Outcome:
         window_days=run.tenant.analytics.ltv_window_days,
         churn_days=run.tenant.analytics.churn_threshold_days,
     )
+    won = value.won_by(of_all_buyers(run.warehouse, WON, model=run.tenant.analytics.models[0]))
+    frame = value.named(frame, won)
     frame = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window")
     scores = ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_segment")
     empty = dict.fromkeys(scores)

@@ -193,6 +193,22 @@ class Transaction:
         self._insert(table, bound)
         return len(bound.rows)
 
+    def append(self, table: Table | str, frame: pl.DataFrame) -> int:
+        """Insert a frame's rows, whose keys must be new and best come in order. Returns the number inserted.
+
+        The frame: columns of the table, whole, typed as `Warehouse.frame` gives them. A stream is written from the
+        frame itself where no value needs a second look; else the rows go the way all rows go, and to the same values.
+        """
+        table = _table(table)
+        key = [column.name for column in table.primary_key]
+        for chunk in frame.iter_slices(STREAMED):
+            content = streaming.written(chunk, table) if self._stream is not None else None
+            if content is None:
+                self._insert(table, self._bind(self._form_of(chunk.height), table, chunk.to_dicts(), key, strict=True))
+            else:
+                self._pour(table, chunk.columns, content, chunk.height)
+        return frame.height
+
     def delete(self, table: Table | str, where: Mapping[str, Any]) -> int:
         """Delete rows: column to value (None is unknown), half-open `(since, until)` or Window, or list. Number deleted."""
         table = _table(table)
@@ -298,7 +314,10 @@ class Transaction:
         return "sqlite" if self._dialect == "sqlite" else "mysql"
 
     def _form(self, rows: Sequence[Given]) -> Form:
-        return "stream" if self._stream is not None and len(rows) >= WORTH_STREAMING else self._plain
+        return self._form_of(len(rows))
+
+    def _form_of(self, count: int) -> Form:
+        return "stream" if self._stream is not None and count >= WORTH_STREAMING else self._plain
 
     def _bind(self, form: Form, table: Table, rows: Sequence[Given], key: Sequence[str], **how: Any) -> Bound:
         bound = bind(form, table, rows, key, **how)
@@ -342,14 +361,18 @@ class Transaction:
         return True
 
     def _send(self, table: Table, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
-        """Stream rows into a table. A load from a client skips what it cannot insert and bends what does not fit, with
+        """Stream rows into a table."""
+        self._pour(table, columns, streaming.encode(rows), len(rows))
+
+    def _pour(self, table: Table, columns: Sequence[str], content: bytes, count: int) -> None:
+        """Stream text into a table. A load from a client skips what it cannot insert and bends what does not fit, with
         a warning where an INSERT would fail: here any warning is a failure."""
         assert self._stream is not None
         quote = self._connection.dialect.identifier_preparer.quote
         into = streaming.statement(quote(table.name), [quote(name) for name in columns])
-        with self._stream.offering(streaming.encode(rows)):
+        with self._stream.offering(content):
             written = self._connection.exec_driver_sql(into).rowcount
-        if written == len(rows) and not self._stream.warned:
+        if written == count and not self._stream.warned:
             return
         codes = {int(code) for _, code, _ in self._connection.exec_driver_sql("SHOW WARNINGS")}
         if 1062 in codes or not codes:

@@ -97,8 +97,9 @@ class QuickConnection(Connection):  # type: ignore[misc]
             rows.append(values(held, start, count))
             at = end
             if len(rows) == AT_ONCE:
+                self._rest = held[at:]  # whoever wants no more rows leaves the rest to the next who reads
                 yield rows
-                rows = []
+                rows, held, at, self._rest = [], self._rest, 0, b""
 
     def _in_step(self, number: int) -> None:
         if number != self._next_seq_id:
@@ -142,21 +143,52 @@ class QuickConnection(Connection):  # type: ignore[misc]
 
 
 class QuickResult(MySQLResult):  # type: ignore[misc]
-    """A result whose rows are read at once and quickly; rows asked for one by one are PyMySQL's business."""
+    """A result whose rows are taken apart quickly: all at once, or, unbuffered, AT_ONCE together."""
 
     connection: Any
     """None once everything is read, as in PyMySQL: the two refer to each other."""
+    unbuffered_active: bool
+    _sent: Iterator[list[list[bytes | None]]] | None = None
+    """What is still to come of an unbuffered result."""
+    _ahead: Iterator[tuple[Any, ...]] = iter(())
+    """Rows that were read and not asked for yet."""
 
     def _read_rowdata_packet(self) -> None:
-        connection = self.connection
-        converts = [_convert(encoding, converter) for encoding, converter in self.converters]
+        converts = self._converts()
         rows: list[tuple[Any, ...]] = []
-        for raw in connection.sent_rows(len(converts)):
+        for raw in self.connection.sent_rows(len(converts)):
             rows += _python(raw, converts)
-        self.connection = None
-        self._check_packet_is_eof(connection._read_packet())
+        self._read_end()
         self.affected_rows = len(rows)
         self.rows = tuple(rows)
+
+    def _read_rowdata_packet_unbuffered(self) -> tuple[Any, ...] | None:
+        row = next(self._ahead, None)
+        while row is None and self.unbuffered_active:
+            if self._sent is None:
+                self._sent = self.connection.sent_rows(len(self.converters))
+            raw = next(self._sent, None)
+            if raw is None:
+                self._read_end()
+                return None
+            self._ahead = _python(raw, self._converts())
+            row = next(self._ahead, None)
+        if row is not None:
+            self.affected_rows = 1
+            self.rows = (row,)
+        return row
+
+    def _finish_unbuffered_query(self) -> None:
+        self._ahead, self._sent = iter(()), None
+        super()._finish_unbuffered_query()
+
+    def _converts(self) -> list[Convert]:
+        return [_convert(encoding, converter) for encoding, converter in self.converters]
+
+    def _read_end(self) -> None:
+        """What comes after the rows; the result lets go of its connection. Raises what the server says instead."""
+        connection, self.connection, self.unbuffered_active = self.connection, None, False
+        self._check_packet_is_eof(connection._read_packet())
 
 
 def all_plain(found: Sequence[Any]) -> bool:

@@ -7,14 +7,20 @@ cannot open files at all: it sends the bytes it was handed for the statement it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymysql.connections import LoadLocalPacketWrapper
 from pymysql.err import OperationalError
+from sqlalchemy import Date, Integer, String, Table, Text
 
 from cortex.warehouse.packets import QuickConnection, QuickResult
+from cortex.warehouse.tables import Exact, Instant
+
+if TYPE_CHECKING:
+    import polars as pl
 
 OFFER = "cortex-rows"
 """The file name in our statements: there is no such file."""
@@ -85,6 +91,70 @@ def encode(rows: Sequence[Sequence[str]]) -> bytes:
     """
     parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
     return b"".join([("\n".join(["\t".join(row) for row in part]) + "\n").encode() for part in parts])
+
+
+def written(frame: pl.DataFrame, table: Table) -> bytes | None:
+    """The same of a frame with columns of `table`, without a Python object for each value.
+
+    None where a value needs a second look, which `staging.bind` gives it: a text that is too long, ends in a space or
+    holds what means something in a stream, or a column of a type that is not the table's.
+    """
+    import polars as pl
+
+    columns, looks = [], []
+    for name in frame.columns:
+        kind, held = table.c[name].type, frame.schema[name]
+        if not _FITS[_family(kind)](held):
+            return None
+        if held == pl.String:
+            length = getattr(kind, "length", None) or 0
+            word = pl.col(name)
+            looks.append(
+                (word.str.contains(r"[\\\t\n\x00]") | word.str.ends_with(" ") | (word.str.len_chars() > length)).any()
+            )
+        if not table.c[name].nullable:
+            looks.append(pl.col(name).is_null().any())
+        columns.append(_as_text(name, kind))
+    if frame.select(odd=pl.any_horizontal(looks))["odd"].item():
+        return None
+    text = io.BytesIO()
+    frame.select(columns).write_csv(
+        text, include_header=False, separator="\t", quote_style="never", null_value=NULL, line_terminator="\n"
+    )
+    return text.getvalue()
+
+
+def _family(kind: Any) -> str:
+    return next((name for name, sort in _SORTS if isinstance(kind, sort)), "")
+
+
+def _as_text(name: str, kind: Any) -> pl.Expr:
+    import polars as pl
+
+    if isinstance(kind, Instant):
+        return pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    if isinstance(kind, Exact):
+        return pl.col(name).cast(pl.String)
+    return pl.col(name)
+
+
+_SORTS: tuple[tuple[str, type], ...] = (
+    ("exact", Exact),
+    ("instant", Instant),
+    ("day", Date),
+    ("number", Integer),
+    ("document", Text),
+    ("text", String),
+)
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "exact": lambda held: str(held).startswith("Decimal"),
+    "instant": lambda held: str(held) == "Datetime(time_unit='us', time_zone='UTC')",
+    "day": lambda held: str(held) == "Date",
+    "number": lambda held: str(held) in {"Int64", "Int32", "Int16"},
+    "text": lambda held: str(held) == "String",
+    "document": lambda _: False,
+    "": lambda _: False,
+}
 
 
 def statement(table: str, columns: Sequence[str]) -> str:

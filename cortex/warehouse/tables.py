@@ -277,7 +277,11 @@ dim_customers = table(
     col("first_order_date", Date(), "Local day of the first paid order."),
     col("last_order_date", Date(), "Local day of the last paid order."),
     col("first_order_key", digest(), "Their first paid order."),
-    col("first_order_channel", text(32), "Channel of the first paid order, last click."),
+    col(
+        "first_order_channel",
+        text(32),
+        "Channel with most credit for the first paid order, by the first of the client's models.",
+    ),
     col("total_orders", Integer(), "Paid orders."),
     col("total_revenue", Exact(), "Paid less refunded."),
     col("avg_order_value", Exact(), "total_revenue / total_orders."),
@@ -784,7 +788,7 @@ customer_cohorts = table(
 )
 customer_predictions = table(
     "customer_predictions",
-    "What each buyer is expected to do, by the models of customer_models. Written whole by the weekly run.",
+    "What each buyer is expected to do, by the models of customer_models. Written whole by weekly and daily runs.",
     key("customer_key", digest(), "dim_customers.", **PSEUDONYM),
     col("as_of", Date(), "Last day the models saw."),
     col("repeat_days", Integer(), "Days with an order after the first such day."),
@@ -841,7 +845,11 @@ cohort_cells = table(
     "cohort_cells",
     "Buyers by the period of their first paid order, and what they did in each period since. A period that has not ended is empty.",
     key("grain", text(8), "month, week."),
-    key("channel", text(32), "Channel that won them, last click; empty for all of them. Weeks have no channels."),
+    key(
+        "channel",
+        text(32),
+        "Channel that won them by the client's first model; empty for all of them. Weeks have no channels.",
+    ),
     key("cohort", Date(), "First day of the period of the first paid order; weeks begin on Monday."),
     key("period", SmallInteger(), "Periods since then: 0 is the cohort's own."),
     col("customers", Integer(), "Size of the cohort."),
@@ -861,7 +869,7 @@ cohort_cells = table(
 cohort_payback = table(
     "cohort_payback",
     "What each monthly cohort cost to win and when it had paid that back.",
-    key("channel", text(32), "Channel that won them, last click; empty for all of them."),
+    key("channel", text(32), "Channel that won them by the client's first model; empty for all of them."),
     key("cohort", Date(), "First of the month."),
     col("customers", Integer(), "Size of the cohort."),
     opt(

@@ -51,11 +51,9 @@ def main() -> None:
             print(
                 f"ChannelAttribution {shape} / cortex {other}: {whole / mine:.1f} times as long, {memory / held:.1f} times the memory"
             )
-    if theirs:
-        (whole, memory), (mine, held) = theirs["rows"], ours["rows"]
-        print(
-            f"the same journeys, a row each: {TIMES:g} times promised: {'kept' if whole / mine >= TIMES else 'NOT KEPT'}"
-        )
+    for shape, (whole, memory) in theirs.items():
+        mine, held = ours[shape]
+        print(f"both {shape}: {TIMES:g} times promised: {'kept' if whole / mine >= TIMES else 'NOT KEPT'}")
         print(f"  a third of the memory promised: {'kept' if memory / held >= MEMORY else 'NOT KEPT'}")
 
 

@@ -2,7 +2,7 @@
 -- grain: grain, channel, cohort, period
 -- columns:
 --   grain       text   month, week.
---   channel     text   Channel that won them, last click; empty for all. Weeks have no channels.
+--   channel     text   Channel that won them by the client's first model; empty for all. Weeks have no channels.
 --   cohort      date   First day of the period of the first paid order.
 --   period      count  Periods since then: 0 is the cohort's own.
 --   customers   count  Size of the cohort.

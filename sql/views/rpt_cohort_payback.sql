@@ -1,7 +1,7 @@
 -- title: What cohorts cost and when they had paid it back
 -- grain: channel, cohort
 -- columns:
---   channel        text   Channel that won them, last click; empty for all.
+--   channel        text   Channel that won them by the client's first model; empty for all.
 --   cohort         date   First of the month.
 --   customers      count  Size of the cohort.
 --   spend          money  Ad spend of that month, the channel's where there is one; empty where none is known.

@@ -2,7 +2,7 @@
 -- grain: rfm_segment, first_order_channel
 -- columns:
 --   rfm_segment          text   Named RFM segment; empty before the weekly run.
---   first_order_channel  text   Channel that won them, last click.
+--   first_order_channel  text   Channel that won them by the client's first model.
 --   as_of                date   Day the figures are true for.
 --   customers            count  Customers.
 --   churned              count  Of them, those whose last order is too long ago.

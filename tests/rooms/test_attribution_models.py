@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.optimize import nnls
 
 from cortex import plugins
 from cortex.attribution import (
     Journeys,
     Paths,
     _markov,
+    _posterior,
     _sets,
     by_channel,
     data_driven,
@@ -262,6 +265,19 @@ def test_sets_of_more_channels_than_a_word_has_bits() -> None:
     assert shapley.totals(market).conversions.sum() == pytest.approx(3)
 
 
+@pytest.mark.parametrize("channels", [3, 8, 16, 20, 40, 61, 62, 63, 130])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_sets_are_those_of_their_channels_whatever_their_number(channels: int, dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(1, 6, 200))])
+    channel = rng.integers(0, channels, offsets[-1]).astype(dtype)
+    once = np.ones(200)
+    found = _sets.sets(Paths(offsets, channel, once, once, once, np.zeros(channels, dtype=bool)))
+    for path in range(200):
+        met = sorted(set(channel[offsets[path] : offsets[path + 1]].tolist()))
+        assert np.flatnonzero(found.member[found.of_path[path]]).tolist() == met
+
+
 def additive(effects: dict[str, float], base: float, patience: float, shoppers: float) -> list[Row]:
     """A market of all paths up to three touches whose chance to buy is exactly additive."""
     rows: list[Row] = []
@@ -273,22 +289,82 @@ def additive(effects: dict[str, float], base: float, patience: float, shoppers: 
 
 def test_incremental_finds_the_effects_of_a_market_that_has_them() -> None:
     effects = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.0}
-    _, market = table(additive(effects, base=0.03, patience=0.01, shoppers=1e5), direct="d")
+    _, market = table(additive(effects, base=0.03, patience=0.01, shoppers=1e10), direct="d")
     found = incremental.fit(market)
     assert found.base == pytest.approx(0.03, abs=1e-6)
     assert found.patience == pytest.approx(0.01, abs=1e-6)
-    assert found.lift == pytest.approx([0.02, 0.01, 0, 0], abs=1e-6)
+    assert found.repeat == pytest.approx(0, abs=1e-6)
+    assert found.lift == pytest.approx([0.02, 0.01, 0, 0], abs=1e-5)
     totals = incremental.totals(market)
-    assert totals.conversions / totals.conversions.sum() == pytest.approx([2 / 3, 1 / 3, 0, 0], abs=1e-4)
+    assert totals.conversions / totals.conversions.sum() == pytest.approx([2 / 3, 1 / 3, 0, 0], abs=1e-3)
     assert totals.removal_effect is not None
     assert totals.removal_effect.sum() < 1
 
 
-def test_incremental_of_an_order_without_effect_is_shared_equally() -> None:
-    effects = {"a": 0.02, "b": 0.0, "d": 0.0}
-    _, market = table(additive(effects, base=0.03, patience=0.0, shoppers=1e5), direct="d")
+def test_incremental_finds_what_coming_again_adds() -> None:
+    rows: list[Row] = []
+    for path, chance in {
+        "d": 0.02,
+        "d>d": 0.03,
+        "a": 0.03,
+        "b": 0.025,
+        "a>b": 0.045,
+        "a>a": 0.045,
+        "b>b": 0.0375,
+    }.items():
+        rows.append((path, chance * 1e9, chance * 1e9, (1 - chance) * 1e9))
+    _, market = table(rows, direct="d")
+    found = incremental.fit(market)
+    assert found.repeat == pytest.approx(0.5)
+    assert found.lift == pytest.approx([0.01 * (1 + 0.5 / 3), 0.005 * (1 + 0.5 / 3), 0], rel=1e-3)
+
+
+def test_incremental_shares_an_order_by_effect_and_gives_direct_nothing() -> None:
+    effects = {"a": 0.02, "b": 0.01, "d": 0.0}
+    _, market = table(additive(effects, base=0.03, patience=0.0, shoppers=1e9), direct="d")
     told = Journeys(np.array([0, 2, 4]), np.array([0, 1, 1, 2]), np.zeros(4, bool), np.zeros(4), market)
-    assert incremental.model(told) == pytest.approx([1, 0, 0.5, 0.5], abs=1e-3)
+    assert incremental.model(told) == pytest.approx([2 / 3, 1 / 3, 1, 0], abs=1e-3)
+
+
+def test_expected_values_are_those_of_a_sum_over_a_fine_grid() -> None:
+    precision, linear = np.array([[4.0, 1.5], [1.5, 2.0]]), np.array([1.0, 0.3])
+    shape, mean = np.array([[0.5, 2.0], [1.0, 1.0], [32.0, 8.0]]), np.array([[0.3, 0.5], [0.03, 1.5], [0.5, 0.5]])
+    found, evidence = _posterior.means(precision, linear, shape, mean)
+    root = (np.arange(2000) + 0.5) / 2000 * 3
+    x, y = np.meshgrid(root**2, root**2, indexing="ij")
+    likely = np.exp(linear[0] * x + linear[1] * y - (4 * x * x + 3 * x * y + 2 * y * y) / 2)
+    width = 4 * np.outer(root, root) * (root[1] - root[0]) ** 2
+    for at, (shapes, means_) in enumerate(zip(shape, mean, strict=True)):
+        prior = [stats.gamma.pdf(side, a, scale=m / a) for side, a, m in zip((x, y), shapes, means_, strict=True)]
+        part = likely * prior[0] * prior[1] * width
+        assert found[at] == pytest.approx([(part * x).sum() / part.sum(), (part * y).sum() / part.sum()], rel=1e-3)
+        assert evidence[at] == pytest.approx(np.log(part.sum()), abs=2e-3)
+
+
+def test_without_any_likelihood_what_was_expected_before_is_expected_still() -> None:
+    shape, mean = np.array([[0.5, 1.0, 8.0]]), np.array([[0.3, 0.03, 1.5]])
+    found, evidence = _posterior.means(np.zeros((3, 3)), np.zeros(3), shape, mean)
+    assert found == pytest.approx(mean, rel=1e-3)
+    assert evidence == pytest.approx(0, abs=1e-3)
+
+
+def test_in_a_small_market_the_expected_effects_come_nearer_than_the_likeliest() -> None:
+    effects = {"a": 0.02, "b": 0.012, "c": 0.008, "e": 0.004, "d": 0.0}
+    rng = np.random.default_rng(5)
+    ours, likeliest = [], []
+    for _ in range(12):
+        rows: list[Row] = []
+        for path, orders_, _, nulls in additive(effects, base=0.03, patience=0.01, shoppers=60):
+            bought = float(rng.binomial(60, orders_ / (orders_ + nulls)))
+            rows.append((path, bought, bought, 60 - bought))
+        names, market = table(rows, direct="d")
+        true = np.array([effects[name] for name in names])
+        ours.append(np.abs(incremental.fit(market).lift - true).sum())
+        sets = _sets.sets(market)
+        columns = np.column_stack([np.ones(market.count), market.lengths - 1.0, sets.member[sets.of_path][:, true > 0]])
+        found = nnls(columns, market.conversions / 60)[0][2:]
+        likeliest.append(np.abs(found - true[true > 0]).sum())
+    assert np.mean(ours) < 0.9 * np.mean(likeliest)
 
 
 def test_the_default_says_which_model_it_is() -> None:
@@ -403,3 +479,15 @@ def test_every_set_at_once_gives_what_pair_by_pair_gives() -> None:
     pairs = np.zeros_like(market.member)
     pairs[found] = shapley._some_values(market.member, market.sizes, rate, found, found)
     assert shapley.values(market) == pytest.approx(pairs, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["linear", "last_non_direct", "markov_2", "shapley", "incremental"])
+def test_money_told_as_the_orders_themselves_is_shared_as_they_are(kind: str) -> None:
+    told = market_of(drawn(3000, 4), 4, np.uint8)
+    module = plugins.module("attribution", kind)
+    once, twice = (
+        totals_of(module, Paths(told.offsets, told.channel, told.conversions, value, told.nulls, told.is_direct))
+        for value in (told.conversions, told.conversions.copy())
+    )
+    assert once.conversions.tolist() == twice.conversions.tolist()
+    assert once.value == pytest.approx(twice.value, rel=1e-12)

@@ -133,6 +133,23 @@ def test_realised_value_of_two_buyers() -> None:
     assert (b["total_orders"], b["total_revenue"], b["recency_days"], b["is_churned"]) == (1, 3333, 65, 1)
 
 
+def test_of_channels_with_as_much_credit_the_one_nearest_to_the_order_won_the_buyer() -> None:
+    credited = pl.DataFrame(
+        [
+            ("a", "meta", 1 / 3, 1),
+            ("a", "email", 1 / 3, 3),
+            ("a", "organic", 1 / 3, 2),
+            ("b", "meta", 0.6, 1),
+            ("b", "direct", 0.4, 2),
+        ],
+        schema=["customer_key", "channel", "weight", "position"],
+        orient="row",
+    )
+    assert value.won_by(credited).rows() == [("a", "email"), ("b", "meta")]
+    buyers = pl.DataFrame({"customer_key": ["b", "c"], "first_order_channel": ["direct", "unattributed"]})
+    assert value.named(buyers, value.won_by(credited))["first_order_channel"].to_list() == ["meta", "unattributed"]
+
+
 def test_a_half_cent_of_an_average_rounds_to_even() -> None:
     day = date(2026, 1, 1)
     frame = value.realised(

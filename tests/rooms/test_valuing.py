@@ -96,8 +96,8 @@ def fill(warehouse: Warehouse, rows: Rows) -> None:
     warehouse.atomically(write)
 
 
-def run_of(warehouse: Warehouse, workspace: Workspace, last: date = LAST) -> Run:
-    file = {
+def run_of(warehouse: Warehouse, workspace: Workspace, last: date = LAST, **sections: Any) -> Run:
+    file = sections | {
         "client": {"name": "Loja", "code": warehouse.code, "timezone": "America/Sao_Paulo"},
         "ecommerce": {"platform": "olist", "path": "x"},
     }
@@ -322,6 +322,30 @@ def test_what_cannot_be_shown_is_refused_by_name(
     assert f"cortex run weekly {client}" in err
 
 
+def test_the_channel_that_won_a_buyer_is_the_one_with_most_credit_by_the_first_model(
+    warehouse: Warehouse, workspace: Workspace
+) -> None:
+    def credit(model: str, position: int, channel: str, weight: str) -> dict[str, Any]:
+        return row(
+            tables.fct_attribution, order_key=key("o"), model=model, position=position, channel=channel,
+            order_date=FIRST, weight=Decimal(weight),
+        )  # fmt: skip
+
+    won = order("o", customer_key=key("b"), paid_date=FIRST, is_new_customer=1)
+    credits_ = [
+        credit("last_click", 4, "direct", "1"), credit("linear", 1, "meta", "0.25"), credit("linear", 2, "meta", "0.25"),
+        credit("linear", 3, "email", "0.25"), credit("linear", 4, "direct", "0.25"),
+    ]  # fmt: skip
+    fill(warehouse, {"fct_orders": [won], "fct_attribution": credits_})
+    found = {}
+    for models in (["last_click", "linear"], ["linear"]):
+        run = run_of(warehouse, workspace, analytics_config={"attribution": {"models": models}})
+        value.customer_value(run)
+        [buyer] = warehouse.rows("SELECT first_order_channel FROM dim_customers")
+        found[models[0]] = buyer["first_order_channel"]
+    assert found == {"last_click": "direct", "linear": "meta"}
+
+
 def test_a_shop_too_small_for_models_gets_averages_and_is_told_so(warehouse: Warehouse, workspace: Workspace) -> None:
     fill(warehouse, shop(buyers=30))
     run = run_of(warehouse, workspace)
@@ -333,6 +357,34 @@ def test_a_shop_too_small_for_models_gets_averages_and_is_told_so(warehouse: War
         ("average", "orders", 1, "too_few_repeat_buyers"), ("average", "value", 1, "too_few_repeat_buyers"),
     }  # fmt: skip
     assert len(told(warehouse, "rpt_customer_predictions")) == 30
+
+
+PREDICTED = "SELECT * FROM customer_predictions ORDER BY customer_key"
+
+
+@pytest.mark.parametrize("buyers", [400, 30])
+def test_a_daily_run_asks_the_models_of_the_last_fit(warehouse: Warehouse, workspace: Workspace, buyers: int) -> None:
+    fill(warehouse, shop(buyers))
+    run = run_of(warehouse, workspace)
+    assert predict.predict_again(run).summary == "no models yet: the weekly run fits them"
+    for step in (value.customer_value, predict.predict_customers):
+        step(run)
+    fitted, models = warehouse.rows(PREDICTED), told(warehouse, "customer_models")
+    parameters = told(warehouse, "customer_model_parameters")
+    run.notices.clear()
+    predict.predict_again(run)
+    for before, now in zip(fitted, warehouse.rows(PREDICTED), strict=True):
+        assert {**before, **{k: v for k, v in now.items() if isinstance(v, Decimal)}} == now
+        for name in ("p_alive", "orders_365", "value_365", "clv", "order_value"):
+            assert float(now[name]) == pytest.approx(float(before[name]), rel=1e-3, abs=0.011), name
+    later = run_of(warehouse, workspace, LAST + timedelta(days=30))
+    value.customer_value(later)
+    predict.predict_again(later)
+    found = warehouse.rows(PREDICTED)
+    assert {row["as_of"] for row in found} == {LAST + timedelta(days=30)}
+    assert sum(row["p_alive"] for row in found) < sum(row["p_alive"] for row in fitted), "a month of silence"
+    assert (told(warehouse, "customer_models"), told(warehouse, "customer_model_parameters")) == (models, parameters)
+    assert later.notices == []
 
 
 def test_a_shop_without_a_sale_has_nothing_and_breaks_nothing(warehouse: Warehouse, workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pymysql
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from cortex.errors import DatabaseError
-from cortex.warehouse import Transaction, Warehouse, provision, tables
+from cortex.warehouse import Transaction, Warehouse, load, provision, tables
 from cortex.warehouse import engine as engines
 from cortex.warehouse.engine import Place
 from cortex.warehouse.load import WORTH_STREAMING
@@ -309,3 +310,62 @@ def test_readers_do_not_offer_the_protocol_at_all(roads: tuple[Warehouse, Wareho
         driver: Any = connection.connection.dbapi_connection
         assert not isinstance(driver, StreamingConnection)
         assert not driver.client_flag & pymysql.constants.CLIENT.LOCAL_FILES
+
+
+@pytest.mark.parametrize("awkward", [False, True])
+def test_a_frame_leaves_the_rows_that_rows_leave(
+    roads: tuple[Warehouse, Warehouse], file: Warehouse, awkward: bool, monkeypatch: pytest.MonkeyPatch
+):
+    words = ["", "é, \"x'", "💛", "x" * 128, "NULL"]
+    if awkward:
+        words = [word.encode("utf-8", "replace").decode() for word in AWKWARD]
+    touches = [
+        row(
+            tables.fct_touchpoints, order_key=key(i), position=i % 300, source=words[i % len(words)],
+            campaign=words[-1 - i % len(words)], occurred_at=None if i % 3 else datetime(2026, 3, 1, 2, 3, 4, i, UTC),
+        )
+        for i in range(ROWS)
+    ]  # fmt: skip
+    credits_ = [
+        row(
+            tables.fct_attribution, order_key=key(i), model="linear", position=1, weight=Decimal(i) / 7,
+            attributed_revenue=Decimal(i * 100 - 700) / 3, channel="meta",
+        )
+        for i in range(ROWS)
+    ]  # fmt: skip
+    straight: list[bool] = []
+    written = load.streaming.written
+    monkeypatch.setattr(
+        load.streaming, "written", lambda *given: straight.append(written(*given) is not None) or written(*given)
+    )
+    for warehouse in (*roads, file):
+        for table, rows in ((tables.fct_touchpoints, touches), (tables.fct_attribution, credits_)):
+            with warehouse.transaction() as tx:
+                tx.delete(table, {})
+                tx.replace(table, {}, rows)
+            before = everything(warehouse, table)
+            frame = warehouse.frame(f"SELECT * FROM {table.name}")
+            if table is tables.fct_touchpoints and awkward:
+                told = {one["order_key"]: one for one in touches}
+                frame = frame.with_columns(source=pl.Series([told[at]["source"] for at in frame["order_key"]]))
+            with warehouse.transaction() as tx:
+                tx.delete(table, {})
+                assert tx.append(table, frame) == ROWS
+            assert everything(warehouse, table) == before
+    assert straight == [not awkward, True], (
+        "only a client whose server streams is asked, only what is odd looked at twice"
+    )
+
+
+def test_a_frame_whose_rows_are_stored_or_unfit_is_refused(roads: tuple[Warehouse, Warehouse]):
+    streaming, _ = roads
+    rows = [row(tables.fct_touchpoints, order_key=key(i), position=1, channel="meta") for i in range(ROWS)]
+    with streaming.transaction() as tx:
+        tx.replace(tables.fct_touchpoints, {}, rows)
+    frame = streaming.frame("SELECT * FROM fct_touchpoints")
+    with pytest.raises(DatabaseError, match="stored already"), streaming.transaction() as tx:
+        tx.append(tables.fct_touchpoints, frame)
+    large = frame.with_columns(position=pl.lit(70_000), order_key=pl.col("order_key").str.head(63) + "y")
+    with pytest.raises(DatabaseError, match="does not fit"), streaming.transaction() as tx:
+        tx.append(tables.fct_touchpoints, large)
+    assert len(streaming.frame("SELECT * FROM fct_touchpoints")) == ROWS

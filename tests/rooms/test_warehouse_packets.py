@@ -149,6 +149,31 @@ def test_lists_are_quoted_as_pymysql_quotes_them(words: tuple[object, ...]):
     assert ours.escape(words) == theirs.escape(words)
 
 
+def test_rows_asked_for_by_the_piece_and_left_half_read(connections: tuple[Connection, QuickConnection]):
+    sql = f"SELECT seq, IF(seq % 7 = 0, NULL, CAST(seq AS CHAR)) FROM {THOUSANDS} s WHERE seq < 2500 ORDER BY seq"
+    pieces = []
+    for connection in connections:
+        with pymysql.cursors.SSCursor(connection) as cursor:
+            cursor.execute(sql)
+            pieces.append([list(cursor.fetchmany(size)) for size in (1, 999, 1001, 700, 5)])
+        with pymysql.cursors.SSCursor(connection) as cursor:
+            cursor.execute(sql)
+            assert cursor.fetchone() == (0, None)
+        assert told(connection, "SELECT 5")[0] == ((5,),)  # type: ignore[index]
+    assert pieces[0] == pieces[1]
+    assert [len(piece) for piece in pieces[1]] == [1, 999, 1001, 499, 0]
+
+
+def test_an_error_among_rows_asked_for_one_by_one(connections: tuple[Connection, QuickConnection]):
+    _, ours = connections
+    with pymysql.cursors.SSCursor(ours) as cursor:
+        cursor.execute(f"SELECT seq, (SELECT n FROM {DIGITS} d WHERE n < IF(s.seq = 5000, 2, 1)) FROM {THOUSANDS} s")
+        with pytest.raises(pymysql.err.OperationalError) as failure:
+            cursor.fetchall()
+    assert failure.value.args[0] == 1242
+    assert told(ours, "SELECT 5")[0] == ((5,),)  # type: ignore[index]
+
+
 @pytest.mark.parametrize("words", ["0a9F", "", "it's", "a\\b", "ç", "²", "1 2", "%s", "a\n"])
 def test_texts_are_quoted_as_pymysql_quotes_them(words: str):
     ours, theirs = QuickConnection(defer_connect=True), Connection(defer_connect=True)

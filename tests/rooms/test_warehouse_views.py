@@ -92,6 +92,32 @@ def test_days_outside_the_calendar_are_not_lost(warehouse: Warehouse):
     assert told(warehouse, "rpt_daily_performance", "day", "orders", "week_start") == [(date(2001, 5, 5), 1, None)]
 
 
+def test_channel_parts(warehouse: Warehouse):
+    load(
+        warehouse,
+        fct_orders=[order(1, payment_method="pix"), order(2, payment_method="credit_card")],
+        fct_touchpoints=[
+            touch(1, 1, "meta", source="ig", medium="paid_social"), touch(1, 2, "meta", source="fb", medium="paid_social"),
+        ],
+        fct_attribution=[
+            credit(1, "linear", "meta", "60.00", "0.5", is_new_customer=1),
+            credit(1, "linear", "meta", "40.00", "0.5", is_new_customer=1, position=2),
+            credit(2, "linear", "unattributed", "30.00", position=0),
+        ],
+    )  # fmt: skip
+    columns = ("dimension", "channel", "part", "attributed_revenue", "orders", "new_customers")
+    one, half, none = (Decimal(text) for text in ("1", "0.5", "0"))
+    assert told(warehouse, "rpt_channel_parts", *columns) == [
+        ("medium", "meta", "paid_social", Decimal("100.00"), one, one),
+        ("medium", "unattributed", "", Decimal("30.00"), one, none),
+        ("payment_method", "meta", "pix", Decimal("100.00"), one, one),
+        ("payment_method", "unattributed", "credit_card", Decimal("30.00"), one, none),
+        ("source", "meta", "fb", Decimal("40.00"), half, half),
+        ("source", "meta", "ig", Decimal("60.00"), half, half),
+        ("source", "unattributed", "", Decimal("30.00"), one, none),
+    ]
+
+
 def test_channel_performance(warehouse: Warehouse):
     load(
         warehouse,
