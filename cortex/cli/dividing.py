@@ -37,7 +37,7 @@ def channels(
     since: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")] = "",
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
 ) -> Answer:
-    """Channels by source, medium or payment method, as the last run credited them."""
+    """Channels by source, medium or payment method."""
     from cortex import tenant as tenants
     from cortex.reports.words import word
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -264,13 +265,26 @@ def _on_server(place: Place, statement: str) -> None:
         connection.execute(text(statement.format(name)))
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Choose WAL. While somebody else does so too, SQLite refuses at once instead of waiting."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as failure:
+            if failure.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 def _create_file(file: Path) -> None:
     try:
         private_folder(file.parent)
         file.touch(mode=0o600, exist_ok=True)
         connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
         try:
-            connection.execute("PRAGMA journal_mode = WAL").close()
+            _write_ahead(connection)
         finally:
             connection.close()
     except (OSError, sqlite3.Error) as error:

@@ -58,8 +58,8 @@ def execute(agency: Agency, pipeline: str, *, days: int | None = None) -> RunRes
 
 
 def ledgerless(agency: Agency) -> Dump:
-    """Everything but how often and when conversions were tried."""
-    return agency.dump(agency.first, without=["conversion_identifiers"], columns=STATES)
+    """Everything but how often and when conversions were tried, and what platforms count of those tries."""
+    return agency.dump(agency.first, without=["conversion_identifiers", "conversion_diagnostics"], columns=STATES)
 
 
 @pytest.fixture(scope="module")
