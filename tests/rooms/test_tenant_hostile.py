@@ -269,7 +269,7 @@ def test_any_bytes_are_a_client_or_a_named_error(content: bytes) -> None:
 def test_a_damaged_client_file_loads_or_is_a_named_error(
     tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: str
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.mktemp("damaged")
     text = (MINIMAL[:at] + put + MINIMAL[at + cut :]).encode("utf-8", "surrogatepass")
     try:
         assert tenant.load(workspace(folder, text), "xyz", platforms=STAND_INS).code == "xyz"
