@@ -185,7 +185,9 @@ def test_what_is_no_token_is_asked_for_again(code: str, small_world: dict[str, A
         agency.once_each(code, "data_manager")
 
 
-UNSURE = ("lost_after_commit", "reset_mid", "truncate", "badjson", "html", "500", "503", "429", "reset")
+WAITED_FOR = pytest.param("429", marks=pytest.mark.slow)
+"""Meta names no time to wait, so half a minute is waited each time."""
+UNSURE = ("lost_after_commit", "reset_mid", "truncate", "badjson", "html", "500", "503", WAITED_FOR, "reset")
 
 
 @pytest.mark.parametrize("kind", UNSURE)
