@@ -27,6 +27,7 @@ def connections(mysql_server: str) -> Iterator[tuple[Connection, QuickConnection
     there = {
         "host": url.host, "port": url.port or 3306, "user": url.username, "password": url.password or "",
         "charset": "utf8mb4",
+        "read_timeout": 20,  # who waits for what is lost fails, and does not hang
     }  # fmt: skip
     theirs, ours = Connection(**there), QuickConnection(**there)
     with theirs, ours:
