@@ -38,6 +38,7 @@ def build() -> typer.Typer:
         identifying,
         importing,
         onboarding,
+        past,
         quality,
         reporting,
         running,
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
     for module in (
         onboarding,
         running,
+        past,
         scheduling,
         working,
         conversions,
