@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli.ledger_words import SENTENCES, said
 from cortex.cli.shell import Shell, brl
 from cortex.errors import UsageError
+from cortex.reports.ledger_words import SENTENCES, said
 
 if TYPE_CHECKING:
     from cortex.run import Run
@@ -68,7 +68,7 @@ class Desk:
         return self.said("value_told" if action == "value" else action)
 
     def said(self, key: str, **facts: object) -> str:
-        """A sentence of `cortex.cli.ledger_words` in the reader's language."""
+        """A sentence of `cortex.reports.ledger_words` in the reader's language."""
         return said(key, self.lang, **facts)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:

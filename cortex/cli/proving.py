@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cortex.cli.desk import Client, Desk, To, opened
-from cortex.cli.ledger_words import SENTENCES
 from cortex.cli.shell import Answer, number
 from cortex.errors import UsageError
+from cortex.reports.ledger_words import SENTENCES
 
 if TYPE_CHECKING:
     from cortex.steps.auditing import Audit, Standing, Story

@@ -6,8 +6,8 @@ import string
 
 import pytest
 
-from cortex.cli.ledger_words import SENTENCES, said
 from cortex.conversions import NOT_TOLD, REASONS
+from cortex.reports.ledger_words import SENTENCES, said
 from cortex.reports.words import LANGUAGES, WORDS
 from cortex.warehouse.outbox import OPEN, SETTLED, UNDERWAY
 

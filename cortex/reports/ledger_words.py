@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cortex.reports.words import LANGUAGES
+
 # fmt: off
 SENTENCES: dict[str, tuple[str, str, str]] = {
     # key: pt-BR, en, es
@@ -124,6 +126,4 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
 
 def said(key: str, lang: str, **facts: object) -> str:
     """The sentence in that language with its facts in their places."""
-    from cortex.reports.words import LANGUAGES
-
     return SENTENCES[key][LANGUAGES.index(lang)].format(**facts)
