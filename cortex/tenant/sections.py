@@ -156,8 +156,12 @@ class Analytics(Section):
 class Thresholds(Section):
     """How far a figure may move before people are told, in percent of its baseline."""
 
-    cac_increase_pct: float = Field(default=20, gt=0, le=1000, description="Rise of CAC worth an alert; not watched yet.")
-    roas_decrease_pct: float = Field(default=15, gt=0, le=100, description="Fall of ROAS worth an alert; not watched yet.")
+    cac_increase_pct: float = Field(
+        default=20, gt=0, le=1000, description="Rise of CAC worth an alert; not watched yet."
+    )
+    roas_decrease_pct: float = Field(
+        default=15, gt=0, le=100, description="Fall of ROAS worth an alert; not watched yet."
+    )
     delivery_pct: Percent = Field(
         default=95, description="Share of the last days' sales a destination must have, or have left out by rule."
     )
