@@ -14,8 +14,7 @@ The number is the exit code of the command (design section 9). A code such as CT
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,12 +172,3 @@ class ChangesPending(CortexError):
     """`--exit-code` was asked for and there is something to change."""
 
     exit_code = 10
-
-
-def pages() -> dict[str, dict[str, Any]]:
-    """Every page by code, sorted: title, happened, why, fix, retry."""
-    import yaml
-
-    text = resources.files("cortex").joinpath("errors.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, Any]] = yaml.safe_load(text) or {}
-    return dict(sorted(found.items()))

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cortex.cli.shell import Answer, Shell
-from cortex.errors import UsageError, pages
+from cortex.errors import UsageError
+from cortex.reports.error_pages import pages
 
 LOOKALIKES = str.maketrans("OIL", "011")
 """Letters that are read off a screen as digits."""

@@ -9,6 +9,7 @@ import typer
 from cortex.cli.shell import Answer, Shell
 from cortex.errors import UsageError
 
+
 def register(app: typer.Typer) -> None:
     runs = typer.Typer(help="Runs: list, show, cancel.", no_args_is_help=True)
     runs.command("list")(runs_list)

@@ -117,9 +117,7 @@ def enqueue(
         return str(past["run_id"])  # it waits for a worker already, or one has it
     if past is not None and past["status"] in {"failed", "partial", "interrupted", "cancelled"}:
         run_id = past["run_id"]
-    _write_plan(
-        control, tenant, recipe, window, plan, run_id, queued=True, beside=lambda tx: beside(tx, run_id)
-    )
+    _write_plan(control, tenant, recipe, window, plan, run_id, queued=True, beside=lambda tx: beside(tx, run_id))
     return run_id
 
 

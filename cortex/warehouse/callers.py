@@ -112,7 +112,7 @@ class Callers:
         """Whose key this is; None for a key that is malformed, unknown or revoked. All take the same comparison."""
         shaped = KEY.fullmatch(key)
         found = self._read("SELECT * FROM api_keys WHERE key_id = :key_id", key_id=shaped[1]) if shaped else []
-        row = found[0] if found else {"sha256": "", "revoked_at": None}
+        row: dict[str, Any] = found[0] if found else {"sha256": "", "revoked_at": None}
         right = hmac.compare_digest(_sha256(key), row["sha256"].ljust(64, "-"))
         if not right or row["revoked_at"] is not None:
             return None

@@ -120,7 +120,11 @@ REDACTED = {"personal": "redacted"}
 cortex_meta = table(
     "cortex_meta",
     "Whose schema this is; checked on every connection.",
-    key("name", text(64), "Name of the fact: tenant, created_at, cortex_version, epoch (of the lease that may write), written (changes with every write)."),
+    key(
+        "name",
+        text(64),
+        "Name of the fact: tenant, created_at, cortex_version, epoch (of the lease that may write), written (changes with every write).",
+    ),
     col("value", text(255), "Its value."),
 )
 schema_migrations = table(
