@@ -26,7 +26,6 @@ ABOUT = (
 )
 REFUSALS = {
     401: "No valid key.",
-    403: "The key only reads.",
     404: "No such client, as far as this key may know.",
     409: "The client has no schema or no data yet, or its file is broken.",
     422: "The question cannot be understood, or is about days there is nothing of.",
@@ -58,11 +57,19 @@ def build(house: House) -> FastAPI:
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False)
     for router in (health.router, figures.router, runs.router):
         app.include_router(router, dependencies=[Depends(asking.caller)], responses=told)
+    _summarise(app)
     app.add_middleware(Gate, addresses=house.addresses)
     app.add_exception_handler(CortexError, _named)
     app.add_exception_handler(RequestValidationError, _misunderstood)
     app.add_exception_handler(StarletteHTTPException, _by_status)
     return app
+
+
+def _summarise(app: FastAPI) -> None:
+    """The first sentence of each route is its title in the documentation, the rest stands below it."""
+    for methods in app.openapi()["paths"].values():  # made once and kept by the application
+        for operation in methods.values():
+            operation["summary"], _, operation["description"] = operation["description"].partition(". ")
 
 
 def _named(request: Request, error: Exception) -> Response:
@@ -77,7 +84,10 @@ def _misunderstood(request: Request, error: Exception) -> Response:
     """What FastAPI found wrong, without what was sent: that may be anything."""
     assert isinstance(error, RequestValidationError)
     wrong = [
-        {"where": ".".join(str(part) for part in each["loc"])[:100], "what": str(each["msg"])}
+        {
+            "where": REDACTOR.clean(".".join(str(part) for part in each["loc"])[:100]),
+            "what": REDACTOR.clean(str(each["msg"])),
+        }
         for each in error.errors()
     ]
     said = "; ".join(f"{each['where']}: {each['what']}" for each in wrong[:5])
