@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -19,6 +19,7 @@ from cortex.web.shapes import Figure, Page, Shop, State, row_of
 
 router = APIRouter(prefix="/api/v1/clients", tags=["figures"], dependencies=[Depends(known_parameters)])
 
+PLACES = {"money": Decimal("0.01"), "count": Decimal(1), "ratio": Decimal("0.000001")}
 Day = row_of("Day", "rpt_daily_performance")
 Channel = row_of("Channel", "rpt_channel_performance", without=("day", "model", "sort_order"))
 Status = row_of(
@@ -151,16 +152,16 @@ def _figure(found: Found, *, known: bool) -> dict[str, Any]:
     return {
         "key": found.key,
         "kind": found.kind,
-        "value": _decimal(found.value),
-        "before": _decimal(found.before) if known else None,
-        "change": _decimal(found.change) if known else None,
+        "value": _rounded(found.value, found.kind),
+        "before": _rounded(found.before, found.kind) if known else None,
+        "change": _rounded(found.change, "ratio") if known else None,
         "why_not": "" if found.value is not None else found.why_not,
     }
 
 
-def _decimal(value: Decimal | None) -> Decimal | None:
-    """Six places at most: a ratio has no end."""
-    return value if value is None or value == value.to_integral_value() else round(value, 6).normalize()
+def _rounded(value: Decimal | None, kind: str) -> Decimal | None:
+    """Money to the cent, counts whole, ratios to six places: a division has no end."""
+    return None if value is None else value.quantize(PLACES[kind], ROUND_HALF_UP)
 
 
 def _page(

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -340,6 +341,15 @@ def test_a_port_that_is_taken_is_told() -> None:
     with server.bind("127.0.0.1", 0, exposed=False) as taken, pytest.raises(CortexError) as refused:
         server.bind("127.0.0.1", taken.getsockname()[1], exposed=False)
     assert refused.value.code == "CTX-8203"
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_header() -> None:
+    with (
+        server.bind("127.0.0.1", 0, exposed=False) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_without_its_extra_serving_says_what_to_install(tmp_path: Path) -> None:
