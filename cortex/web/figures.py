@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Literal
@@ -10,12 +11,13 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from cortex.clock import Window
+from cortex.errors import CortexError
 from cortex.reports import Figure as Found
 from cortex.steps import reporting, showing
 from cortex.web.asking import TheCaller, TheClient, TheDays, TheHouse, known_parameters
 from cortex.web.house import Client
 from cortex.web.problems import Refusal
-from cortex.web.shapes import Figure, Page, Shop, State, row_of
+from cortex.web.shapes import Credited, Figure, Page, Shop, State, row_of
 
 router = APIRouter(prefix="/api/v1/clients", tags=["figures"], dependencies=[Depends(known_parameters)])
 
@@ -43,14 +45,16 @@ Told = row_of(
 @router.get("", response_model=list[Shop])
 def clients(of: TheHouse, who: TheCaller) -> list[Shop]:
     """The clients this key may ask about. One whose file is broken is left out."""
-    from cortex import tenant as tenants
-
-    codes = [code for code in of.workspace.tenant_codes() if who.may_ask_about(code)]
-    found = (tenant for code in codes if isinstance(tenant := _read(of, code), tenants.Tenant))
-    return [
-        Shop(client=each.code, name=each.name, currency=each.currency, timezone=each.timezone.key, active=each.active)
-        for each in found
-    ]
+    found = []
+    for code in filter(who.may_ask_about, of.workspace.tenant_codes()):
+        with contextlib.suppress(CortexError):
+            each = of.tenant(code)
+            found.append(
+                Shop(
+                    client=code, name=each.name, currency=each.currency, timezone=each.timezone.key, active=each.active
+                )
+            )
+    return found
 
 
 @router.get("/{code}/kpis", response_model=Page[Figure])
@@ -76,7 +80,7 @@ def daily(client: TheClient, days: TheDays) -> Response:
     return _page(client, days, "daily", (), lambda: showing.daily(client.warehouse, days))
 
 
-@router.get("/{code}/channels", response_model=Page[Channel])  # type: ignore[valid-type]
+@router.get("/{code}/channels", response_model=Credited[Channel])  # type: ignore[valid-type]
 def channels(
     client: TheClient,
     days: TheDays,
@@ -137,15 +141,6 @@ def alerts(client: TheClient) -> Response:
 def freshness(client: TheClient) -> Response:
     """Up to where each stream has been read, and what could not be."""
     return _state(client, "freshness", (), lambda: showing.freshness(client.warehouse))
-
-
-def _read(of: Any, code: str) -> Any:
-    from cortex.errors import ConfigError
-
-    try:
-        return of.tenant(code)
-    except ConfigError as broken:
-        return broken
 
 
 def _figure(found: Found, *, known: bool) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from cortex.warehouse.views import bundled_views
 
 Row = TypeVar("Row")
-MANY = "application/json"
 TYPES: dict[str, Any] = {"date": date, "instant": datetime, "text": str, "count": int, "flag": int}
 """By kind of column; every other kind is a decimal number, written as text so that no cent is lost."""
 
@@ -47,6 +46,12 @@ class Page(Strict, Generic[Row]):
     currency: str = Field(description="Of every amount.")
     period: Days
     data: list[Row]
+
+
+class Credited(Page[Row], Generic[Row]):
+    """Rows of a period by one attribution model."""
+
+    model: str
 
 
 class State(Strict, Generic[Row]):
