@@ -45,6 +45,7 @@ def serve(
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
     listening = server.bind(host, port, exposed=expose)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    logs.logger().info("listening", url=url, exposed=not server.is_loopback(host))
     if not server.is_loopback(host):
         shell.say(f"! Everybody who reaches this machine can ask at {url}, and keys travel there in the clear.")
         shell.say("! Put a proxy with TLS before it, and let nobody but the proxy through.")

@@ -43,7 +43,7 @@ def bind(host: str, port: int, *, exposed: bool) -> socket.socket:
     if not exposed and not is_loopback(host):
         raise UsageError(
             "CTX-8202",
-            f"{host} is an address that other machines reach, and keys would travel to it without encryption.",
+            f"{host or 'An empty --host'} is an address that other machines reach, and keys would travel to it without encryption.",
             fix="Leave --host out and put a proxy with TLS before it, or say --expose.",
         )
     try:
