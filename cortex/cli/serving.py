@@ -126,7 +126,7 @@ def audit(
     context: typer.Context,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, newest first.")] = 20,
 ) -> Answer:
-    """Who changed what: runs begun over the API, keys made and revoked, and what was refused."""
+    """Who changed what over the API. Runs begun, keys made and revoked, what was refused."""
     shell: Shell = context.obj
     with shell.control() as control:
         found = control.callers.trail(limit)
