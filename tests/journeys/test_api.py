@@ -28,7 +28,7 @@ def listening(server: subprocess.Popen[str]) -> str:
 
 def test_from_a_key_to_figures(small: Agency) -> None:
     code, other = small.codes
-    small.onboarded(code, other)
+    small.onboarded(code)
     admin = small.ok("api", "keys", "create", "--name", "agency", "--all", "--role", "admin").out.strip()
     viewer = small.ok("api", "keys", "create", "--name", "painel", "--client", code).out.strip()
     server = small.process("serve", "--port", "0")

@@ -62,14 +62,15 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @contextmanager
-def site(root: Path, database: str, **house: Any) -> Iterator[Site]:
-    """Two provisioned clients and the API before them. house: more of a House."""
+def site(root: Path, database: str, *, provisioned: int = 2, **house: Any) -> Iterator[Site]:
+    """Two clients, so many of them provisioned, and the API before them. house: more of a House."""
     codes = [f"t{uuid.uuid4().hex[:16]}" for _ in range(2)]
     workspace = Workspace(root)
     workspace.tenants.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for code in codes:
             (workspace.tenants / f"{code}.yaml").write_text(FILE.format(name=f"Loja {code}", code=code))
+        for code in codes[:provisioned]:
             stack.callback(engines.drop, engines.tenant_place(database, code, workspace.state))
             provision.apply(database, code, workspace.state)
         served = House(workspace, database, **house)

@@ -158,7 +158,7 @@ def test_a_caller_comes_so_often_at_once_and_then_at_a_rate() -> None:
 
 @pytest.mark.parametrize("which", ["keys", "addresses"])
 def test_who_asks_too_often_is_told_when_to_come_back(tmp_path: Path, which: str) -> None:
-    with site(tmp_path, "", **{which: Limiter(Rate(per_second=0.25, at_once=2), lambda: 0.0)}) as found:
+    with site(tmp_path, "", provisioned=0, **{which: Limiter(Rate(per_second=0.25, at_once=2), lambda: 0.0)}) as found:
         first, other = found.key(), found.key("admin")
         path = "/api/v1/clients"
         assert [found.get(path, key=first).status_code for _ in range(2)] == [200, 200]

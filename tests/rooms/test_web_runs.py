@@ -22,7 +22,7 @@ WISH: dict[str, Any] = {"pipeline": "daily", "date": "2026-11-18", "days": 3, "s
 def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     database = "" if request.param == "sqlite" else mysql_url()
     generous = {"keys": Limiter(Rate(10_000, 10_000)), "addresses": Limiter(Rate(10_000, 10_000))}
-    with site(tmp_path_factory.mktemp("desk"), database, **generous) as found:
+    with site(tmp_path_factory.mktemp("desk"), database, provisioned=1, **generous) as found:
         yield found
 
 
