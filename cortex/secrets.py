@@ -27,6 +27,7 @@ _TOKEN_PARAMETER = re.compile(
     r"(?i)\b(access_token|refresh_token|client_secret|appsecret_proof|api_secret|password)=[^&\s\"']+"
 )
 _BEARER = re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}")
+_API_KEY = re.compile(r"\bcortex_[0-9a-f]{12}_[0-9a-f]{48}\b")
 _CPF = re.compile(r"(?<![\w.-])(?:\d{3}\.\d{3}\.\d{3}-?|\d{9}-?)\d{2}(?![\w-])")
 _PHONE = re.compile(r"(?<![\w.-])\+?(?:55[ -]?)?\(?0?\d{2}\)?[ -]?9\d{4}[ -]?\d{4}(?![\w-])")
 _INNER = ("private_key", "refresh_token", "client_secret", "access_token", "token", "password")
@@ -129,6 +130,7 @@ class Redactor:
             text = text.replace(value, MASK)
         text = _TOKEN_PARAMETER.sub(lambda match: f"{match[1]}={MASK}", text)
         text = _BEARER.sub(f"Bearer {MASK}", text)
+        text = _API_KEY.sub(MASK, text)
         text = _EMAIL.sub(MASK, text)
         text = _CPF.sub(_mask_cpf, text)
         return _PHONE.sub(MASK, text)

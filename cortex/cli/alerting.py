@@ -184,16 +184,9 @@ def _when(row: dict[str, Any], lang: str) -> str:
 
 def _facts(shell: Shell, tenant: Tenant, row: dict[str, Any]) -> dict[str, Any]:
     """The row for machines: facts as the mapping they are, and the words in the reader's language."""
-    import json
+    from cortex.steps import showing
 
-    from cortex.reports import alerts
-
-    lang = shell.lang or tenant.lang
-    told = {
-        "title_told": alerts.title(row, lang, tenant.currency),
-        "message_told": alerts.message(row, lang, tenant.currency),
-    }
-    return {"client": tenant.code, **row, "facts": json.loads(row["facts"]), **told}
+    return {"client": tenant.code, **row, **showing.told(row, tenant, shell.lang or tenant.lang)}
 
 
 def _marked(shell: Shell, client: str, which: list[str], column: str) -> Answer:

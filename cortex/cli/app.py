@@ -43,6 +43,7 @@ def build() -> typer.Typer:
         reporting,
         running,
         scheduling,
+        serving,
         tracking,
         working,
     )
@@ -63,6 +64,7 @@ def build() -> typer.Typer:
         past,
         scheduling,
         working,
+        serving,
         conversions,
         tracking,
         checklist,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from importlib import resources
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cortex.cli.shell import Answer, Shell
 from cortex.errors import UsageError
+from cortex.reports.error_pages import pages
 
 LOOKALIKES = str.maketrans("OIL", "011")
 """Letters that are read off a screen as digits."""
@@ -73,12 +73,3 @@ def version(context: typer.Context) -> Answer:
     shell: Shell = context.obj
     shell.show(f"cortex {__version__}")
     return Answer(data={"version": __version__})
-
-
-def pages() -> dict[str, dict[str, Any]]:
-    """Every page by code, sorted."""
-    import yaml
-
-    text = resources.files("cortex").joinpath("errors.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, Any]] = yaml.safe_load(text) or {}
-    return dict(sorted(found.items()))

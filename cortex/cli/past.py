@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cortex.cli.shell import Answer, Shell
 from cortex.errors import UsageError
-
-if TYPE_CHECKING:
-    from cortex.warehouse import Control
 
 
 def register(app: typer.Typer) -> None:
@@ -28,10 +25,11 @@ def runs_list(
 ) -> Answer:
     """Past runs, newest first."""
     from cortex.clock import Window
+    from cortex.runner.past import alive
 
     shell: Shell = context.obj
     with shell.control() as control:
-        found = [_alive(control, row) for row in control.runs(client or None, limit=limit)]
+        found = [alive(control, row) for row in control.runs(client or None, limit=limit)]
     if client and not found and client not in shell.workspace.tenant_codes():
         from cortex.tenant import codes
 
@@ -48,17 +46,6 @@ def runs_list(
         right=("exit", "s"),
     )  # fmt: skip
     return Answer(data=found, client=client)
-
-
-def _alive(control: Control, row: dict[str, Any]) -> dict[str, Any]:
-    """A run still called running whose client nobody holds for it has died; the next run of the client notes that."""
-    from cortex.runner.lease import is_dead
-
-    if row["status"] not in {"running", "cancelling"}:
-        return row
-    holder = control.holder(f"tenant:{row['tenant']}")
-    alive = holder is not None and holder["owner"] == row["run_id"] and not is_dead(holder["host"])
-    return row if alive else row | {"status": "died"}
 
 
 def runs_show(context: typer.Context, run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> Answer:

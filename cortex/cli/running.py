@@ -81,13 +81,11 @@ def run(
     scheduler: Scheduler = "",
 ) -> Answer:
     """Run a pipeline for clients, such as `cortex run daily xyz`."""
-    from cortex.runner import recipes
+    from cortex.runner import asking
 
     shell: Shell = context.obj
     cluster = _cluster(shell, engine, scheduler)
-    recipe = recipes.load(shell.workspace, pipeline)
-    if pipeline == "backfill":
-        raise UsageError("CTX-1013", "A backfill has a command of its own.", fix="cortex backfill --days 90")
+    recipe = asking.recipe(shell.workspace, pipeline)
     wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
     how = How(
         as_day(day),
@@ -192,7 +190,7 @@ def _each(
     """Every client, several at once; one that fails never stops the next."""
     from cortex import logs
     from cortex.clock import system_clock
-    from cortex.runner import plan
+    from cortex.runner import asking
 
     shell.command = command
     logs.configure(fmt=shell.log_format, verbose=shell.verbose, quiet=shell.quiet)
@@ -203,8 +201,10 @@ def _each(
     refused: list[UsageError] = []
     for tenant in tenants:
         try:
-            window = plan.window_for(tenant, recipe, clock(), day=how.day, days=how.days)
-            planned.append((tenant, window, plan.steps(tenant, recipe, window, only=how.only, skip=how.skip)))
+            window, steps = asking.planned(
+                tenant, recipe, clock(), day=how.day, days=how.days, only=how.only, skip=how.skip
+            )
+            planned.append((tenant, window, steps))
         except UsageError as refusal:
             refused.append(refusal)
             failures[tenant.code] = refusal
@@ -266,12 +266,12 @@ def _enqueue(
     failures: dict[str, CortexError],
 ) -> Answer:
     """Leave the runs in the ledger for workers. A client without a schema is refused now, not in the night."""
-    from cortex.runner import engine
+    from cortex.runner import asking, engine
 
     left = []
     for tenant, _, _ in planned:
         try:
-            shell.warehouse(tenant.code, writes=True).close()
+            asking.provisioned(shell.database, tenant.code, shell.workspace.state)
         except CortexError as failure:
             failures[tenant.code] = failure
             shell.complain(failure)
@@ -342,13 +342,13 @@ def _on_cluster(
 ) -> Iterator[Ended]:
     """Write the runs into the ledger, then have the scheduler's workers do them. A scheduler that does not answer is
     found out first: nothing is left behind for it."""
+    from cortex.runner import asking, engine
     from cortex.runner import cluster as engine_dask
-    from cortex.runner import engine
 
     ready = []
     for item, plan in zip(items, planned, strict=True):
         try:  # a client without a schema is refused before the control schema, which opening makes, is touched
-            shell.warehouse(item.code, writes=True).close()
+            asking.provisioned(shell.database, item.code, shell.workspace.state)
             ready.append((item, plan))
         except CortexError as failure:
             yield item, failure

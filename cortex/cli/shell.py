@@ -31,6 +31,8 @@ class Answer:
     next: list[str] = field(default_factory=list)
     exit_code: int = 0
     error: CortexError | None = None
+    shown_once: dict[str, str] = field(default_factory=dict)
+    """Secrets this answer is there to hand over: joined to `data` after everything else was masked."""
 
 
 @dataclass
@@ -126,7 +128,10 @@ class Shell:
                 "error": error_facts(error) if error else None,
                 "next": answer.next,
             }
-            text = json.dumps(REDACTOR.clean_any(plain(envelope)), ensure_ascii=False, separators=(",", ":"))
+            masked = REDACTOR.clean_any(plain(envelope))
+            if answer.shown_once:
+                masked["data"] |= answer.shown_once
+            text = json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
             print(text, file=self.out, flush=True)
         elif answer.next and not self.quiet:
             self.say(f"Next: {' · '.join(answer.next)}")

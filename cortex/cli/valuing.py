@@ -175,9 +175,11 @@ def _draw_worth(held: Stored, chart: Path, by: str, groups: Sequence[Row], found
 
 def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
     """The eleven segments by recency, frequency and money. Who is in them, what they are worth, what to do."""
+    from cortex.steps import showing
+
     shell: Shell = context.obj
     with stored(shell, client, chart) as held:
-        segments = held.rows("SELECT * FROM rpt_rfm_segments ORDER BY sort_order")
+        segments = showing.segments(held.warehouse)
         end = LABELS[held.lang]
         whole = sum(row["customers"] for row in segments)
         for row in segments:
@@ -227,15 +229,13 @@ def cohorts(
     chart: Chart = None,
 ) -> Answer:
     """Buyers by the period of their first order. What they did since; a period that has not ended is empty."""
+    from cortex.steps import showing
+
     shell: Shell = context.obj
     among("--metric", metric, METRICS)
     among("--grain", grain, ("week", "month"))
     with stored(shell, client, chart) as held:
-        cells = held.rows(
-            "SELECT * FROM rpt_cohort_cells WHERE grain = :grain AND channel = :channel ORDER BY cohort, period",
-            grain=grain,
-            channel=channel,
-        )
+        cells = showing.cohort_cells(held.warehouse, grain, channel)
         if channel and not cells:
             known = [
                 row["channel"] for row in held.rows("SELECT DISTINCT channel FROM rpt_cohort_cells ORDER BY channel")

@@ -27,7 +27,7 @@ from cortex.runner.stopping import Stop, Stopped
 from cortex.secrets import REDACTOR, Vault
 from cortex.steps import tell
 from cortex.steps.symptoms import Ended, Fate
-from cortex.warehouse import Control, Warehouse
+from cortex.warehouse import Control, Transaction, Warehouse
 from cortex.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -97,12 +97,19 @@ def new_run_id() -> str:
 
 
 def enqueue(
-    tenant: Tenant, recipe: Recipe, window: Window, plan: Sequence[Planned], control: Control, *, resume: bool = False
+    tenant: Tenant,
+    recipe: Recipe,
+    window: Window,
+    plan: Sequence[Planned],
+    control: Control,
+    *,
+    resume: bool = False,
+    beside: Callable[[Transaction, str], None] = lambda _tx, _run_id: None,
 ) -> str:
     """Write a run into the ledger for a worker to do. Returns its id.
 
     resume: instead of a new one that of the newest of the same recipe and window, when it is not over or did not end
-    well: what it has done stays done.
+    well: what it has done stays done. beside: what else is written in the same transaction, given the run's id.
     """
     run_id = new_run_id()
     past = _latest(control, tenant, recipe, window) if resume else None
@@ -110,7 +117,7 @@ def enqueue(
         return str(past["run_id"])  # it waits for a worker already, or one has it
     if past is not None and past["status"] in {"failed", "partial", "interrupted", "cancelled"}:
         run_id = past["run_id"]
-    _write_plan(control, tenant, recipe, window, plan, run_id, queued=True)
+    _write_plan(control, tenant, recipe, window, plan, run_id, queued=True, beside=lambda tx: beside(tx, run_id))
     return run_id
 
 
@@ -266,10 +273,12 @@ def _write_plan(
     *,
     queued: bool = False,
     taken: bool = False,
+    beside: Callable[[Transaction], None] | None = None,
 ) -> None:
     control.start_run(
         run_id=run_id, tenant=tenant.code, pipeline=recipe.name, since=window.since, until=window.until, started_at=wall(),
         config_sha256=tenant.sha256, version=__version__, host=here(), steps=[planned.name for planned in plan], queued=queued, taken=taken,
+        beside=beside,
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ Row = Mapping[str, Any]
 ZERO = Decimal(0)
 MONTHS = 13
 """Cohort columns shown: the first month and the twelve after it."""
+TOP = 10
+"""Products shown."""
 ARRIVED = ("accepted", "processed", "duplicate")
 
 DAILY = "SELECT * FROM rpt_daily_performance WHERE day >= :since AND day < :until ORDER BY day"
@@ -40,8 +42,8 @@ DELIVERIES = """
     GROUP BY destination, state, reason ORDER BY destination, state, reason
 """
 PRODUCTS = """
-    SELECT MIN(name) AS name, SUM(units) AS units, SUM(revenue) AS revenue FROM rpt_product_performance
-    WHERE day >= :since AND day < :until GROUP BY platform, product_id ORDER BY revenue DESC, name LIMIT 10
+    SELECT platform, product_id, MIN(name) AS name, SUM(units) AS units, SUM(revenue) AS revenue FROM rpt_product_performance
+    WHERE day >= :since AND day < :until GROUP BY platform, product_id ORDER BY revenue DESC, name LIMIT :top
 """
 
 
@@ -64,9 +66,8 @@ def last_day(warehouse: Warehouse) -> date:
 
 def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetime, lang: str) -> Report:
     """Everything the report shows of a window (tenant-local days) beside the window of the same length before it."""
-    before = Window(window.since - timedelta(days=window.days), window.since)
-    days = {row["day"]: row for row in _between(warehouse, DAILY, window)}
-    past = {row["day"]: row for row in _between(warehouse, DAILY, before)}
+    before = before_of(window)
+    days, past = _by_day(warehouse, window), _by_day(warehouse, before)
     model = tenant.analytics.models[0]
     claims = _between(warehouse, CLAIMS, window, model=model)
     return Report(
@@ -86,10 +87,22 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         models=tenant.analytics.models,
         cohorts=_cohorts(warehouse),
         deliveries=_deliveries(_between(warehouse, DELIVERIES, window)),
-        products=[Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window)],
+        products=[
+            Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window, top=TOP)
+        ],
         notices=[*_methods(warehouse, window, lang), *_notices(warehouse, lang, tenant.currency)],
         pretended=bool(os.environ.get("CORTEX_NOW")),
     )
+
+
+def before_of(window: Window) -> Window:
+    """The days of the same number that end where the window begins."""
+    return Window(window.since - timedelta(days=window.days), window.since)
+
+
+def figures(warehouse: Warehouse, window: Window) -> list[Figure]:
+    """The key figures of a window (tenant-local days), each with that of the window before."""
+    return _figures(window, _by_day(warehouse, window), _by_day(warehouse, before_of(window)))
 
 
 def headline(warehouse: Warehouse) -> dict[str, Any]:
@@ -117,6 +130,10 @@ def headline(warehouse: Warehouse) -> dict[str, Any]:
 
 def _between(warehouse: Warehouse, sql: str, window: Window, **given: Any) -> list[dict[str, Any]]:
     return warehouse.rows(sql, since=window.since, until=window.until, **given)
+
+
+def _by_day(warehouse: Warehouse, window: Window) -> dict[date, dict[str, Any]]:
+    return {row["day"]: row for row in _between(warehouse, DAILY, window)}
 
 
 def _figures(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) -> list[Figure]:

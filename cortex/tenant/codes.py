@@ -15,10 +15,10 @@ _LONGEST = 31
 
 # fmt: off
 RESERVED = frozenset({
-    "ack", "access", "alerts", "all", "analyze", "apikeys", "apply", "audit", "backfill", "backup", "cancel",
+    "ack", "access", "alerts", "all", "analyze", "api", "apikeys", "apply", "audit", "backfill", "backup", "cancel",
     "checklist", "client", "clients", "completion", "config", "control", "conversions", "cortex", "daily", "db",
     "diff", "disable", "docs", "doctor", "drop", "dq", "enable", "erase", "example", "explain", "export", "extract",
-    "forecast", "full", "help", "hourly", "import", "incident", "init", "install", "list", "logs", "mcp", "metric",
+    "forecast", "full", "help", "hourly", "import", "incident", "init", "install", "keys", "list", "logs", "mcp", "metric",
     "migrate", "next", "none", "null", "onboard", "order", "orders", "plan", "privacy", "queue", "reconcile",
     "replay", "report", "reports", "requests", "resolved", "restore", "retention", "ropa", "run", "runs", "sandbox",
     "schedule", "schema", "secrets", "send", "serve", "settle", "shell", "show", "snooze", "status", "tenant",

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from cortex.errors import DatabaseError
 from cortex.warehouse import accounts, fence, migrate, provision, read, tables, views
 from cortex.warehouse import engine as engines
+from cortex.warehouse.callers import KEY, ROLES, Answered, Caller, Callers, Entry
 from cortex.warehouse.control import Control
 from cortex.warehouse.diagnosis import describe_server
 from cortex.warehouse.engine import Place
@@ -105,6 +106,7 @@ class Warehouse:
             tx = Transaction(connection, self._batch)
             yield tx
             fence.check(tx, self.code, self._epoch)
+            fence.mark(tx)
 
     def atomically(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction, the whole of it again (up to five times in all) when another writer interfered.
@@ -116,6 +118,7 @@ class Warehouse:
         def guarded(tx: Transaction) -> T:
             found = work(tx)
             fence.check(tx, code, epoch)
+            fence.mark(tx)
             return found
 
         return atomically(self._writer, self._place, guarded, self._batch)
@@ -161,6 +164,11 @@ class Warehouse:
             for table in tables:
                 connection.exec_driver_sql(f"ANALYZE LOCAL TABLE {table}").close()
 
+    def version(self) -> str:
+        """Which data this is: another text after every transaction that wrote. Cheap enough to ask before each query."""
+        with engines.reading(self._engine, self._place) as connection:
+            return fence.version(Transaction(connection))
+
     def cursor(self, stream: str) -> Mapping[str, Any] | None:
         """Up to where a stream has been read: a row of sync_state, or None."""
         with engines.reading(self._engine, self._place) as connection:
@@ -172,4 +180,18 @@ def relations() -> tuple[list[str], list[str]]:
     return list(tables.TENANT.tables), [view.name for view in views.bundled_views()]
 
 
-__all__ = ["Contended", "Control", "Loaded", "Transaction", "Warehouse", "describe_server", "relations"]
+__all__ = [
+    "KEY",
+    "ROLES",
+    "Answered",
+    "Caller",
+    "Callers",
+    "Contended",
+    "Control",
+    "Entry",
+    "Loaded",
+    "Transaction",
+    "Warehouse",
+    "describe_server",
+    "relations",
+]

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from cortex.errors import DatabaseError
 from cortex.warehouse import engine as engines
 from cortex.warehouse import limits, migrate
+from cortex.warehouse.callers import Callers
 from cortex.warehouse.engine import Place
 from cortex.warehouse.failures import Contended
 from cortex.warehouse.load import Transaction, atomically
@@ -70,6 +71,17 @@ class Control:
     ) -> None:
         self.close()
 
+    @property
+    def callers(self) -> Callers:
+        """The keys of the API and what was done with them."""
+        return Callers(self._write, self._read)
+
+    def check(self) -> None:
+        """Raises DatabaseError when the schema does not answer, or is no longer the one this version knows."""
+        with engines.reading(self._engine, self._place) as connection:
+            if missing := migrate.pending(connection, migrate.control_migrations()):
+                raise DatabaseError("CTX-5003", f"The control schema lacks {len(missing)} of this version's changes.")
+
     def now(self) -> datetime:
         """The instant leases are measured by: the server's, so that machines whose clocks differ or jump agree."""
         if self._place.server is None:
@@ -99,11 +111,13 @@ class Control:
         steps: Sequence[str] = (),
         queued: bool = False,
         taken: bool = False,
+        beside: Callable[[Transaction], None] | None = None,
     ) -> None:
         """Write a run and its plan down before anything of it happens: its steps are `ready`, those done stay `ok`.
 
         A run continued under its old id keeps its start. queued: leave it
-        for a worker. taken: it was in the queue, and `take` has made it running.
+        for a worker. taken: it was in the queue, and `take` has made it running. beside: what else is written with it,
+        or with neither; what it raises is raised.
         """
         row = {
             "run_id": run_id,
@@ -126,6 +140,8 @@ class Control:
         ]
 
         def write(tx: Transaction) -> None:
+            if beside is not None:
+                beside(tx)
             keep = ["started_at", *([] if queued else ["queued_at"]), *(["status"] if taken else [])]
             tx.upsert(runs, [row], keep=keep)
             if ready:

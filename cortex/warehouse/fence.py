@@ -6,6 +6,7 @@ schema remembers the epoch of the newest lease, and every transaction of a run c
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cortex.warehouse.load import Transaction
 
 EPOCH = "epoch"
+WRITTEN = "written"
 # The row is locked until the transaction ends: who raises the epoch waits for who has just compared it. SQLite has but
 # one writer at a time.
 _HELD = select(cortex_meta.c.value).where(cortex_meta.c.name == EPOCH).with_for_update()
@@ -42,6 +44,22 @@ def check(tx: Transaction, code: str, epoch: int | None) -> None:
             f"This run of {code} lost its lease to another one and stopped; nothing of its last batch was written.",
             fix="cortex runs list shows who holds it.",
         )
+
+
+def mark(tx: Transaction) -> None:
+    """What this transaction wrote is a new version of the client's data: whoever keeps figures of it asks anew.
+
+    Written last, so that nobody waits for this row but for the moment of a commit.
+    """
+    version = {"value": secrets.token_hex(8)}
+    if not tx.update(cortex_meta, {"name": WRITTEN}, version):
+        tx.insert_missing(cortex_meta, [{"name": WRITTEN} | version])
+
+
+def version(tx: Transaction) -> str:
+    """Another text after every transaction that wrote; empty before the first."""
+    found = tx.rows(select(cortex_meta.c.value).where(cortex_meta.c.name == WRITTEN))
+    return str(found[0]["value"]) if found else ""
 
 
 def _stored(tx: Transaction) -> int | None:

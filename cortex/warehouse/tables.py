@@ -120,7 +120,11 @@ REDACTED = {"personal": "redacted"}
 cortex_meta = table(
     "cortex_meta",
     "Whose schema this is; checked on every connection.",
-    key("name", text(64), "Name of the fact: tenant, created_at, cortex_version, epoch (of the lease that may write)."),
+    key(
+        "name",
+        text(64),
+        "Name of the fact: tenant, created_at, cortex_version, epoch (of the lease that may write), written (changes with every write).",
+    ),
     col("value", text(255), "Its value."),
 )
 schema_migrations = table(
@@ -1214,6 +1218,42 @@ limit_calls = Table(
     col("paused_until", Instant(), "No call before this: the platform asked one of its callers to wait."),
     col("spent_until", Instant(), "When calls counted so far are used up at the platform's rate."),
     info={"meaning": "When a platform's account or app may be called again, whoever calls.", "retention": "workspace"},
+)
+api_keys = Table(
+    "api_keys",
+    CONTROL,
+    key("key_id", text(16), "The part of the key that may be shown."),
+    col("name", text(64), "What people call it."),
+    col("sha256", digest(), "Of the whole key, which is stored nowhere."),
+    col("role", text(16), "admin: may also begin runs; viewer: reads."),
+    col("client", text(32), "The one client it is for; empty for all."),
+    col("created_at", Instant(), "When."),
+    opt("used_at", Instant(), "Last used, to the hour."),
+    opt("revoked_at", Instant(), "Not valid since."),
+    info={"meaning": "Keys of the HTTP API, as digests.", "retention": "workspace"},
+)
+api_posts = Table(
+    "api_posts",
+    CONTROL,
+    key("key_id", text(16), "Who posted."),
+    key("post", digest(), "Of the Idempotency-Key."),
+    col("asked", digest(), "Of what was asked for: the same key may not ask for something else."),
+    col("run_id", text(32), "The run that answered it."),
+    col("posted_at", Instant(), "When."),
+    info={"meaning": "Posts answered already, so that a repeated one begins no second run.", "retention": "a day"},
+)
+audit_log = Table(
+    "audit_log",
+    CONTROL,
+    key("entry_id", text(32), "Sortable by time."),
+    col("noted_at", Instant(), "When."),
+    col("actor", text(96), "key:<key_id>, or cli:<user>@<machine>."),
+    col("action", text(48), "run.begin, key.create, key.revoke, or what was refused: POST."),
+    col("client", text(32), "Of which client; empty for none."),
+    col("subject", text(64), "Run id or key id."),
+    col("refusal", text(16), "CTX-nnnn of a refusal; empty when it was done."),
+    col("facts", document(), "JSON: what was asked for."),
+    info={"meaning": "Who changed what over the API, and who was refused.", "retention": "workspace"},
 )
 control_migrations = Table(
     "schema_migrations",

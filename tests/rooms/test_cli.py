@@ -28,7 +28,7 @@ from cortex.errors import ConfigError, CortexError, Problem
 
 HEAVY = (
     "google.ads", "facebook_business", "google.analytics", "grpc", "polars", "sqlalchemy", "numpy", "pydantic", "requests",
-    "scipy", "babel", "cryptography", "msgspec", "structlog", "yaml",
+    "scipy", "babel", "cryptography", "msgspec", "structlog", "yaml", "fastapi", "starlette", "uvicorn",
 )  # fmt: skip
 
 

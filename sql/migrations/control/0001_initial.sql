@@ -1,4 +1,4 @@
--- The first shape of the control schema: runs, their steps, and who may write where.
+-- The first shape of the control schema: runs, their steps, who may write where, and who may ask over the API.
 
 CREATE TABLE IF NOT EXISTS schema_migrations (
   version VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -67,4 +67,37 @@ CREATE TABLE IF NOT EXISTS limit_calls (
   paused_until DATETIME(6) NOT NULL,
   spent_until DATETIME(6) NOT NULL,
   PRIMARY KEY (name)
+);
+
+CREATE TABLE IF NOT EXISTS api_keys (
+  key_id VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  name VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  sha256 CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  role VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  client VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  used_at DATETIME(6),
+  revoked_at DATETIME(6),
+  PRIMARY KEY (key_id)
+);
+
+CREATE TABLE IF NOT EXISTS api_posts (
+  key_id VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  post CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  asked CHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  run_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  posted_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (key_id, post)
+);
+
+CREATE TABLE IF NOT EXISTS audit_log (
+  entry_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  noted_at DATETIME(6) NOT NULL,
+  actor VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
+  action VARCHAR(48) COLLATE utf8mb4_bin NOT NULL,
+  client VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  subject VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  refusal VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  facts LONGTEXT COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (entry_id)
 );
