@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
-from cortex.errors import QualityGate
 from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import currencies, erasing, keeping, landing, saving, sealing, walked
+from cortex.steps import currencies, erasing, keeping, landing, quarantine, saving, sealing, walked
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -91,8 +90,7 @@ def orders(run: Run) -> Outcome:
     _move(run, stream, Window(changes.since, run.window.until), newest)
     run.notices += exchanged.notices(stream)
     _tell_texts(run, stream, done)
-    bad = _quarantine(run)
-    _gate(run, bad, total)
+    bad = quarantine.judge(run, total, "orders")
     unusual = f" · {bad} quarantined" if bad else ""
     return Outcome(
         total,
@@ -395,32 +393,3 @@ def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: dat
     if known is not None and (known < window.since or known >= until):
         return
     tx.move_cursor(stream, complete_until=until, source_updated_at=newest, run_id=run.run_id, at=run.now())
-
-
-def _quarantine(run: Run) -> int:
-    """Store what could not be trusted; how many records."""
-    bad, run.quarantined[:] = list(run.quarantined), []
-    rows = {
-        (record.stream, record.key[:128], record.reason[:255]): {
-            "stream": record.stream,
-            "record_key": record.key[:128],
-            "reason": record.reason[:255],
-            "first_seen": run.now(),
-            "last_seen": run.now(),
-            "run_id": run.run_id,
-        }
-        for record in bad
-    }
-    if rows:
-        run.warehouse.atomically(lambda tx: tx.upsert(tables.quarantine, list(rows.values()), keep=("first_seen",)))
-    return len({(record.stream, record.key) for record in bad})
-
-
-def _gate(run: Run, bad: int, good: int) -> None:
-    allowed = run.tenant.quality.max_quarantined_pct
-    if bad and 100.0 * bad / (bad + good) > allowed:
-        raise QualityGate(
-            "CTX-2102",
-            f"{bad} of {bad + good} orders could not be trusted; client {run.tenant.code} allows {allowed:g} %.",
-            fix=f"cortex doctor {run.tenant.code} lists the reasons; good orders were loaded.",
-        )

@@ -14,6 +14,7 @@ import pytest
 
 from cortex import tenant as tenants
 from cortex.clock import Window
+from cortex.errors import QualityGate
 from cortex.records import AdSpend, Sessions
 from cortex.run import Run
 from cortex.secrets import Vault
@@ -231,17 +232,22 @@ def test_sellers_places_and_scores_of_the_files(bench: Bench) -> None:
           'r1,a1000000000000000000000000000001,5,canary title,"canary, words\nover lines",2018-03-07 00:00:00,2018-03-08 10:00:00\n'
           "r1,a1000000000000000000000000000002,5,,,2018-03-07 00:00:00,\n"
           "r2,a1000000000000000000000000000001,six,,,2018-03-07 00:00:00,\n")  # fmt: skip
-    run = bench.run()
+    run = bench.run(quality={"max_quarantined_pct": 50})
     steps = {step.name: step.work(run) for step in pull.catalogue(run.tenant)}
     assert {name: outcome.rows for name, outcome in steps.items()} == {
         "store.sellers": 1, "store.places": 1, "store.reviews": 2,
     }  # fmt: skip
+    assert steps["store.reviews"].summary == "2 reviews · 1 quarantined"
+    with pytest.raises(QualityGate, match="1 of 3 reviews could not be trusted"):
+        catalogue.reviews(bench.run())
     assert bench.rows("SELECT seller_id, city, state FROM dim_sellers") == [("s1", "sao paulo", "SP")]
     assert bench.rows("SELECT postal_prefix, city, state, source FROM dim_geolocation") == [
         ("01310", "sao paulo", "SP", "store")
     ]
     assert bench.rows("SELECT score, reviews, orders, answered FROM rpt_reviews") == [(5, 1, 2, 1)]
-    assert [bad.reason for bad in run.quarantined] == ["review_score is not 1 to 5"]
+    assert bench.rows("SELECT stream, record_key, reason FROM quarantine") == [
+        ("store.reviews", "r2", "review_score is not 1 to 5")
+    ]
     stored = repr(bench.warehouse.rows("SELECT * FROM fct_reviews"))
     assert "canary" not in stored
 
