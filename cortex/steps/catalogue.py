@@ -146,12 +146,31 @@ def _stock_row(item: Product, today: date, run: Run) -> landing.Row:
 
 
 def sellers(run: Run) -> Outcome:
-    """Who sells on the marketplace."""
+    """Who sells on the marketplace. A share nobody told is the weekly run's to count, and stays."""
     listed: Iterator[Seller] = _shop(run).sellers()  # type: ignore[attr-defined]
-    rows = [
-        {"platform": one.platform, "seller_id": one.seller_id, "city": one.city, "state": one.state} for one in listed
-    ]
-    return _stored(run, tables.dim_sellers.name, rows, "sellers")
+    rows = [_seller_row(one) for one in listed]
+    told = [row for row in rows if row["market_share"] is not None]
+    counted = [row for row in rows if row["market_share"] is None]
+
+    def write(tx: Transaction) -> None:
+        tx.upsert(tables.dim_sellers, told)
+        tx.upsert(tables.dim_sellers, counted, keep=("market_share",))
+
+    run.warehouse.atomically(write)
+    return _told(run, len(rows), "sellers")
+
+
+def _seller_row(one: Seller) -> landing.Row:
+    return {
+        "platform": one.platform,
+        "seller_id": one.seller_id,
+        "nickname": one.nickname,
+        "city": one.city,
+        "state": one.state,
+        "reputation": one.reputation,
+        "is_competitor": int(one.competitor),
+        "market_share": one.market_share,
+    }
 
 
 def places(run: Run) -> Outcome:
@@ -203,8 +222,12 @@ def _shop(run: Run) -> Store:
 
 def _stored(run: Run, table: str, rows: Sequence[landing.Row], what: str) -> Outcome:
     run.warehouse.atomically(lambda tx: tx.upsert(table, rows))
-    bad = quarantine.judge(run, len(rows), what)
-    return Outcome(len(rows), f"{len(rows)} {what}{_aside(bad)}", {what: len(rows), "quarantined": bad})
+    return _told(run, len(rows), what)
+
+
+def _told(run: Run, good: int, what: str) -> Outcome:
+    bad = quarantine.judge(run, good, what)
+    return Outcome(good, f"{good} {what}{_aside(bad)}", {what: good, "quarantined": bad})
 
 
 def _aside(bad: int) -> str:

@@ -201,6 +201,7 @@ def spend(run: Run, kind: str) -> Outcome:
         tx.upsert(tables.RAW_ADS[kind], raw, quiet=("fetched_at", "run_id"))
         tx.replace(tables.fct_ad_spend, {"platform": kind, "day": (window.since, window.until)}, spend_rows)
         tx.upsert(tables.dim_campaigns, list(campaigns.values()))
+        _restage(tx, run, kind)
         tx.upsert(tables.fct_ad_clicks, click_rows)
         _move_in(tx, run, stream, window)
 
@@ -261,6 +262,21 @@ def _campaign_row(row: AdSpend, run: Run) -> landing.Row:
         "ad_name": row.ad_name,
         "funnel_stage": run.tenant.funnel_stage(row.campaign_name),
     }
+
+
+STAGED = "SELECT DISTINCT campaign_name, funnel_stage FROM dim_campaigns WHERE platform = :platform"
+
+
+def _restage(tx: Transaction, run: Run, kind: str) -> None:
+    """Campaigns that ended long ago follow the client file's words too."""
+    for row in tx.rows(STAGED, platform=kind):
+        stage = run.tenant.funnel_stage(row["campaign_name"])
+        if stage != row["funnel_stage"]:
+            tx.update(
+                tables.dim_campaigns,
+                {"platform": kind, "campaign_name": row["campaign_name"]},
+                {"funnel_stage": stage},
+            )
 
 
 def visits(run: Run, kind: str) -> Outcome:

@@ -331,6 +331,7 @@ READ = {
     "store.orders": "SELECT COUNT(*) AS n FROM fct_orders WHERE updated_at >= :since",
     "store.products": "SELECT COUNT(*) AS n FROM channel_products WHERE is_active = 1",
     "store.reviews": "SELECT COUNT(*) AS n FROM fct_reviews",
+    "store.sellers": "SELECT COUNT(*) AS n FROM dim_sellers",
 }
 """By stream: how many records a run that reads it can have found good. An order told the same again is read, not written."""
 

@@ -326,12 +326,20 @@ dim_products = table(
 )
 dim_sellers = table(
     "dim_sellers",
-    "Sellers behind the lines of a marketplace's orders.",
+    "Sellers on a marketplace: those behind the lines of the orders, and competitors where they are told.",
     key("platform", text(32), "Store platform."),
     key("seller_id", text(64), "The platform's id."),
+    col("nickname", text(96), "Name shown on the marketplace; empty where it tells none."),
     col("city", text(96), "City."),
     col("state", text(8), "UF."),
-    source="store",
+    col("reputation", text(32), "In the marketplace's words."),
+    col("is_competitor", SmallInteger(), "1 for a seller whose sales are none of ours."),
+    opt(
+        "market_share",
+        Exact(6),
+        "Share of the line totals of the last 90 days, written by the weekly run; of a competitor as it was told.",
+    ),
+    source="store, computed",
 )
 dim_geolocation = table(
     "dim_geolocation",
@@ -397,6 +405,7 @@ fct_inventory = table(
     ),
     col("fetched_at", Instant(), "When the shop first said so that day."),
     Index("ix_fct_inventory_day", "day"),
+    Index("ix_fct_inventory_product", "platform", "product_id", "day"),
     source="store",
 )
 dim_campaigns = table(
@@ -428,6 +437,7 @@ fct_orders = table(
         text(24),
         "pending, authorized, paid, partially_refunded, refunded, voided, abandoned, unknown.",
     ),
+    col("status_detail", text(64), "The platform's own, finer word for where the order stands; empty without one."),
     col("fulfilment_status", text(32), "As the platform says."),
     col(
         "is_paid",
@@ -437,8 +447,13 @@ fct_orders = table(
     col("created_at", Instant(), "Placed."),
     col("updated_at", Instant(), "Last change by the platform's clock."),
     opt("paid_at", Instant(), "Paid: boleto and Pix may be days after created_at."),
-    opt("cancelled_at", Instant(), "Cancelled."),
+    opt("shipped_at", Instant(), "Handed over to whom brings it."),
     opt("delivered_at", Instant(), "Delivered."),
+    opt(
+        "delivery_days", SmallInteger(), "Local days from order_date to delivery; empty before, and where nobody tells."
+    ),
+    opt("closed_at", Instant(), "Closed."),
+    opt("cancelled_at", Instant(), "Cancelled."),
     col("cancel_reason", text(64), "As the platform says."),
     col("order_date", Date(), "Local day of created_at."),
     opt("paid_date", Date(), "Local day of paid_at; revenue is booked on it."),
@@ -450,6 +465,8 @@ fct_orders = table(
     col("subtotal", Exact(), "Sum of lines."),
     col("discount", Exact(), "Discounts on the order."),
     col("shipping", Exact(), "Freight charged."),
+    opt("shipping_cost", Exact(), "What the shop pays for sending it, where it tells."),
+    col("shipping_mode", text(64), "How it is sent: the option the buyer chose, else the carrier."),
     col("tax", Exact(), "Tax charged on top."),
     col("total", Exact(), "Asked of the buyer."),
     col("paid", Exact(), "Paid by the buyer."),
@@ -728,6 +745,11 @@ fct_attribution = table(
     col("weight", Exact(8), "Share of the order, 0-1."),
     col("attributed_revenue", Exact(), "Money: paid less refunded, shared out."),
     col("is_new_customer", SmallInteger(), "1 when the order won the customer."),
+    col(
+        "window_days",
+        SmallInteger(),
+        "Days before the order in which a visit could earn credit when it was shared out.",
+    ),
     Index("ix_fct_attribution_day", "model", "order_date"),
     Index("ix_fct_attribution_date", "order_date"),
     source="computed",
@@ -915,7 +937,7 @@ customer_value = table(
 insight_figures = table(
     "insight_figures",
     "Single figures about buyers and products, by name.",
-    key("area", text(16), "churn, ltv, repeat, tiers, bcg, sellers."),
+    key("area", text(16), "churn, ltv, repeat, tiers, bcg, sellers, effects."),
     key("figure", text(48), "Name; docs/en/customer_value.md says what each is."),
     opt("value", Exact(6), "Empty where there is nothing to measure."),
     col("as_of", Date(), "Day it is true for."),
@@ -942,6 +964,42 @@ product_classes = table(
     col("share", Exact(6), "Of the revenue of all products."),
     opt("growth", Exact(6), "revenue / revenue_before - 1; empty for what did not sell before."),
     col("bcg_class", text(16), "star, cash_cow, question_mark, dog."),
+    col("as_of", Date(), "Last of the days."),
+    source="computed",
+)
+product_effects = table(
+    "product_effects",
+    "Products sold in the last 90 days: whether they sell as their like do, what their last price change did, how fast their stock turns.",
+    key("platform", text(32), "Store platform."),
+    key("product_id", text(64), "Product."),
+    col("orders", Integer(), "Paid orders with it."),
+    col("units", Integer(), "Units in them."),
+    opt("reduced_share", Exact(6), "Share of the units sold below their full price."),
+    opt("conversion", Exact(6), "Orders with it / visits to the shop; empty where nobody counts visits."),
+    opt(
+        "expected_conversion",
+        Exact(6),
+        "That of the other products of its category and price range; of the whole shop where they are fewer than three.",
+    ),
+    opt("rating", Exact(6), "Mean score of the reviews of orders with it."),
+    opt("changed_on", Date(), "Last price change with a week or more on both sides; empty without one."),
+    opt("price_before", Exact(), "Asked before it."),
+    opt("price_after", Exact(), "Asked since."),
+    opt("days_before", SmallInteger(), "Days compared before it, at most 28."),
+    opt("days_after", SmallInteger(), "Days compared since, at most 28."),
+    opt("units_before", Integer(), "Units sold in those before."),
+    opt("units_after", Integer(), "Units sold in those since."),
+    opt(
+        "lift",
+        Exact(6),
+        "Units a day since / before, over the same ratio of everything else the shop sold, less 1; empty where it did not sell before.",
+    ),
+    opt("elasticity", Exact(6), "ln(lift + 1) / ln(price_after / price_before): at -1 revenue stays as it was."),
+    opt("mean_stock", Exact(3), "Mean units in stock over the days the shop told it."),
+    opt("stock_days", SmallInteger(), "Those days."),
+    opt("available", Integer(), "Units that could still be sold on the last of them."),
+    opt("turnover", Exact(3), "Times a year the mean stock is sold at the pace of the 90 days."),
+    opt("cover_days", Exact(3), "Days the available units last at that pace."),
     col("as_of", Date(), "Last of the days."),
     source="computed",
 )
