@@ -188,7 +188,7 @@ def test_a_word_between_slashes_is_a_regular_expression(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, MINIMAL + 'funnel_stages:\n  TOFU: ["/(topo/"]\n')
     [problem] = caught.value.problems
-    assert problem.key == "funnel_stages.TOFU[0]"
+    assert problem.key == "funnel_stages.TOFU.0"
     assert problem.text.startswith("is no regular expression")
 
 
