@@ -39,14 +39,15 @@ STOCK = """
            SUM(CASE WHEN t.day = l.last_day THEN t.available ELSE 0 END) AS available
     FROM (
         SELECT platform, product_id, day, SUM(stock) AS stock, SUM(available) AS available
-        FROM fct_inventory WHERE day > :since AND day <= :as_of GROUP BY platform, product_id, day
+        FROM fct_inventory WHERE day > :since GROUP BY platform, product_id, day
     ) t
     JOIN (
         SELECT platform, product_id, MAX(day) AS last_day FROM fct_inventory
-        WHERE day > :since AND day <= :as_of GROUP BY platform, product_id
+        WHERE day > :since GROUP BY platform, product_id
     ) l ON l.platform = t.platform AND l.product_id = t.product_id
     GROUP BY t.platform, t.product_id
 """
+"""Up to this moment: a shop tells its stock of today, while the days judged end with yesterday."""
 RATINGS = """
     SELECT t.platform, t.product_id, SUM(t.score) AS score, COUNT(*) AS reviews
     FROM (
@@ -109,7 +110,7 @@ def _figures(warehouse: Warehouse, days: dict[str, object]) -> pl.DataFrame:
     sold = sold.with_columns(
         price_range=pl.sum_horizontal([(pl.col("unit_price") >= bound).cast(pl.Int64) for bound in BOUNDS])
     )
-    stock = _whole(warehouse.frame(STOCK, **days), "stock_days", "stock", "available").with_columns(
+    stock = _whole(warehouse.frame(STOCK, since=days["since"]), "stock_days", "stock", "available").with_columns(
         mean_stock=pl.col("stock") / pl.col("stock_days")
     )
     rated = _whole(warehouse.frame(RATINGS), "score", "reviews").select(
