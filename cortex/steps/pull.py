@@ -207,11 +207,14 @@ def spend(run: Run, kind: str) -> Outcome:
 
     run.warehouse.atomically(write)
     run.notices += exchanged.notices(stream)
+    bad = quarantine.judge(run, len(read), f"ad-days of {kind}")
     total = sum((row["spend"] for row in spend_rows), Decimal(0))
+    clicked = f", {len(clicks)} clicks" if clicks else ""
     return Outcome(
         len(read),
-        f"{len(read)} ad-days, {total} {run.tenant.currency}" + (f", {len(clicks)} clicks" if clicks else ""),
+        f"{len(read)} ad-days, {total} {run.tenant.currency}{clicked}" + (f" · {bad} quarantined" if bad else ""),
         {
+            "quarantined": bad,
             "spend": total,
             "currency": run.tenant.currency,
             "native_currencies": sorted({row.currency for row in read}),

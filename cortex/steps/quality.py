@@ -328,10 +328,11 @@ def _currencies(run: Run) -> Iterator[Finding]:
 
 
 READ = {
-    "store.orders": "SELECT COUNT(*) AS n FROM fct_orders WHERE updated_at >= :since",
+    "store.orders": "SELECT COUNT(*) AS n FROM fct_orders WHERE updated_at >= :instant",
     "store.products": "SELECT COUNT(*) AS n FROM channel_products WHERE is_active = 1",
     "store.reviews": "SELECT COUNT(*) AS n FROM fct_reviews",
     "store.sellers": "SELECT COUNT(*) AS n FROM dim_sellers",
+    "ads": "SELECT COUNT(*) AS n FROM fct_ad_spend WHERE platform = :kind AND day >= :since",
 }
 """By stream: how many records a run that reads it can have found good. An order told the same again is read, not written."""
 
@@ -345,13 +346,19 @@ def _quarantined(run: Run) -> Iterator[Finding]:
             run_id=run.run_id,
         )
     }
-    since = day_start(run.window.since, run.tenant.timezone).replace(tzinfo=None)
     for stream in sorted({"store.orders", *bad}):
         count = Decimal(bad.get(stream, 0))
-        asked = {"since": since} if stream == "store.orders" else {}
-        good = _count(run, READ[stream], **asked) if count else Decimal(0)
+        good = _good(run, stream) if count else Decimal(0)
         share = 100 * count / (count + good) if count else Decimal(0)
         yield Finding(stream, share, allowed, f"{count} records of this run could not be trusted")
+
+
+def _good(run: Run, stream: str) -> Decimal:
+    room, _, kind = stream.partition(".")
+    sql = READ[stream if stream in READ else room]
+    instant = day_start(run.window.since, run.tenant.timezone).replace(tzinfo=None)
+    given = {"instant": instant, "since": run.window.since, "kind": kind}
+    return _count(run, sql, **{name: value for name, value in given.items() if f":{name}" in sql})
 
 
 def _announced(run: Run) -> Iterator[Finding]:
