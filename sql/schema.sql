@@ -176,6 +176,7 @@ CREATE TABLE IF NOT EXISTS dim_customers (
   rfm_frequency SMALLINT,
   rfm_monetary SMALLINT,
   rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  preferred_category VARCHAR(128) COLLATE utf8mb4_bin,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   as_of DATE NOT NULL,
   PRIMARY KEY (customer_key)
@@ -1325,7 +1326,9 @@ SELECT
     c.recency_days AS recency_days,
     c.is_churned AS is_churned,
     p.p_alive AS p_alive,
+    1.0 - p.p_alive AS churn_probability,
     p.is_probably_gone AS is_probably_gone,
+    COALESCE(c.preferred_category, '') AS preferred_category,
     c.total_orders AS total_orders,
     c.ltv_to_date AS ltv_to_date,
     p.margin AS margin,

@@ -27,7 +27,7 @@ QUARTER = timedelta(days=90)
 
 def register(tree: typer.Typer) -> None:
     """Add the commands to `analyze`."""
-    for command in (ltv, rfm, cohorts, churn, repeat, selling.abc, selling.products, selling.effects):
+    for command in (ltv, rfm, cohorts, churn, repeat, selling.abc, selling.products):
         tree.command(command.__name__)(command)
 
 

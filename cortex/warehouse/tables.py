@@ -293,6 +293,7 @@ dim_customers = table(
     opt("rfm_frequency", SmallInteger(), "Quantile score."),
     opt("rfm_monetary", SmallInteger(), "Quantile score."),
     opt("rfm_segment", text(32), "Named segment; written by the weekly run."),
+    opt("preferred_category", text(128), "First category level they spent most on; written by the weekly run."),
     col("state", text(8), "UF of the last order."),
     col("as_of", Date(), "Day the figures are true for."),
     Index("ix_dim_customers_first", "first_order_date"),

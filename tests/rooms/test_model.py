@@ -521,6 +521,31 @@ def test_sellers_have_their_share_and_competitors_the_one_they_were_told(bench: 
     ]
 
 
+def test_a_buyers_category_is_the_one_they_spent_most_on(bench: Bench) -> None:
+    bench.put(
+        fct_orders=[order(n, customer_key=key(buyer)) for n, buyer in enumerate("aab")] + [order(9, customer_key=key("a"), is_paid=0)],
+        fct_order_items=[
+            row(tables.fct_order_items, order_key=key(n), line=line, platform="olist", product_id=product, category=category,
+                total=Decimal(total))
+            for n, line, product, category, total in [
+                (0, 1, "p", "Casa", "30.00"), (0, 2, "q", "Moda", "20.00"), (1, 1, "q", "Moda", "15.00"),
+                (2, 1, "r", "", "99.00"), (9, 1, "p", "Casa", "500.00"),
+            ]
+        ],
+        dim_products=[row(tables.dim_products, platform="olist", product_id="p", category="Casa e mesa")],
+        customer_predictions=[
+            row(tables.customer_predictions, customer_key=key(buyer), p_alive=Decimal("0.3")) for buyer in "ab"
+        ],
+    )  # fmt: skip
+    run = bench.run()
+    value.customer_value(run)
+    asked = "SELECT preferred_category, churn_probability FROM rpt_customer_predictions ORDER BY customer_key"
+    assert bench.rows(asked) == [("", Decimal("0.7")), ("", Decimal("0.7"))]
+    value.rfm(run)
+    value.customer_value(run)
+    assert bench.rows(asked) == [("Moda", Decimal("0.7")), ("", Decimal("0.7"))]
+
+
 def test_products_by_day_and_channel_are_the_lines_of_paid_orders(bench: Bench) -> None:
     bench.put(
         fct_orders=[order(1, paid_date=DAY), order(2, paid_date=DAY), order(3, is_paid=0, paid_date=None)],
