@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import typer
 
@@ -24,14 +25,7 @@ def effects(context: typer.Context, client: Client, top: Top = 20) -> Answer:
         changed = sorted((row for row in listed if row["lift"] is not None), key=lambda row: -abs(row["lift"]))
         _show_changes(shell, held, changed[:top])
         _show_pace(shell, held, listed[:top])
-        shell.table(
-            ["conversion goes with", "rank correlation"],
-            [
-                [name.removeprefix("conversion_by_").replace("_", " "), number(value, held.lang, 2)]
-                for name, value in sorted(related.items())
-            ],
-            right=["rank correlation"],
-        )
+        _show_relations(shell, held, related)
         warnings = []
         if listed and all(row["conversion"] is None for row in listed):
             told = "Conversion is empty: no source counts visits (analytics.ga4)."
@@ -41,7 +35,20 @@ def effects(context: typer.Context, client: Client, top: Top = 20) -> Answer:
         return Answer(client=client, data=data, warnings=warnings)
 
 
+def _show_relations(shell: Shell, held: Stored, related: Mapping[str, Any]) -> None:
+    rows = [
+        [name.removeprefix("conversion_by_").replace("_", " "), number(value, held.lang, 2)]
+        for name, value in sorted(related.items())
+        if value is not None
+    ]
+    if rows:
+        shell.table(["conversion goes with", "rank correlation"], rows, right=["rank correlation"])
+
+
 def _show_changes(shell: Shell, held: Stored, rows: Sequence[Row]) -> None:
+    if not rows:
+        shell.show("No price change has a week or more of sales on both sides yet.\n")
+        return
     heads = ["changed", "before", "after", "units", "lift", "elasticity"]
     table = [
         [
