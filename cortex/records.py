@@ -164,17 +164,25 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     number: str = ""
     status: OrderStatus
     payment_status: PaymentStatus
+    status_detail: str = ""
+    """The platform's own, finer word for where the order stands, where it has one."""
     fulfilment_status: str = ""
     created_at: datetime
     updated_at: datetime
     paid_at: datetime | None = None
-    cancelled_at: datetime | None = None
+    shipped_at: datetime | None = None
     delivered_at: datetime | None = None
+    closed_at: datetime | None = None
+    cancelled_at: datetime | None = None
     cancel_reason: str = ""
     currency: str = "BRL"
     subtotal: Decimal = Decimal(0)
     discount: Decimal = Decimal(0)
     shipping: Decimal = Decimal(0)
+    shipping_cost: Decimal | None = None
+    """What the shop itself pays for sending it, where it tells; `shipping` is what the buyer was charged."""
+    shipping_mode: str = ""
+    """How it is sent, in the shop's words: the option the buyer chose, else the carrier."""
     tax: Decimal = Decimal(0)
     total: Decimal = Decimal(0)
     """What the buyer was asked to pay: subtotal - discount + shipping + tax, as the platform states it."""
@@ -245,8 +253,14 @@ class Seller(Struct, frozen=True, kw_only=True):
 
     platform: str
     seller_id: str
+    nickname: str = ""
     city: str = ""
     state: str = ""
+    reputation: str = ""
+    """In the marketplace's words."""
+    competitor: bool = False
+    market_share: Decimal | None = None
+    """0 to 1, of a competitor whose sales somebody estimated; what our own sell is counted."""
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Every week: what platforms restated in the last month, then every customer figure and the forecasts anew."""
 
-from cortex.steps import credit, forecasting, insight, keeping, predict, pull, quality, refresh, sold, value
+from cortex.steps import credit, effects, forecasting, insight, keeping, predict, pull, quality, refresh, sold, value
 
 reread = "weekly"
 steps = (
@@ -13,6 +13,7 @@ steps = (
     predict.customers,
     value.products,
     sold.classes,
+    effects.effects,
     refresh.everything,
     refresh.cohorts,
     insight.cohorts,

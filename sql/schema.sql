@@ -176,6 +176,7 @@ CREATE TABLE IF NOT EXISTS dim_customers (
   rfm_frequency SMALLINT,
   rfm_monetary SMALLINT,
   rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  preferred_category VARCHAR(128) COLLATE utf8mb4_bin,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   as_of DATE NOT NULL,
   PRIMARY KEY (customer_key)
@@ -210,8 +211,12 @@ CREATE TABLE IF NOT EXISTS dim_products (
 CREATE TABLE IF NOT EXISTS dim_sellers (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  nickname VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  reputation VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_competitor SMALLINT NOT NULL,
+  market_share NUMERIC(18, 6),
   PRIMARY KEY (platform, seller_id)
 );
 
@@ -269,6 +274,7 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+CREATE INDEX ix_fct_inventory_product ON fct_inventory (platform, product_id, day);
 
 CREATE TABLE IF NOT EXISTS dim_campaigns (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -291,13 +297,17 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  status_detail VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   is_paid SMALLINT NOT NULL,
   created_at DATETIME(6) NOT NULL,
   updated_at DATETIME(6) NOT NULL,
   paid_at DATETIME(6),
-  cancelled_at DATETIME(6),
+  shipped_at DATETIME(6),
   delivered_at DATETIME(6),
+  delivery_days SMALLINT,
+  closed_at DATETIME(6),
+  cancelled_at DATETIME(6),
   cancel_reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_date DATE NOT NULL,
   paid_date DATE,
@@ -311,6 +321,8 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
+  shipping_cost NUMERIC(18, 2),
+  shipping_mode VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   tax NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   paid NUMERIC(18, 2) NOT NULL,
@@ -577,6 +589,7 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
   weight NUMERIC(18, 8) NOT NULL,
   attributed_revenue NUMERIC(18, 2) NOT NULL,
   is_new_customer SMALLINT NOT NULL,
+  window_days SMALLINT NOT NULL,
   PRIMARY KEY (order_key, model, position)
 );
 CREATE INDEX ix_fct_attribution_date ON fct_attribution (order_date);
@@ -754,6 +767,33 @@ CREATE TABLE IF NOT EXISTS product_classes (
   share NUMERIC(18, 6) NOT NULL,
   growth NUMERIC(18, 6),
   bcg_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS product_effects (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  orders INTEGER NOT NULL,
+  units INTEGER NOT NULL,
+  reduced_share NUMERIC(18, 6),
+  conversion NUMERIC(18, 6),
+  expected_conversion NUMERIC(18, 6),
+  rating NUMERIC(18, 6),
+  changed_on DATE,
+  price_before NUMERIC(18, 2),
+  price_after NUMERIC(18, 2),
+  days_before SMALLINT,
+  days_after SMALLINT,
+  units_before INTEGER,
+  units_after INTEGER,
+  lift NUMERIC(18, 6),
+  elasticity NUMERIC(18, 6),
+  mean_stock NUMERIC(18, 3),
+  stock_days SMALLINT,
+  available INTEGER,
+  turnover NUMERIC(18, 3),
+  cover_days NUMERIC(18, 3),
   as_of DATE NOT NULL,
   PRIMARY KEY (platform, product_id)
 );
@@ -1286,7 +1326,9 @@ SELECT
     c.recency_days AS recency_days,
     c.is_churned AS is_churned,
     p.p_alive AS p_alive,
+    1.0 - p.p_alive AS churn_probability,
     p.is_probably_gone AS is_probably_gone,
+    COALESCE(c.preferred_category, '') AS preferred_category,
     c.total_orders AS total_orders,
     c.ltv_to_date AS ltv_to_date,
     p.margin AS margin,
@@ -1392,6 +1434,25 @@ FROM (
 ) t
 LEFT JOIN dim_dates d ON d.day = t.day
 GROUP BY t.day, d.week_start, d.month_start, d.is_holiday, d.is_black_friday;
+
+CREATE VIEW rpt_daily_sales_summary AS
+SELECT
+    o.paid_date AS day,
+    COALESCE(a.channel, 'unattributed') AS channel,
+    i.platform AS platform,
+    i.product_id AS product_id,
+    COALESCE(MAX(p.name), MAX(i.name)) AS name,
+    COUNT(DISTINCT i.order_key) AS orders,
+    SUM(i.quantity) AS units,
+    SUM(i.total) AS revenue,
+    SUM(i.discount) AS discounts,
+    SUM(i.sale_fee) AS fees,
+    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+FROM fct_order_items i
+JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+LEFT JOIN fct_attribution a ON a.order_key = i.order_key AND a.model = 'last_click'
+LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+GROUP BY o.paid_date, COALESCE(a.channel, 'unattributed'), i.platform, i.product_id;
 
 CREATE VIEW rpt_data_freshness AS
 SELECT
@@ -1708,6 +1769,40 @@ SELECT
 FROM product_classes k
 LEFT JOIN dim_products p ON p.platform = k.platform AND p.product_id = k.product_id;
 
+CREATE VIEW rpt_product_effects AS
+SELECT
+    e.platform AS platform,
+    e.product_id AS product_id,
+    COALESCE(p.name, e.product_id) AS name,
+    COALESCE(p.category, '') AS category,
+    COALESCE(p.abc_class, '') AS abc_class,
+    e.orders AS orders,
+    e.units AS units,
+    e.reduced_share AS reduced_share,
+    e.conversion AS conversion,
+    e.expected_conversion AS expected_conversion,
+    CASE
+        WHEN e.expected_conversion > 0 THEN ROUND(1.0 * e.conversion / e.expected_conversion, 6) - 1
+    END AS conversion_gap,
+    e.rating AS rating,
+    e.changed_on AS changed_on,
+    e.price_before AS price_before,
+    e.price_after AS price_after,
+    e.days_before AS days_before,
+    e.days_after AS days_after,
+    e.units_before AS units_before,
+    e.units_after AS units_after,
+    e.lift AS lift,
+    e.elasticity AS elasticity,
+    e.mean_stock AS mean_stock,
+    e.stock_days AS stock_days,
+    e.available AS available,
+    e.turnover AS turnover,
+    e.cover_days AS cover_days,
+    e.as_of AS as_of
+FROM product_effects e
+LEFT JOIN dim_products p ON p.platform = e.platform AND p.product_id = e.product_id;
+
 CREATE VIEW rpt_product_performance AS
 SELECT
     o.paid_date AS day,
@@ -1842,7 +1937,11 @@ SELECT
     CASE WHEN s.sessions > 0 THEN ROUND(1.0 * s.orders / s.sessions, 6) END AS conversion_rate,
     CASE WHEN s.orders > 0 THEN ROUND(1.0 * s.refunded_orders / s.orders, 6) END AS return_rate,
     CASE WHEN s.new_customers > 0 THEN ROUND(1.0 * s.spend / s.new_customers, 6) END AS cac,
-    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth
+    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth,
+    CASE
+        WHEN s.buyers > 0 AND b.orders > 0
+        THEN ROUND(1.0 * s.orders * b.buyers / (1.0 * s.buyers * b.orders), 6) - 1
+    END AS frequency_growth
 FROM sales_analytics s
 LEFT JOIN (
     SELECT 'day' AS grain, x.day AS period_start, LAG(x.day) OVER (ORDER BY x.day) AS before_start FROM dim_dates x
@@ -1854,6 +1953,31 @@ LEFT JOIN (
     FROM (SELECT DISTINCT month_start FROM dim_dates) m
 ) y ON y.grain = s.grain AND y.period_start = s.period_start
 LEFT JOIN sales_analytics b ON b.grain = s.grain AND b.period_start = y.before_start;
+
+CREATE VIEW rpt_seller_ranking AS
+SELECT
+    s.platform AS platform,
+    s.seller_id AS seller_id,
+    s.nickname AS nickname,
+    s.city AS city,
+    s.state AS state,
+    s.reputation AS reputation,
+    s.is_competitor AS is_competitor,
+    s.market_share AS market_share,
+    COALESCE(t.orders, 0) AS orders,
+    COALESCE(t.units, 0) AS units,
+    COALESCE(t.revenue, 0) AS revenue,
+    t.last_sold AS last_sold
+FROM dim_sellers s
+LEFT JOIN (
+    SELECT
+        i.platform, i.seller_id, COUNT(DISTINCT i.order_key) AS orders, SUM(i.quantity) AS units, SUM(i.total) AS revenue,
+        MAX(o.paid_date) AS last_sold
+    FROM fct_order_items i
+    JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+    WHERE i.seller_id <> ''
+    GROUP BY i.platform, i.seller_id
+) t ON t.platform = s.platform AND t.seller_id = s.seller_id;
 
 CREATE VIEW rpt_sellers AS
 SELECT
@@ -1897,7 +2021,13 @@ SELECT
     o.paid_date AS paid_date,
     o.status AS status,
     o.payment_status AS payment_status,
+    o.status_detail AS status_detail,
     o.fulfilment_status AS fulfilment_status,
+    o.shipped_at AS shipped_at,
+    o.delivered_at AS delivered_at,
+    o.delivery_days AS delivery_days,
+    o.closed_at AS closed_at,
+    o.cancelled_at AS cancelled_at,
     o.is_paid AS is_paid,
     o.is_test AS is_test,
     o.is_new_customer AS is_new_customer,
@@ -1911,6 +2041,8 @@ SELECT
     o.subtotal AS subtotal,
     o.discount AS discount,
     o.shipping AS shipping,
+    o.shipping_cost AS shipping_cost,
+    o.shipping_mode AS shipping_mode,
     o.tax AS tax,
     o.total AS total,
     o.paid AS paid,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli import valuing
+from cortex.cli import pricing, trading, valuing
 from cortex.cli.shell import Answer, Shell, as_day, number
 from cortex.errors import UsageError
 
@@ -37,6 +37,8 @@ def register(app: typer.Typer) -> None:
     tree.command("paths")(paths)
     tree.command("transactions")(transactions)
     valuing.register(tree)
+    pricing.register(tree)
+    trading.register(tree)
     app.add_typer(tree, name="analyze")
 
 

@@ -69,6 +69,8 @@ def credit_changed(run: Run) -> Outcome:
     if any(hasattr(plugins.module("attribution", model), "LEARNS") for model in run.tenant.analytics.models):
         # What is learned from the market moves the credit of every order, old ones too.
         return credit_all(run)
+    if _otherwise(run):
+        return credit_all(run)
     since = run.window.since - SETTLING
     changed = paid_orders(
         run.warehouse,
@@ -77,6 +79,19 @@ def credit_changed(run: Run) -> Outcome:
         instant=day_start(since, run.tenant.timezone).replace(tzinfo=None),
     )
     return _credit(run, changed, every=False)
+
+
+OLDEST = "SELECT window_days FROM fct_attribution WHERE model = :model ORDER BY order_date, order_key LIMIT 1"
+
+
+def _otherwise(run: Run) -> bool:
+    """Whether the client file asks for another window than orders were credited by, or for a model they never were.
+
+    The oldest order tells: only crediting everything reaches it.
+    """
+    wanted = run.tenant.analytics.attribution_window_days
+    told = (run.warehouse.rows(OLDEST, model=model) for model in run.tenant.analytics.models)
+    return any(not oldest or oldest[0]["window_days"] != wanted for oldest in told)
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,8 @@ class Judged:
     points: pl.DataFrame
     keys: pl.Series
     journeys: Journeys
+    window_days: int
+    """Days before an order in which a visit can earn credit."""
 
     def credits(self, models: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Credit of every order by every model, some orders at a time.
@@ -120,6 +137,7 @@ class Judged:
                     method=pl.lit(self.method(model)),
                     weight=pl.Series(shares[model][here], dtype=pl.Float64),
                     attributed_revenue=pl.Series(cents[model][here], dtype=pl.Int64),
+                    window_days=pl.lit(self.window_days, dtype=pl.Int64),
                 )
                 for model in models
             ]
@@ -128,7 +146,7 @@ class Judged:
         lonely = self.paid.filter(~pl.col("order_key").is_in(self.keys))
         for model in models:
             for some in lonely.iter_slices(AT_ONCE):
-                yield _unattributed(some, model, self.method(model))
+                yield _unattributed(some, model, self.method(model), self.window_days)
 
     def method(self, model: str) -> str:
         """The model that shares the orders out: itself, or what stands in for it with journeys like these."""
@@ -158,7 +176,7 @@ def judge(warehouse: Warehouse, paid: pl.DataFrame, *, window_days: int) -> Judg
         told = compact.points(kept.select(points.columns))
         points = pl.concat([points, told], how="vertical_relaxed").sort("order_key", "position")
     keys, journeys = building.journeys(points, walked.market(warehouse))
-    return Judged(paid, points, keys, journeys)
+    return Judged(paid, points, keys, journeys, window_days)
 
 
 def _forgotten(warehouse: Warehouse, paid: pl.DataFrame, window_days: int) -> pl.DataFrame:
@@ -242,7 +260,7 @@ def _exact(part: pl.DataFrame) -> pl.DataFrame:
     return from_cents(part, "attributed_revenue").with_columns(weight)
 
 
-def _unattributed(lonely: pl.DataFrame, model: str, method: str) -> pl.DataFrame:
+def _unattributed(lonely: pl.DataFrame, model: str, method: str, window_days: int) -> pl.DataFrame:
     """An order nobody told about: unattributed is a row, not a hole."""
     import polars as pl
 
@@ -260,4 +278,5 @@ def _unattributed(lonely: pl.DataFrame, model: str, method: str) -> pl.DataFrame
         ad_id=pl.lit(""),
         weight=pl.lit(1.0),
         attributed_revenue="net",
+        window_days=pl.lit(window_days, dtype=pl.Int64),
     )

@@ -123,6 +123,7 @@ CREATE TABLE IF NOT EXISTS dim_customers (
   rfm_frequency SMALLINT,
   rfm_monetary SMALLINT,
   rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  preferred_category VARCHAR(128) COLLATE utf8mb4_bin,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   as_of DATE NOT NULL,
   PRIMARY KEY (customer_key)
@@ -175,13 +176,17 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  status_detail VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   is_paid SMALLINT NOT NULL,
   created_at DATETIME(6) NOT NULL,
   updated_at DATETIME(6) NOT NULL,
   paid_at DATETIME(6),
-  cancelled_at DATETIME(6),
+  shipped_at DATETIME(6),
   delivered_at DATETIME(6),
+  delivery_days SMALLINT,
+  closed_at DATETIME(6),
+  cancelled_at DATETIME(6),
   cancel_reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_date DATE NOT NULL,
   paid_date DATE,
@@ -195,6 +200,8 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
+  shipping_cost NUMERIC(18, 2),
+  shipping_mode VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   tax NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   paid NUMERIC(18, 2) NOT NULL,
@@ -415,6 +422,7 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
   weight NUMERIC(18, 8) NOT NULL,
   attributed_revenue NUMERIC(18, 2) NOT NULL,
   is_new_customer SMALLINT NOT NULL,
+  window_days SMALLINT NOT NULL,
   PRIMARY KEY (order_key, model, position)
 );
 CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
@@ -558,8 +566,12 @@ CREATE TABLE IF NOT EXISTS raw_ga4 (
 CREATE TABLE IF NOT EXISTS dim_sellers (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  nickname VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  reputation VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_competitor SMALLINT NOT NULL,
+  market_share NUMERIC(18, 6),
   PRIMARY KEY (platform, seller_id)
 );
 
@@ -617,6 +629,7 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+CREATE INDEX ix_fct_inventory_product ON fct_inventory (platform, product_id, day);
 
 CREATE TABLE IF NOT EXISTS erased_people (
   tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -814,6 +827,33 @@ CREATE TABLE IF NOT EXISTS product_classes (
   share NUMERIC(18, 6) NOT NULL,
   growth NUMERIC(18, 6),
   bcg_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS product_effects (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  orders INTEGER NOT NULL,
+  units INTEGER NOT NULL,
+  reduced_share NUMERIC(18, 6),
+  conversion NUMERIC(18, 6),
+  expected_conversion NUMERIC(18, 6),
+  rating NUMERIC(18, 6),
+  changed_on DATE,
+  price_before NUMERIC(18, 2),
+  price_after NUMERIC(18, 2),
+  days_before SMALLINT,
+  days_after SMALLINT,
+  units_before INTEGER,
+  units_after INTEGER,
+  lift NUMERIC(18, 6),
+  elasticity NUMERIC(18, 6),
+  mean_stock NUMERIC(18, 3),
+  stock_days SMALLINT,
+  available INTEGER,
+  turnover NUMERIC(18, 3),
+  cover_days NUMERIC(18, 3),
   as_of DATE NOT NULL,
   PRIMARY KEY (platform, product_id)
 );

@@ -354,6 +354,7 @@ def test_products_segments_and_traffic(warehouse: Warehouse):
 # Every engine, side by side.
 
 CENTS = st.integers(0, 10**7).map(lambda cents: Decimal(cents) / 100)
+RATES = st.integers(0, 10**6).map(lambda units: Decimal(units) / 10**6)
 CHANNELS = st.sampled_from(["meta", "google", "organic", "direct", "não existe", "Meta", "unattributed"])
 ANY_DAY = st.integers(0, 400).map(lambda offset: date(2025, 6, 1) + timedelta(offset))
 
@@ -401,8 +402,22 @@ def worlds(draw: Any) -> dict[str, list[dict[str, Any]]]:
         ],
         "fct_order_items": [
             row(tables.fct_order_items, order_key=key(n), line=1, product_id=draw(st.sampled_from("pq")), quantity=2,
-                total=draw(CENTS), unit_cost=draw(st.none() | CENTS))
+                total=draw(CENTS), unit_cost=draw(st.none() | CENTS), seller_id=draw(st.sampled_from(["", "s", "t"])))
             for n in names
+        ],
+        "dim_sellers": [
+            row(tables.dim_sellers, seller_id=name, is_competitor=int(name == "c"), market_share=draw(st.none() | RATES))
+            for name in ("c", "s")
+        ],
+        "product_effects": [
+            row(tables.product_effects, product_id=name, conversion=draw(st.none() | RATES),
+                expected_conversion=draw(st.none() | RATES), turnover=draw(st.none() | CENTS))
+            for name in "pq"
+        ],
+        "sales_analytics": [
+            row(tables.sales_analytics, grain="month", period_start=day, orders=draw(st.integers(0, 97)),
+                buyers=draw(st.integers(0, 97)), gross_revenue=draw(CENTS))
+            for day in (date(2026, 1, 1), date(2026, 2, 1))
         ],
         "fct_payments": [row(tables.fct_payments, order_key=key(n), sequence=1, method="pix", amount=draw(CENTS)) for n in names],
         "conversion_outbox": [
