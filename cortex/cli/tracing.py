@@ -63,6 +63,10 @@ METRICS = {
         "Usual change: of a day from its weekday a week before, mean of the last eight weeks. rpt_forecast_models.",
     ),
     "claimed_roas": ("value the platform claims / spend", "By the platform's own window and model. fct_ad_spend."),
+    "delivery": (
+        "sales that arrived or were left out by rule / all whose fate is known",
+        "Purchases of the last seven days, by destination: what is still queued is not counted. conversion_outbox.",
+    ),
 }
 """By name: the formula, and what is in it."""
 
@@ -89,7 +93,32 @@ def _metric(shell: Shell, name: str) -> Answer:
     formula, about = METRICS[key]
     shell.show(f"{key} = {formula}")
     shell.show(about)
-    return Answer(data={"metric": key, "formula": formula, "about": about})
+    watched = _watched(key)
+    if watched:
+        shell.show(f"Alert: {watched}")
+    return Answer(data={"metric": key, "formula": formula, "about": about, "alert": watched})
+
+
+def _watched(metric: str) -> str | None:
+    """When people are told of a figure: threshold, baseline and the least there must be to compare."""
+    from cortex.steps import shifts, symptoms
+
+    if metric == "delivery":
+        return (
+            f"below alerts.thresholds.delivery_pct, of at least {symptoms.FEWEST_SALES} sales in"
+            f" {symptoms.JUDGED_DAYS} days. After every run that sends."
+        )
+    if metric not in {"cac", "roas"}:
+        return None
+    brought, beyond = ("new customers", "above") if metric == "cac" else ("orders by last click", "below")
+    threshold = "cac_increase_pct" if metric == "cac" else "roas_decrease_pct"
+    past = f" and {shifts.KNOWN_DAYS} days of orders before it" if metric == "cac" else ""
+    return (
+        f"more than alerts.thresholds.{threshold} percent {beyond} the baseline. Compared: the last"
+        f" {shifts.RECENT_DAYS} whole days, all ad accounts together. Baseline: the same formula over the"
+        f" {shifts.BASELINE_DAYS} days before them. Minimum: {shifts.FEWEST} {brought} in the baseline{past}, and"
+        f" {shifts.FEWEST} that the last days' spend should have brought at its rate. After every run that credits."
+    )
 
 
 def _config(shell: Shell, tenant: Tenant) -> Answer:

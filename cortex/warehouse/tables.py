@@ -1025,7 +1025,7 @@ alerts = table(
     "What is wrong with a client and what was: one row per condition, however many runs meet it. No personal data.",
     key("alert_id", digest(), "SHA-256 of kind and subject."),
     col("dedup_key", text(128), "kind:subject; the same wherever the same condition is meant."),
-    col("kind", text(32), "step_failed, credential, destination_stopped, quality, delivery."),
+    col("kind", text(32), "step_failed, credential, destination_stopped, quality, delivery, cac, roas."),
     col("severity", text(8), "critical, warning, info."),
     col("subject", text(96), "What it is about: a step, a check, a destination."),
     col("code", text(16), "CTX-nnnn; `cortex explain` has the page."),
