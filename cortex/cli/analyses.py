@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cortex.attribution import Totals
-    from cortex.customers.prediction import Forecast, Validation
+    from cortex.customers.prediction import Forecast, Note, Validation
 
 PATH_MODELS = (
     "last_click",
@@ -108,11 +109,13 @@ def transactions(
     from cortex.customers import _transactions, prediction
 
     shell: Shell = context.obj
-    purchases = _transactions.read(file)
+    purchases, notes = _transactions.settled(_transactions.read(file))
     horizons = tuple(horizon or prediction.HORIZONS)
     if min(horizons) < 1 or len(set(horizons)) != len(horizons):
         raise UsageError("CTX-1041", "--horizon needs different numbers of days of 1 or more.", fix="--horizon 90")
-    return _valued(shell, purchases, _last(purchases, until), horizons=horizons, top=top, validate=validate)
+    return _valued(
+        shell, purchases, _last(purchases, until), horizons=horizons, top=top, validate=validate, notes=notes
+    )
 
 
 def _last(purchases: pl.DataFrame, until: str) -> date:
@@ -132,7 +135,7 @@ def _valued(
     horizons: tuple[int, ...],
     top: int,
     validate: bool,
-    client: str = "",
+    notes: Sequence[Note],
 ) -> Answer:
     from cortex.customers import prediction
 
@@ -143,12 +146,14 @@ def _valued(
         if not (purchases["day"] <= until - quarter).any():
             raise UsageError("CTX-1041", "There is no purchase before the last quarter.", fix="Leave out --validate.")
         held = prediction.validate(purchases, cut=until - quarter, until=until)
+    for note in (*notes, *told.notes):
+        shell.say(note.message)
     _show_value(shell, told, horizons, held)
     data = _forecast_facts(told, until, horizons, top)
     if held:
         data["validation"] = validation_facts(held)
-    warnings = [{"code": note.code, "message": note.message} for note in told.notes]
-    return Answer(client=client, data=data, warnings=warnings)
+    warnings = [{"code": note.code, "message": note.message} for note in (*notes, *told.notes)]
+    return Answer(data=data, warnings=warnings)
 
 
 def _forecast_facts(told: Forecast, until: date, horizons: tuple[int, ...], top: int) -> dict[str, Any]:
@@ -200,8 +205,6 @@ def validation_facts(held: Validation) -> dict[str, Any]:
 
 def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: Validation | None) -> None:
     lang = shell.lang or "en"
-    for note in told.notes:
-        shell.say(note.message)
     fitted: dict[str, Any] = dict(told.counting) | ({"gamma_gamma": told.spending} if told.spending else {})
     rows = [
         [model, name, number(value, lang, 3), number(fit.error[name], lang, 3) if fit.error else "—"]
