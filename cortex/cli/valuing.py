@@ -90,8 +90,9 @@ def ltv(
 def _with_payback(held: Stored, groups: list[Row]) -> list[Row]:
     """Monthly cohorts with what they cost: spend of their own month, and the month it was paid back in."""
     paid = {str(row["cohort"]): row for row in held.rows("SELECT * FROM rpt_cohort_payback WHERE channel = ''")}
-    names = ("spend", "cac", "ltv_to_cac", "payback_month")
-    return [group | {name: paid[group["entry"]][name] for name in names} for group in groups]
+    names = ("spend", "cac", "ltv_to_cac", "payback_month", "margin_payback_month")
+    # A cohort whose own month has not ended is not judged yet.
+    return [group | {name: paid.get(group["entry"], {}).get(name) for name in names} for group in groups]
 
 
 def _show_worth(shell: Shell, held: Stored, by: str, groups: Sequence[Row]) -> None:

@@ -141,7 +141,8 @@ def _payback(cells: pl.DataFrame, spent: pl.DataFrame, channel: str) -> list[Row
     mine = spent.filter(pl.col("platform") == channel) if channel else spent
     by_month = mine.group_by("cohort").agg(pl.col("spend").sum())
     found = counting.payback(cells, by_month).join(by_month, on="cohort", how="left")
-    return _in_money(found.rename({"payback_period": "payback_month"}), "spend", "cac", "ltv")
+    named = {"payback_period": "payback_month", "margin_payback_period": "margin_payback_month"}
+    return _in_money(found.rename(named), "spend", "cac", "ltv", "ltv_margin")
 
 
 def _in_money(frame: pl.DataFrame, *columns: str) -> list[Row]:

@@ -885,6 +885,12 @@ cohort_payback = table(
         SmallInteger(),
         "First month in which ltv reached cac, 0 for the cohort's own; empty if not yet.",
     ),
+    opt("ltv_margin", Exact(), "As ltv, of margin; empty where the cost of any line is not known."),
+    opt(
+        "margin_payback_month",
+        SmallInteger(),
+        "First month in which ltv_margin reached cac; empty if not yet, or where a cost is not known.",
+    ),
     col("as_of", Date(), "Last day of the run that computed it."),
     source="computed",
 )

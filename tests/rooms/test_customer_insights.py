@@ -64,6 +64,12 @@ def test_payback_is_the_first_period_in_which_a_cohort_has_paid() -> None:
     assert (january["cac"], january["payback_period"]) == (220_00, 1)
     assert january["ltv_to_cac"] == pytest.approx(250 / 220)
     assert february["cac"] is february["payback_period"] is february["ltv_to_cac"] is None
+    half = cells.with_columns(ltv_margin=pl.when(pl.col("period") < 2).then(pl.col("ltv") * 0.99))
+    january, _ = cohorts.payback(half, spend).rows(named=True)
+    assert (january["payback_period"], january["margin_payback_period"], january["ltv_margin"]) == (1, 1, None)
+    tenth = cells.with_columns(ltv_margin=pl.col("ltv") * 0.1)
+    january, _ = cohorts.payback(tenth, spend).rows(named=True)
+    assert (january["margin_payback_period"], january["ltv_margin"]) == (None, pytest.approx(25_00))
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60))
