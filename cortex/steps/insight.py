@@ -196,11 +196,13 @@ def customer_worth(run: Run) -> Outcome:
 
     def write(tx: Transaction) -> None:
         tx.replace(tables.customer_value, {}, rows)
-        tx.replace(tables.insight_figures, {"area": ["churn", "ltv", "repeat"]}, figures)
+        areas = ["churn", "ltv", "ltv_histogram", "repeat"]
+        tx.replace(tables.insight_figures, {"area": areas}, figures)
         tx.replace(tables.purchase_patterns, {}, patterns)
 
     run.warehouse.atomically(write)
-    return Outcome(len(rows), f"{len(rows)} groups of buyers", {row["figure"]: row["value"] for row in figures})
+    facts = {row["figure"]: row["value"] for row in figures if row["area"] != "ltv_histogram"}
+    return Outcome(len(rows), f"{len(rows)} groups of buyers", facts)
 
 
 def _worth(run: Run, dimension: str, as_of: date) -> list[Row]:
@@ -293,13 +295,12 @@ STANDING = """
     SELECT c.recency_days, c.ltv_to_date, p.p_alive
     FROM dim_customers c JOIN customer_predictions p ON p.customer_key = c.customer_key
 """
-PERCENTILES = (10, 25, 50, 75, 90)
 
 
 def _figures(run: Run, as_of: date) -> list[Row]:
     import polars as pl
 
-    from cortex.customers import churn
+    from cortex.customers import churn, spread
     from cortex.customers import cohorts as counting
 
     standing = run.warehouse.frame(STANDING).with_columns(pl.col("ltv_to_date", "p_alive").cast(pl.Float64))
@@ -311,7 +312,8 @@ def _figures(run: Run, as_of: date) -> list[Row]:
         "repeat": counting.returned(
             seconds.with_columns(pl.col("first", "second").cast(pl.Date)), buyers=standing.height
         ),
-        "ltv": {f"p{at}": standing["ltv_to_date"].quantile(at / 100, "linear") for at in PERCENTILES},
+        "ltv": spread.percentiles(standing["ltv_to_date"]),
+        "ltv_histogram": {f"from_{bound}": count for bound, count in spread.histogram(standing["ltv_to_date"]).items()},
     }
     return [
         {"area": area, "figure": name, "value": value, "as_of": as_of}

@@ -921,7 +921,7 @@ customer_value = table(
 insight_figures = table(
     "insight_figures",
     "Single figures about buyers and products, by name.",
-    key("area", text(16), "churn, ltv, repeat, tiers, bcg, sellers."),
+    key("area", text(16), "churn, ltv, ltv_histogram, repeat, tiers, bcg, sellers."),
     key("figure", text(48), "Name; docs/en/customer_value.md says what each is."),
     opt("value", Exact(6), "Empty where there is nothing to measure."),
     col("as_of", Date(), "Day it is true for."),
