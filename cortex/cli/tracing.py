@@ -52,7 +52,32 @@ METRICS = {
     "mer": ("gross revenue / spend", "All marketing together, whoever gets the credit. rpt_daily_performance."),
     "poas": (
         "margin / spend",
-        "margin: attributed revenue less what its goods cost, without freight or fees. Empty where a line has no cost.",
+        "margin: attributed revenue less cost of goods, freight charged and tax, not fees. Empty where a line has no cost.",
+    ),
+    "margin": (
+        "(paid - freight - tax - cost of goods) x (paid - refunded) / paid",
+        "Of each order; empty where a line has no cost. The same for POAS, LTV, cohorts and conversions. rpt_customer_value.",
+    ),
+    "ltv": (
+        "(paid - refunded) of all orders / customers",
+        "To date; ltv_window counts the first analytics.ltv_window_days of those whose days have passed. rpt_customer_value.",
+    ),
+    "clv": (
+        "sum over 12 months of orders expected x value expected / 1.01 ^ month",
+        "By BG/NBD or MBG/NBD and Gamma-Gamma, else averages. rpt_customer_predictions, rpt_customer_models.",
+    ),
+    "ltv_to_cac": (
+        "ltv / cac",
+        "Of a cohort: up to its last whole month, by the spend of its own. rpt_cohort_payback.",
+    ),
+    "payback": (
+        "first month in which cumulated revenue per customer >= cac",
+        "0 is the cohort's own month; margin_payback_month is the same of margin. rpt_cohort_payback.",
+    ),
+    "repeat_rate": ("buyers with a second paid order / buyers", "Two orders of one day are two. rpt_insight_figures."),
+    "churn": (
+        "buyers without an order for analytics.churn_threshold_days / buyers",
+        "By probability: 1 - mean chance to be there, by MBG/NBD. rpt_insight_figures, rpt_customer_predictions.",
     ),
     "wape": (
         "sum of |sales - forecast| / sum of sales",

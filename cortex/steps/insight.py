@@ -25,7 +25,7 @@ Row = dict[str, Any]
 GRAINS: tuple[Grain, ...] = ("month", "week")
 ORDER_CELLS = f"""
     SELECT f.{{start}} AS cohort, d.{{start}}, c.first_order_channel, COUNT(DISTINCT o.customer_key) AS active,
-           COUNT(*) AS paid_orders, SUM(o.paid) AS revenue, SUM(o.paid - o.shipping - l.cost) AS margin,
+           COUNT(*) AS paid_orders, SUM(o.paid) AS revenue, SUM(o.paid - o.shipping - o.tax - l.cost) AS margin,
            COUNT(*) - COUNT(l.cost) AS uncosted
     FROM fct_orders o
     JOIN dim_customers c ON c.customer_key = o.customer_key
@@ -35,17 +35,21 @@ ORDER_CELLS = f"""
     WHERE o.is_paid = 1 AND o.paid_date <= :as_of
     GROUP BY f.{{start}}, d.{{start}}, c.first_order_channel
 """  # noqa: S608
-REFUND_CELLS = """
-    SELECT f.{start} AS cohort, d.{start}, c.first_order_channel, 0 AS active, 0 AS paid_orders,
-           SUM(0.00 - r.amount) AS revenue, SUM(0.00 - r.amount) AS margin, 0 AS uncosted
+REFUND_CELLS = f"""
+    SELECT f.{{start}} AS cohort, d.{{start}}, c.first_order_channel, 0 AS active, 0 AS paid_orders,
+           SUM(0.00 - r.amount) AS revenue,
+           SUM(CASE WHEN o.paid > 0 THEN -1.0 * r.amount * (o.paid - o.shipping - o.tax - l.cost) / o.paid
+                    ELSE 0.00 - r.amount END) AS margin, 0 AS uncosted
     FROM fct_refunds r
     JOIN fct_orders o ON o.order_key = r.order_key AND o.is_paid = 1 AND o.paid_date <= :as_of
     JOIN dim_customers c ON c.customer_key = o.customer_key
     JOIN dim_dates f ON f.day = c.first_order_date
     JOIN dim_dates d ON d.day = r.refund_date
+    LEFT JOIN ({COSTS}) l ON l.order_key = o.order_key
     WHERE r.refund_date <= :as_of
-    GROUP BY f.{start}, d.{start}, c.first_order_channel
-"""
+    GROUP BY f.{{start}}, d.{{start}}, c.first_order_channel
+"""  # noqa: S608
+"""A refund takes back its part of the order's margin: what was given back is not earned, and the goods came back."""
 SIZES = """
     SELECT f.{start} AS cohort, c.first_order_channel, COUNT(*) AS customers
     FROM dim_customers c JOIN dim_dates f ON f.day = c.first_order_date

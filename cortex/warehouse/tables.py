@@ -797,7 +797,7 @@ customer_predictions = table(
     opt(
         "margin",
         Exact(),
-        "Realised: paid less refunded, freight and cost of goods; empty while any order's cost is unknown.",
+        "Realised: paid less refunded, freight, tax and cost of goods; empty while any order's cost is unknown.",
     ),
     col("order_value", Exact(), "Expected value of a day with an order."),
     col("orders_30", Exact(6), "Days with an order expected in the next 30 days."),
@@ -861,7 +861,7 @@ cohort_cells = table(
     opt(
         "ltv_margin",
         Exact(),
-        "The same of revenue less freight and cost of goods; empty while any order's cost is unknown.",
+        "The same of revenue less freight, tax and cost of goods; empty while any order's cost is unknown.",
     ),
     col("as_of", Date(), "Last day of the run that computed it."),
     source="computed",
@@ -907,7 +907,7 @@ customer_value = table(
     col("ltv", Exact(), "revenue / customers."),
     col("window_customers", Integer(), "Buyers whose LTV window has passed whole."),
     opt("ltv_window", Exact(), "What those paid within it, per buyer; empty without any."),
-    opt("margin", Exact(), "revenue less freight charged and cost of goods; empty while any order's cost is unknown."),
+    opt("margin", Exact(), "revenue less freight, tax and cost of goods; empty while any order's cost is unknown."),
     opt("ltv_margin", Exact(), "margin / customers."),
     col("uncosted_customers", Integer(), "Buyers with an order whose cost is not known: they are why margin is empty."),
     opt("value_365", Exact(), "Money expected in the next 365 days, per buyer."),

@@ -13,7 +13,7 @@
 --   is_probably_gone  flag   1 when that is below one half.
 --   total_orders      count  Paid orders.
 --   ltv_to_date       money  Paid less refunded.
---   margin            money  The same less freight and cost of goods; empty while any order's cost is unknown.
+--   margin            money  The same less freight, tax and cost of goods; empty while any order's cost is unknown.
 --   orders_30         rate   Days with an order expected in 30 days.
 --   orders_90         rate   In 90.
 --   orders_180        rate   In 180.

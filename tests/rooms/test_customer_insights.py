@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cortex.customers import churn, cohorts, tiers
+from cortex.customers import churn, cohorts, spread, tiers
 from cortex.products import bcg, prices, ranking
+from cortex.reports import treemap
 
 ORDERS = pl.DataFrame(
     [
@@ -147,6 +148,27 @@ def test_best_and_worst_products() -> None:
     assert ranking.ranked(sold, top=1)["product_id"].to_list() == ["2"]
     assert ranking.ranked(sold, by="units", top=2, worst=True)["product_id"].to_list() == ["2", "3"]
     assert ranking.ranked(sold, by="margin", worst=True)["product_id"].to_list() == ["3", "2"]
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=30))
+def test_a_treemap_gives_every_part_the_room_it_is_due(values: list[float]) -> None:
+    values.sort(reverse=True)
+    boxes = treemap.squarified(values, 760, 420)
+    for value, (x, y, wide, high) in zip(values, boxes, strict=True):
+        assert wide * high == pytest.approx(760 * 420 * value / sum(values), rel=1e-6)
+        assert x >= -1e-6
+        assert x + wide <= 760 + 1e-6
+        assert y >= -1e-6
+        assert y + high <= 420 + 1e-6
+
+
+def test_a_histogram_has_round_bounds_and_an_open_end() -> None:
+    values = pl.Series([float(value) for value in range(100)])
+    assert spread.histogram(values) == dict.fromkeys(range(0, 100, 10), 10)
+    assert spread.histogram(pl.Series([-5.0, *[50.0] * 18, 9_000.0])) == {0: 1, 10: 0, 20: 0, 30: 0, 40: 0, 50: 18,
+                                                                         60: 0, 70: 0, 80: 0, 90: 1}  # fmt: skip
+    assert spread.histogram(values.clear()) == {}
+    assert spread.percentiles(values)["p25"] == 24.75
 
 
 def test_sellers_of_a_marketplace() -> None:
