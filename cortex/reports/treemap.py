@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 760.0, 420.0
+LEAST = 1e-4
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
 
 
 def drawing(parts: Sequence[tuple[str, float]]) -> Mapping[str, Any]:
-    """A drawing of named parts, the largest first; what is not above zero has no room."""
-    shown = sorted(((name, value) for name, value in parts if value > 0), key=lambda part: (-part[1], part[0]))
-    whole = sum(value for _, value in shown)
+    """A drawing of named parts, the largest first; what is less than LEAST of them all has no room."""
+    whole = sum(value for _, value in parts if value > 0)
+    seen = [(name, value) for name, value in parts if value > 0 and value >= whole * LEAST]
+    shown = sorted(seen, key=lambda part: (-part[1], part[0]))
     boxes = squarified([value for _, value in shown], WIDTH, HEIGHT)
     rows = [
         {
@@ -56,6 +58,8 @@ def drawing(parts: Sequence[tuple[str, float]]) -> Mapping[str, Any]:
 
 def squarified(values: Sequence[float], width: float, height: float) -> list[Box]:
     """A box for each value, largest first, that together fill the whole; as near to squares as they can be.
+
+    values: above zero, none smaller than LEAST of their sum.
 
     Bruls, Huizing, van Wijk (2000), "Squarified treemaps": a row takes in the next value while that makes its worst box
     no longer.

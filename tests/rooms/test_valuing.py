@@ -316,6 +316,9 @@ def test_json_says_what_the_views_say(client: str, workspace: Workspace, capsys:
     assert 0.5 < held["orders_ratio"] < 2
 
 
+PRICES = {"p": "49.99", "q": "50.00", "r": "199.99", "s": "500.00"}
+
+
 def test_sellers_categories_and_what_to_do_are_told(
     client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -323,6 +326,8 @@ def test_sellers_categories_and_what_to_do_are_told(
 
         def sell(tx: Transaction) -> None:
             tx.run("UPDATE fct_order_items SET seller_id = CASE WHEN product_id = 'p' THEN 'one' ELSE 'two' END")
+            for product, price in PRICES.items():
+                tx.run("UPDATE fct_order_items SET unit_price = :price WHERE product_id = :id", price=price, id=product)
             tx.upsert(
                 tables.dim_sellers,
                 [row(tables.dim_sellers, platform="nuvemshop", seller_id="one", city="Santos", state="SP")],
@@ -337,7 +342,7 @@ def test_sellers_categories_and_what_to_do_are_told(
         warehouse.atomically(sell)
         sold.product_classes(run_of(warehouse, workspace))
         lines = warehouse.rows(
-            "SELECT i.seller_id, i.category, i.total, i.quantity, o.paid_date"
+            "SELECT i.seller_id, i.product_id, i.category, i.total, i.quantity, o.paid_date"
             " FROM fct_order_items i JOIN fct_orders o ON o.order_key = i.order_key WHERE o.paid_date > :since",
             since=LAST - timedelta(days=90),
         )
@@ -360,7 +365,11 @@ def test_sellers_categories_and_what_to_do_are_told(
     assert (code, "mbg_nbd: parte que se espera perdida" in out) == (0, True)
     assert any(line.startswith("Em risco: Escreva em nome da loja") for line in out.splitlines())
     _, out, _ = analyze(capsys, workspace, "products", client, "--json")
-    best = json.loads(out)["data"]["best"][0]
+    shown = json.loads(out)["data"]
+    ranges = {one["price_range"]: one["units"] for one in shown["prices"]}
+    units = {name: sum(line["product_id"] == name for line in lines) for name in PRICES}
+    assert ranges == dict(zip(("0-50", "50-100", "100-200", "500+"), units.values(), strict=True))
+    best = shown["best"][0]
     assert float(best["units_per_day"]) == pytest.approx(best["units"] / 90, abs=1e-6)
     with Warehouse.open("sqlite", client, workspace.state) as warehouse:
         warehouse.atomically(lambda tx: tx.run("DELETE FROM dim_customers WHERE recency_days > 20"))
