@@ -75,7 +75,7 @@ def attribution(
         period = shown(warehouse, days, since, last)
         found = performance.gather(warehouse, tenant, period, models=models, window_days=reach)
     lang = shell.lang or tenant.lang
-    _headline(shell, tenant, found, period, reach, models)
+    _headline(shell, tenant, found, period, reach, models, lang)
     rows = found.campaigns if campaigns else found.channels
     warnings = _warnings(found, models, lang)
     if len(models) > 1:
@@ -107,32 +107,27 @@ def _models(tenant: Tenant, asked: Sequence[str] | None, *, compare: bool) -> tu
 
 
 def _headline(
-    shell: Shell, tenant: Tenant, found: Performance, period: Window, reach: int, models: Sequence[str]
+    shell: Shell, tenant: Tenant, found: Performance, period: Window, reach: int, models: Sequence[str], lang: str
 ) -> None:
+    from cortex.reports.analysis_words import said
+
     told = [name if found.methods.get(name, name) == name else f"{name} = {found.methods[name]}" for name in models]
-    origin = "as the last run credited it" if found.stored else "computed now"
-    shell.say(f"{tenant.code} · {period.since} to {period.last} · {', '.join(told)} · window {reach} days · {origin}")
+    origin = said("attr_stored" if found.stored else "attr_now", lang)
+    window = said("attr_window", lang, days=reach)
+    shell.say(f"{tenant.code} · {period.since} – {period.last} · {', '.join(told)} · {window} · {origin}")
 
 
 def _warnings(found: Performance, models: Sequence[str], lang: str) -> list[dict[str, str]]:
+    from cortex.reports.analysis_words import said
+
     told = []
     split = [name for name in models if name != "shapley_equal_split" == found.methods.get(name)]
     if split:
-        told.append(
-            (
-                "no_null_journeys",
-                f"No source tells of journeys that did not convert: {', '.join(split)} is the equal split, which measures no effect.",
-            )
-        )
+        told.append(("no_null_journeys", said("attr_no_nulls", lang, models=", ".join(split))))
     lacking = found.channels.filter(found.channels["margin"].is_null() & (found.channels["spend"] > 0))
     if lacking.height:
         known = min(lacking["cost_known"].fill_null(0.0).to_list())
-        told.append(
-            (
-                "cost_missing",
-                f"POAS is empty where a line has no cost; at worst {number(100 * known, lang)} % of a channel's revenue has one.",
-            )
-        )
+        told.append(("cost_missing", said("attr_no_cost", lang, share=number(100 * known, lang))))
     return [{"code": code, "message": message} for code, message in told]
 
 
@@ -166,7 +161,7 @@ def _table(shell: Shell, tenant: Tenant, rows: pl.DataFrame, lang: str, *, campa
     ]
     titles = [*heads, *[word(f"attr_{name}", lang) for name, _ in COLUMNS]]
     ranks = [*[-1 for _ in heads], *[rank for _, rank in COLUMNS]]
-    kept = fitting(titles, cells, ranks, _width(shell))
+    kept = fitting(titles, cells, ranks, width(shell))
     shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in cells], right=titles[len(heads) :])
 
 
@@ -196,22 +191,22 @@ def _side_by_side(
         )
     titles = [*heads, *[word(model, lang) for model in models], word("attr_claimed_revenue", lang)]
     ranks = [*[-1 for _ in heads], *range(len(models)), 1]
-    kept = fitting(titles, cells, ranks, _width(shell))
+    kept = fitting(titles, cells, ranks, width(shell))
     shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in cells], right=titles[len(heads) :])
     if len(kept) < len(titles):
-        shell.say(f"{len(titles) - len(kept)} columns do not fit this terminal; --json has them all.")
+        from cortex.reports.analysis_words import said
+
+        shell.say(said("attr_hidden", lang, count=len(titles) - len(kept)))
 
 
-def fitting(
-    titles: Sequence[str], cells: Sequence[Sequence[str]], ranks: Sequence[int], width: int | None
-) -> list[int]:
+def fitting(titles: Sequence[str], cells: Sequence[Sequence[str]], ranks: Sequence[int], room: int | None) -> list[int]:
     """Which columns to show in so many characters: those of the highest rank go first, of equal ones the last.
 
-    width None: all. Columns of rank -1 stay.
+    room None: all. Columns of rank -1 stay.
     """
     widths = [max([len(title), *(len(row[at]) for row in cells)]) for at, title in enumerate(titles)]
     kept = list(range(len(titles)))
-    while width is not None and sum(widths[at] + 2 for at in kept) - 2 > width:
+    while room is not None and sum(widths[at] + 2 for at in kept) - 2 > room:
         loser = max(kept, key=lambda at: (ranks[at], at))
         if ranks[loser] < 0:
             break
@@ -219,7 +214,7 @@ def fitting(
     return kept
 
 
-def _width(shell: Shell) -> int | None:
+def width(shell: Shell) -> int | None:
     """Of the terminal; None where nobody looks at one: a file has room for everything."""
     return shutil.get_terminal_size((80, 24)).columns if shell.out.isatty() else None
 

@@ -1,4 +1,4 @@
-"""The words of `cortex analyze` about customers and products in the three languages of the house."""
+"""The words of `cortex analyze` and `cortex explain order` in the three languages of the house."""
 
 from __future__ import annotations
 
@@ -120,6 +120,61 @@ TOLD: dict[str, tuple[str, str, str]] = {
         "The segments need five score classes: analytics.rfm_quantiles is not 5, or nobody has bought yet.",
         "Los segmentos piden cinco clases: analytics.rfm_quantiles no es 5, o nadie ha comprado todavía.",
     ),
+    # analyze attribution
+    "attr_window": ("janela de {days} dias", "window {days} days", "ventana de {days} días"),
+    "attr_stored": ("como a última execução creditou", "as the last run credited it", "como lo acreditó la última ejecución"),
+    "attr_now": ("calculado agora", "computed now", "calculado ahora"),
+    "attr_hidden": (
+        "{count} colunas não cabem neste terminal; --json tem todas.",
+        "{count} columns do not fit this terminal; --json has them all.",
+        "{count} columnas no caben en esta terminal; --json las tiene todas.",
+    ),
+    "attr_no_nulls": (
+        "Nenhuma fonte conta jornadas que não converteram: {models} é a divisão em partes iguais, que não mede efeito.",
+        "No source tells of journeys that did not convert: {models} is the equal split, which measures no effect.",
+        "Ninguna fuente cuenta recorridos que no convirtieron: {models} es la división en partes iguales, que no mide efecto.",
+    ),
+    "attr_no_cost": (
+        "POAS fica vazio onde um item não tem custo; no pior canal, {share} % da receita tem.",
+        "POAS is empty where a line has no cost; at worst {share} % of a channel's revenue has one.",
+        "POAS queda vacío donde un artículo no tiene costo; en el peor canal, el {share} % de los ingresos lo tiene.",
+    ),
+    # explain order
+    "ex_order": ("Pedido {number} (id {id} de {platform})",
+                 "Order {number} (id {id} of {platform})", "Pedido {number} (id {id} de {platform})"),
+    "ex_placed": ("Feito em {at}", "Placed {at}", "Hecho el {at}"),
+    "ex_paid": ("pago em {at}", "paid {at}", "pagado el {at}"),
+    "ex_unpaid": ("não pago", "not paid", "no pagado"),
+    "ex_money": (
+        "Pago {paid} menos devolvido {refunded} = {net}, o que os modelos repartem",
+        "Paid {paid} less refunded {refunded} = {net}, what the models share out",
+        "Pagado {paid} menos devuelto {refunded} = {net}, lo que los modelos reparten",
+    ),
+    "ex_new": ("Por um cliente novo", "By a new customer", "Por un cliente nuevo"),
+    "ex_known": ("Por um cliente que já tinha comprado", "By a customer who had bought before", "Por un cliente que ya había comprado"),
+    "ex_nobody": ("Por ninguém ainda", "By nobody yet", "Por nadie todavía"),
+    "ex_consent": ("consentimento {state}", "consent {state}", "consentimiento {state}"),
+    "granted": ("concedido", "granted", "concedido"),
+    "denied": ("negado", "denied", "denegado"),
+    "ex_no_credits": (
+        "Sem créditos: o pedido não está pago, ou nenhuma execução o creditou ainda.",
+        "No credits: the order is not paid, or no run has credited it yet.",
+        "Sin créditos: el pedido no está pagado, o ninguna ejecución lo ha acreditado todavía.",
+    ),
+    "ex_when": ("quando", "when", "cuándo"),
+    "ex_source": ("origem / mídia", "source / medium", "fuente / medio"),
+    "ex_campaign": ("campanha", "campaign", "campaña"),
+    "ex_origin": ("dito por", "told by", "dicho por"),
+    "ex_none_queued": (
+        "Nenhuma conversão dele foi posta na fila.", "No conversion of it was queued.", "Ninguna conversión suya se puso en cola.",
+    ),
+    "ex_destination": ("destino", "destination", "destino"),
+    "ex_action": ("ação", "action", "acción"),
+    "ex_state": ("situação", "state", "estado"),
+    "ex_reason": ("motivo", "reason", "motivo"),
+    "ex_value": ("valor", "value", "valor"),
+    "ex_sent": ("enviada", "sent", "enviada"),
+    "ex_event": ("id do evento", "event id", "id del evento"),
     "cost_unknown": (
         "A margem fica vazia onde compradores ({count}) têm um pedido cujo custo não é conhecido.",
         "Margin is empty where buyers ({count} of them) have an order whose cost of goods is not known.",
