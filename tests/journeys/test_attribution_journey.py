@@ -97,7 +97,7 @@ def test_without_journeys_that_led_nowhere_models_that_need_them_say_what_they_a
     }
     said = done.ok("analyze", "attribution", done.first, "--model", "data_driven")
     assert "data_driven = shapley_equal_split" in said.err
-    assert "is the equal split" in said.err
+    assert "é a divisão em partes iguais" in said.err
 
 
 def test_a_chart_is_a_file_without_script_or_network(done: Agency) -> None:
