@@ -497,7 +497,8 @@ from cortex.customers import people, rfm, value
 from cortex.steps import insight, predict, sold, value as steps, refresh
 people.merge(pl.DataFrame({"order_key": ["o"], "kind": ["email"], "alias": ["a"]}))
 orders = pl.DataFrame({"order_key": ["o"], "customer_key": ["c"], "paid_date": [date(2026, 1, 1)], "net": [1]})
-value.realised(orders.with_columns(channel=pl.lit(""), state=pl.lit("")), as_of=date(2026, 1, 2), window_days=365, churn_days=90)
+orders = orders.with_columns(channel=pl.lit(""), state=pl.lit(""), is_new_customer=pl.lit(1))
+value.realised(orders, as_of=date(2026, 1, 2), window_days=365, churn_days=90)
 print([name for name in sys.modules if name.startswith("scipy")])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
