@@ -83,6 +83,8 @@ def attribution(
     else:
         _table(shell, tenant, rows, lang, campaigns=campaigns)
     _footer(shell, tenant, found, lang)
+    if campaigns:
+        _matching(shell, found, lang)
     for warning in warnings:
         shell.say(f"! {warning['message']}")
     if chart is not None:
@@ -233,6 +235,19 @@ def _footer(shell: Shell, tenant: Tenant, found: Performance, lang: str) -> None
     )
 
 
+def _matching(shell: Shell, found: Performance, lang: str) -> None:
+    """How many visits of each paid channel could be tied to a campaign."""
+    from cortex.reports.analysis_words import said
+    from cortex.reports.words import word
+
+    rates = [
+        f"{word(row['channel'], lang)} {number(100 * Decimal(row['matched']) / row['touches'], lang, 1)} %"
+        for row in found.matching
+    ]
+    if rates:
+        shell.show(said("attr_matched", lang, rates=" · ".join(rates)))
+
+
 def _draw(shell: Shell, tenant: Tenant, file: Path, found: Performance, models: Sequence[str], lang: str) -> None:
     from cortex.reports import charts, insights
 
@@ -263,6 +278,9 @@ def _facts(found: Performance, period: Window, reach: int, models: Sequence[str]
             "mer": found.mer,
             "cac": found.cac,
         },
+        "matching": [
+            row | {"match_rate": round(Decimal(row["matched"]) / row["touches"], 6)} for row in found.matching
+        ],
         "models": {
             model: {
                 "method": found.methods.get(model, model),

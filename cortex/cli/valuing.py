@@ -299,6 +299,11 @@ def cohorts(
         begun = sorted({cell["cohort"] for cell in cells})[-top:]
         shown = [cell for cell in cells if cell["cohort"] in begun]
         _show_cohorts(shell, held, shown, metric)
+        payback = held.rows(
+            "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
+        )
+        if grain == "month":
+            _show_payback(shell, held, payback[-top:])
         if chart:
             from cortex.reports import insights
 
@@ -307,9 +312,6 @@ def cohorts(
                 percent=metric == "retention",
             )
             held.draw(chart, spec, metric)
-        payback = held.rows(
-            "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
-        )
         return Answer(
             client=client,
             data={
@@ -347,6 +349,27 @@ def _show_cohorts(shell: Shell, held: Stored, cells: Sequence[Row], metric: str)
         [line + [""] * (wide - len(line)) for line in rows.values()],
         right=[buyers, *heads],
     )
+
+
+def _show_payback(shell: Shell, held: Stored, payback: Sequence[Row]) -> None:
+    """What each cohort cost and when it had paid that back; nothing where no spend is known of any."""
+    costed = [row for row in payback if row["cac"] is not None]
+    if not costed:
+        return
+    money, counts = ("spend", "cac", "ltv"), ("payback_month", "margin_payback_month")
+    heads = [held.word(name) for name in ("customers", *money, "ltv_to_cac", *counts)]
+    rows = [
+        [
+            str(row["cohort"])[:7],
+            number(row["customers"], held.lang),
+            *(held.money(row[name]) for name in money),
+            number(row["ltv_to_cac"], held.lang, 2),
+            *(number(row[name], held.lang) for name in counts),
+        ]
+        for row in costed
+    ]
+    shell.show()
+    shell.table([held.word("cohort"), *heads], rows, right=heads)
 
 
 def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:

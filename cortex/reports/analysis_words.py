@@ -25,6 +25,7 @@ TOLD: dict[str, tuple[str, str, str]] = {
     "ltv_margin": ("margem", "margin", "margen"),
     "value_365": ("próx. 365 d", "next 365 d", "próx. 365 d"),
     "clv": ("CLV", "CLV", "CLV"),
+    "spend": ("invest.", "spend", "inversión"),
     "cac": ("CAC", "CAC", "CAC"),
     "ltv_to_cac": ("LTV/CAC", "LTV/CAC", "LTV/CAC"),
     "payback_month": ("pago em", "paid back", "pagado en"),
@@ -128,6 +129,9 @@ TOLD: dict[str, tuple[str, str, str]] = {
         "{count} colunas não cabem neste terminal; --json tem todas.",
         "{count} columns do not fit this terminal; --json has them all.",
         "{count} columnas no caben en esta terminal; --json las tiene todas.",
+    ),
+    "attr_matched": (
+        "Visitas ligadas a uma campanha: {rates}", "Visits tied to a campaign: {rates}", "Visitas ligadas a una campaña: {rates}",
     ),
     "attr_no_nulls": (
         "Nenhuma fonte conta jornadas que não converteram: {models} é a divisão em partes iguais, que não mede efeito.",

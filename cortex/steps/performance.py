@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortex.steps import credit
 
@@ -36,6 +36,10 @@ TOTALS = """
     SELECT COUNT(*) AS orders, SUM(paid) AS gross, SUM(paid - refunded) AS net, SUM(is_new_customer) AS new_customers
     FROM fct_orders WHERE is_paid = 1 AND paid_date >= :since AND paid_date < :until
 """
+MATCHED = """
+    SELECT channel, SUM(touches) AS touches, SUM(matched) AS matched FROM rpt_campaign_matching
+    WHERE day >= :since AND day < :until GROUP BY channel ORDER BY touches DESC, channel
+"""
 NAMES = "SELECT platform AS channel, campaign_id, MAX(campaign_name) AS campaign FROM dim_campaigns GROUP BY platform, campaign_id"
 
 
@@ -44,11 +48,14 @@ class Performance:
     """A period by channel and by campaign, as `cortex.attribution._performance` has it; money in cents.
 
     campaigns: only what was tied to an ad platform; an empty campaign_id holds what could not be tied to a campaign.
-    methods: model by model the one that shared the orders out. stored: whether the credits are those of the last run.
+    matching: channel, touches, matched of paid channels: visits before the period's orders, and those that could be tied
+    to a campaign. methods: model by model the one that shared the orders out. stored: whether the credits are those of
+    the last run.
     """
 
     channels: pl.DataFrame
     campaigns: pl.DataFrame
+    matching: list[dict[str, Any]]
     methods: dict[str, str]
     stored: bool
     orders: int
@@ -100,6 +107,7 @@ def gather(
     return Performance(
         channels=arithmetic.performance(credited, spend, costs, by=("channel",)),
         campaigns=by_campaign.join(warehouse.frame(NAMES), on=["channel", "campaign_id"], how="left"),
+        matching=[dict(row) for row in warehouse.rows(MATCHED, **days)],
         methods=dict(credited.select("model", "method").unique().sort("model").iter_rows()),
         stored=stored,
         orders=total["orders"],
