@@ -87,12 +87,20 @@ def _by_channel(names: list[str], totals: Totals) -> dict[str, dict[str, float]]
 
 
 def _side_by_side(shell: Shell, names: list[str], found: dict[str, Totals]) -> None:
+    """Conversions of each channel by each model; where the terminal is narrow, as many models as it holds."""
+    from cortex.cli.attributing import fitting, width
+    from cortex.reports.analysis_words import said
+
     lang = shell.lang or "en"
-    rows: list[list[Any]] = [
+    rows = [
         [name, *[number(float(totals.conversions[at]), lang, 2) for totals in found.values()]]
         for at, name in enumerate(names)
     ]
-    shell.table(["channel", *found], rows, right=list(found))
+    titles = [said("channel", lang), *found]
+    kept = fitting(titles, rows, [-1, *(0 for _ in found)], width(shell))
+    shell.table([titles[at] for at in kept], [[row[at] for at in kept] for row in rows], right=list(found))
+    if len(kept) < len(titles):
+        shell.say(said("attr_hidden", lang, count=len(titles) - len(kept)))
 
 
 def transactions(
@@ -204,6 +212,8 @@ def validation_facts(held: Validation) -> dict[str, Any]:
 
 
 def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: Validation | None) -> None:
+    from cortex.reports.analysis_words import said
+
     lang = shell.lang or "en"
     fitted: dict[str, Any] = dict(told.counting) | ({"gamma_gamma": told.spending} if told.spending else {})
     rows = [
@@ -211,10 +221,12 @@ def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: V
         for model, fit in fitted.items()
         for name, value in fit.parameters.items()
     ]
-    shell.table(["model", "parameter", "value", "error"], rows, right=["value", "error"])
+    heads = [said(name, lang) for name in ("model", "parameter", "value", "error")]
+    shell.table(heads, rows, right=heads[2:])
     shell.show()
+    heads = [said(name, lang) for name in ("days_ahead", "orders", "value")]
     shell.table(
-        ["days ahead", "orders", "value"],
+        heads,
         [
             [
                 days,
@@ -223,7 +235,7 @@ def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: V
             ]
             for days in horizons
         ],
-        right=["days ahead", "orders", "value"],
+        right=heads,
     )
     if held:
         shell.show()
@@ -232,15 +244,23 @@ def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: V
 
 def show_validation(shell: Shell, held: Validation, lang: str) -> None:
     """What was predicted of the hidden days, what came, and both by number of earlier repeat orders."""
-    shell.show(
-        f"{held.cut} to {held.until}: {held.predicted_orders:.0f} orders predicted, {held.actual_orders} came;"
-        f" value {number(held.predicted_value, lang, 2)} predicted, {number(held.actual_value, lang, 2)} came"
-    )
+    from cortex.reports.analysis_words import said
+
+    told = {
+        "cut": held.cut,
+        "until": held.until,
+        "orders": number(held.predicted_orders, lang),
+        "came": number(held.actual_orders, lang),
+        "value": number(held.predicted_value, lang, 2),
+        "paid": number(held.actual_value, lang, 2),
+    }
+    shell.show(said("validation", lang, **told))
+    heads = [said(name, lang) for name in ("repeat_orders", "buyers", "predicted", "actual")]
     shell.table(
-        ["repeat orders", "buyers", "predicted", "actual"],
+        heads,
         [
             [row["frequency"], row["buyers"], number(row["predicted"], lang, 3), number(row["actual"], lang, 3)]
             for row in held.calibration.iter_rows(named=True)
         ],
-        right=["repeat orders", "buyers", "predicted", "actual"],
+        right=heads,
     )
