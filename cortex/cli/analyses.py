@@ -88,7 +88,7 @@ def _by_channel(names: list[str], totals: Totals) -> dict[str, dict[str, float]]
 
 def _side_by_side(shell: Shell, names: list[str], found: dict[str, Totals]) -> None:
     """Conversions of each channel by each model; where the terminal is narrow, as many models as it holds."""
-    from cortex.cli.attributing import fitting, width
+    from cortex.cli.narrow import narrow
     from cortex.reports.analysis_words import said
 
     lang = shell.lang or "en"
@@ -97,10 +97,7 @@ def _side_by_side(shell: Shell, names: list[str], found: dict[str, Totals]) -> N
         for at, name in enumerate(names)
     ]
     titles = [said("channel", lang), *found]
-    kept = fitting(titles, rows, [-1, *(0 for _ in found)], width(shell))
-    shell.table([titles[at] for at in kept], [[row[at] for at in kept] for row in rows], right=list(found))
-    if len(kept) < len(titles):
-        shell.say(said("attr_hidden", lang, count=len(titles) - len(kept)))
+    narrow(shell, titles, rows, [-1, *(0 for _ in found)], right=list(found), lang=lang)
 
 
 def transactions(

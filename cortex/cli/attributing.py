@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortex.cli.narrow import narrow
 from cortex.cli.period import shown
 from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import UsageError
@@ -163,8 +163,7 @@ def _table(shell: Shell, tenant: Tenant, rows: pl.DataFrame, lang: str, *, campa
     ]
     titles = [*heads, *[word(f"attr_{name}", lang) for name, _ in COLUMNS]]
     ranks = [*[-1 for _ in heads], *[rank for _, rank in COLUMNS]]
-    kept = fitting(titles, cells, ranks, width(shell))
-    shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in cells], right=titles[len(heads) :])
+    narrow(shell, titles, cells, ranks, right=titles[len(heads) :], lang=lang)
 
 
 def _side_by_side(
@@ -193,32 +192,7 @@ def _side_by_side(
         )
     titles = [*heads, *[word(model, lang) for model in models], word("attr_claimed_revenue", lang)]
     ranks = [*[-1 for _ in heads], *range(len(models)), 1]
-    kept = fitting(titles, cells, ranks, width(shell))
-    shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in cells], right=titles[len(heads) :])
-    if len(kept) < len(titles):
-        from cortex.reports.analysis_words import said
-
-        shell.say(said("attr_hidden", lang, count=len(titles) - len(kept)))
-
-
-def fitting(titles: Sequence[str], cells: Sequence[Sequence[str]], ranks: Sequence[int], room: int | None) -> list[int]:
-    """Which columns to show in so many characters: those of the highest rank go first, of equal ones the last.
-
-    room None: all. Columns of rank -1 stay.
-    """
-    widths = [max([len(title), *(len(row[at]) for row in cells)]) for at, title in enumerate(titles)]
-    kept = list(range(len(titles)))
-    while room is not None and sum(widths[at] + 2 for at in kept) - 2 > room:
-        loser = max(kept, key=lambda at: (ranks[at], at))
-        if ranks[loser] < 0:
-            break
-        kept.remove(loser)
-    return kept
-
-
-def width(shell: Shell) -> int | None:
-    """Of the terminal; None where nobody looks at one: a file has room for everything."""
-    return shutil.get_terminal_size((80, 24)).columns if shell.out.isatty() else None
+    narrow(shell, titles, cells, ranks, right=titles[len(heads) :], lang=lang)
 
 
 def _footer(shell: Shell, tenant: Tenant, found: Performance, lang: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortex.cli.narrow import narrow
 from cortex.cli.shell import Answer, Shell, number
 from cortex.cli.stored import LABELS, Chart, Client, Row, Stored, Top, among, stored
 
@@ -70,7 +71,8 @@ def _show_products(shell: Shell, held: Stored, rows: Sequence[Row], of: str, hea
         ]
         for row in rows
     ]
-    shell.table([held.word("product"), head if head == "BCG" else held.word(head), *heads], table, right=heads)
+    titles = [held.word("product"), head if head == "BCG" else held.word(head), *heads]
+    narrow(shell, titles, table, [-1, 0, 0, -1, *range(1, len(more) + 1)], right=heads, lang=held.lang)
 
 
 def products(
@@ -145,7 +147,8 @@ def categories(context: typer.Context, client: Client, top: Top = 10, chart: Cha
             for row in rows[:top]
         ]
         shell.say(f"{since} – {held.as_of}")
-        shell.table([held.word("categories"), *heads], table, right=heads)
+        ranks = [-1, 2, 1, -1, 0, 0, 0]
+        narrow(shell, [held.word("categories"), *heads], table, ranks, right=heads, lang=held.lang)
         if chart:
             from cortex.reports import treemap
 
@@ -177,7 +180,8 @@ def sellers(context: typer.Context, client: Client, top: Top = SELLERS, chart: C
             for row in rows[:top]
         ]
         if rows:
-            shell.table([held.word("sellers"), held.word("place"), *heads], table, right=heads)
+            titles = [held.word("sellers"), held.word("place"), *heads]
+            narrow(shell, titles, table, [-1, 1, -1, 0, 2, 3, 0, 0], right=heads, lang=held.lang)
             first = {
                 "count": number(told["count"], held.lang),
                 "top": SELLERS,

@@ -220,7 +220,7 @@ def _show_journey(
     lang: str,
 ) -> None:
     """A row for each visit, with its credit by every model; where the terminal is narrow, what matters least is left out."""
-    from cortex.cli.attributing import fitting, width
+    from cortex.cli.narrow import narrow
     from cortex.reports.analysis_words import said
 
     models = sorted({row["model"] for row in credits})
@@ -241,10 +241,7 @@ def _show_journey(
         *named,
     ]
     ranks = [-1, 0, -1, 3, 2, 4, *[1 for _ in named]]
-    kept = fitting(titles, rows, ranks, width(shell))
-    shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in rows], right=named)
-    if len(kept) < len(titles):
-        shell.say(said("attr_hidden", lang, count=len(titles) - len(kept)))
+    narrow(shell, titles, rows, ranks, right=named, lang=lang)
 
 
 UNKNOWN: dict[str, Any] = {"position": 0, "occurred_at": None, "channel": "unattributed"} | dict.fromkeys(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cortex.cli import buying, selling
+from cortex.cli.narrow import narrow
 from cortex.cli.shell import Answer, Shell, number
 from cortex.cli.stored import LABELS, Chart, Client, Row, Stored, Top, among, stored
 from cortex.errors import UsageError
@@ -24,6 +25,8 @@ METRICS = ("retention", "revenue", "ltv", "ltv_margin")
 COLUMNS = 12
 """Periods of a cohort table that fit a terminal."""
 QUARTER = timedelta(days=90)
+RANKS = {"value_365": 4, "ltv_window": 3, "clv": 2, "ltv_margin": 1}
+"""How soon a column is given up where the terminal is narrow: the highest first."""
 WORTH = ("ltv", "ltv_window", "ltv_margin", "value_365", "clv", "cac")
 FEW = 125
 """Customers below which there is not one for each of the 125 cells the segments are made of."""
@@ -122,7 +125,9 @@ def _show_worth(shell: Shell, held: Stored, by: str, groups: Sequence[Row]) -> N
         ]
         for row in groups
     ]
-    shell.table([held.word(by), *heads], rows, right=heads)
+    # The figures of the years ahead go first, then those of the first days and of what it cost.
+    ranks = [-1, *(RANKS.get(name, 0) for name in names)]
+    narrow(shell, [held.word(by), *heads], rows, ranks, right=heads, lang=held.lang)
 
 
 def _entry(held: Stored, by: str, row: Row) -> str:
@@ -243,7 +248,8 @@ def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
             ]
             for row in segments
         ]
-        shell.table([held.word("segment"), held.word("behaviour"), *heads], rows, right=heads)
+        titles = [held.word("segment"), held.word("behaviour"), *heads]
+        narrow(shell, titles, rows, [-1, 3, -1, 1, 0, 2, 0], right=heads, lang=held.lang)
         shell.show()
         for row in segments:
             if row["customers"]:

@@ -95,7 +95,7 @@ TOLD: dict[str, tuple[str, str, str]] = {
     "worst": ("Os {count} piores por {by}, {since} a {last}", "Worst {count} by {by}, {since} to {last}",
               "Los {count} peores por {by}, {since} a {last}"),
     "thresholds": (
-        "BCG: cresce acima de {growth}, grande acima de {share} da receita; abc: receita de todo o período.",
+        "BCG: cresce acima de {growth}, grande acima de {share} da receita; ABC: receita de todo o período.",
         "BCG: grows above {growth}, large above {share} of revenue; ABC by revenue of all time.",
         "BCG: crece por encima de {growth}, grande por encima de {share} de los ingresos; ABC: ingresos de todo el período.",
     ),
