@@ -42,7 +42,9 @@ def read(file: Path, header: str) -> tuple[pl.DataFrame, str]:
             said = "a row has more fields than the header"
         fix = f"The header is {header}; a number or a name that holds a {separator} stands in quotes."
         raise UsageError(CODE, f"{file} is not a table with one header: {said}.", fix=fix) from None
-    filled = frame.filter(pl.any_horizontal(pl.all().str.strip_chars() != ""))
+    filled = frame
+    if (frame.to_series().str.strip_chars() == "").any():  # only then there can be blank lines
+        filled = frame.filter(pl.any_horizontal(pl.all().str.strip_chars() != ""))
     if filled.is_empty():
         raise UsageError(CODE, f"{file} has no rows.", fix=f"The header is {header}.")
     return filled, separator

@@ -412,6 +412,7 @@ def test_cac_and_roas_beyond_their_thresholds_are_alerts_until_they_are_not(clie
     client.sections["ads"] = {}
     client.ran({"store.orders": None})
     assert client.open() == [], "nobody looks at it any more"
+    assert shifted(client) == {}, "what was spent once is no ad account"
 
 
 WEEKS = [
