@@ -714,6 +714,8 @@ CREATE TABLE IF NOT EXISTS cohort_payback (
   ltv NUMERIC(18, 2),
   ltv_to_cac NUMERIC(18, 6),
   payback_month SMALLINT,
+  ltv_margin NUMERIC(18, 2),
+  margin_payback_month SMALLINT,
   as_of DATE NOT NULL,
   PRIMARY KEY (channel, cohort)
 );
@@ -1198,6 +1200,8 @@ SELECT
     c.ltv AS ltv,
     c.ltv_to_cac AS ltv_to_cac,
     c.payback_month AS payback_month,
+    c.ltv_margin AS ltv_margin,
+    c.margin_payback_month AS margin_payback_month,
     c.as_of AS as_of
 FROM cohort_payback c;
 
@@ -1267,6 +1271,47 @@ FROM (
 WHERE t.native_currency <> t.currency
 GROUP BY t.room, t.platform, t.day, t.native_currency, t.currency;
 
+CREATE VIEW rpt_customer_cities AS
+WITH latest AS (
+    SELECT
+        o.customer_key, COALESCE(g.state, o.state) AS state, COALESCE(g.city, o.city) AS city,
+        ROW_NUMBER() OVER (PARTITION BY o.customer_key ORDER BY o.paid_date DESC, o.paid_at DESC, o.order_key DESC) AS nth
+    FROM fct_orders o
+    LEFT JOIN dim_geolocation g ON g.country = o.country AND g.postal_prefix = o.postal_prefix
+    WHERE o.is_paid = 1
+),
+towns AS (
+    SELECT
+        l.state AS state, l.city AS city, CASE WHEN COUNT(*) < 5 OR l.city = '' THEN 1 ELSE 0 END AS is_small,
+        COUNT(*) AS customers, SUM(c.total_orders) AS orders, SUM(c.total_revenue) AS revenue
+    FROM latest l
+    JOIN dim_customers c ON c.customer_key = l.customer_key
+    WHERE l.nth = 1
+    GROUP BY l.state, l.city
+),
+ranked AS (
+    SELECT
+        t.state, t.city, t.is_small, t.customers, t.orders, t.revenue,
+        SUM(CASE WHEN t.is_small = 1 THEN t.customers END) OVER () AS small,
+        ROW_NUMBER() OVER (ORDER BY t.is_small, t.customers, t.state, t.city) AS nth
+    FROM towns t
+),
+placed AS (
+    SELECT
+        CASE WHEN r.is_small = 1 OR (r.small < 5 AND r.nth = 1) THEN 'other' ELSE r.state END AS state,
+        CASE WHEN r.is_small = 1 OR (r.small < 5 AND r.nth = 1) THEN 'other' ELSE r.city END AS city,
+        r.customers, r.orders, r.revenue
+    FROM ranked r
+)
+SELECT
+    p.state AS state,
+    p.city AS city,
+    SUM(p.customers) AS customers,
+    SUM(p.orders) AS total_orders,
+    SUM(p.revenue) AS revenue
+FROM placed p
+GROUP BY p.state, p.city;
+
 CREATE VIEW rpt_customer_cohorts AS
 SELECT
     c.cohort_month AS cohort_month,
@@ -1301,19 +1346,33 @@ FROM customer_models m
 LEFT JOIN customer_model_parameters p ON p.model = m.model;
 
 CREATE VIEW rpt_customer_places AS
-SELECT
-    t.place AS state,
-    SUM(t.customers) AS customers,
-    SUM(t.orders) AS total_orders,
-    SUM(t.revenue) AS revenue
-FROM (
+WITH states AS (
     SELECT
-        CASE WHEN COUNT(*) < 5 OR c.state = '' THEN 'other' ELSE c.state END AS place,
+        c.state AS state, CASE WHEN COUNT(*) < 5 OR c.state = '' THEN 1 ELSE 0 END AS is_small,
         COUNT(*) AS customers, SUM(c.total_orders) AS orders, SUM(c.total_revenue) AS revenue
     FROM dim_customers c
     GROUP BY c.state
-) t
-GROUP BY t.place;
+),
+ranked AS (
+    SELECT
+        s.state, s.is_small, s.customers, s.orders, s.revenue,
+        SUM(CASE WHEN s.is_small = 1 THEN s.customers END) OVER () AS small,
+        ROW_NUMBER() OVER (ORDER BY s.is_small, s.customers, s.state) AS nth
+    FROM states s
+),
+placed AS (
+    SELECT
+        CASE WHEN r.is_small = 1 OR (r.small < 5 AND r.nth = 1) THEN 'other' ELSE r.state END AS state,
+        r.customers, r.orders, r.revenue
+    FROM ranked r
+)
+SELECT
+    p.state AS state,
+    SUM(p.customers) AS customers,
+    SUM(p.orders) AS total_orders,
+    SUM(p.revenue) AS revenue
+FROM placed p
+GROUP BY p.state;
 
 CREATE VIEW rpt_customer_predictions AS
 SELECT
@@ -1760,6 +1819,7 @@ SELECT
     COALESCE(p.abc_class, '') AS abc_class,
     k.bcg_class AS bcg_class,
     k.units AS units,
+    ROUND(1.0 * k.units / 90, 6) AS units_per_day,
     k.revenue AS revenue,
     k.margin AS margin,
     k.revenue_before AS revenue_before,
@@ -1988,10 +2048,23 @@ SELECT
     COALESCE(s.state, '') AS state,
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
-    SUM(i.total) AS revenue
+    SUM(i.total) AS revenue,
+    COALESCE(MAX(r.reviews), 0) AS reviews,
+    COALESCE(MAX(r.scores), 0) AS scores
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_sellers s ON s.platform = i.platform AND s.seller_id = i.seller_id
+LEFT JOIN (
+    SELECT t.day, t.platform, t.seller_id, COUNT(*) AS reviews, SUM(t.score) AS scores
+    FROM (
+        SELECT DISTINCT b.paid_date AS day, k.platform, k.seller_id, v.review_id, v.order_key, v.score
+        FROM fct_reviews v
+        JOIN fct_orders b ON b.order_key = v.order_key AND b.is_paid = 1 AND b.paid_date IS NOT NULL
+        JOIN fct_order_items k ON k.order_key = v.order_key
+        WHERE k.seller_id <> ''
+    ) t
+    GROUP BY t.day, t.platform, t.seller_id
+) r ON r.day = o.paid_date AND r.platform = i.platform AND r.seller_id = i.seller_id
 WHERE i.seller_id <> ''
 GROUP BY o.paid_date, i.platform, i.seller_id, COALESCE(s.city, ''), COALESCE(s.state, '');
 

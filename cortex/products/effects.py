@@ -13,6 +13,8 @@ LEAST = 7
 """Days either side must have to be compared."""
 PEERS = 3
 """Products like it a product needs to be held against them; else it is held against the whole shop."""
+PRICES = (5_000, 10_000, 20_000, 50_000)
+"""Minor units at which the next price range begins, as in rpt_price_ranges: a price of exactly 50.00 is in 50-100."""
 ENOUGH = 8
 """Products below which a correlation says nothing."""
 

@@ -99,7 +99,6 @@ def _figures(warehouse: Warehouse, days: dict[str, object]) -> pl.DataFrame:
     import polars as pl
 
     from cortex.products import effects as counting
-    from cortex.products.prices import BOUNDS
     from cortex.warehouse.read import to_cents
 
     key = list(counting.KEY)
@@ -108,7 +107,7 @@ def _figures(warehouse: Warehouse, days: dict[str, object]) -> pl.DataFrame:
         reduced_share=pl.when(pl.col("units") > 0).then(pl.col("reduced") / pl.col("units")),
     )
     sold = sold.with_columns(
-        price_range=pl.sum_horizontal([(pl.col("unit_price") >= bound).cast(pl.Int64) for bound in BOUNDS])
+        price_range=pl.sum_horizontal([(pl.col("unit_price") >= bound).cast(pl.Int64) for bound in counting.PRICES])
     )
     stock = _whole(warehouse.frame(STOCK, since=days["since"]), "stock_days", "stock", "available").with_columns(
         mean_stock=pl.col("stock") / pl.col("stock_days")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PART = 20_000
 """Rows handed to the database at once: as dictionaries they are many times their size."""
 PAID_ORDERS = """
-    SELECT o.order_key, o.customer_key, o.paid_date, o.paid - o.refunded AS net, o.state,
+    SELECT o.order_key, o.customer_key, o.paid_date, o.is_new_customer, o.paid - o.refunded AS net, o.state,
            COALESCE(a.channel, 'unattributed') AS channel
     FROM fct_orders o
     LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'

@@ -157,10 +157,10 @@ class Thresholds(Section):
     """How far a figure may move before people are told, in percent of its baseline."""
 
     cac_increase_pct: float = Field(
-        default=20, gt=0, le=1000, description="Rise of CAC worth an alert; not watched yet."
+        default=20, gt=0, le=1000, description="Rise of CAC, last 7 days against the 28 before, worth an alert."
     )
     roas_decrease_pct: float = Field(
-        default=15, gt=0, le=100, description="Fall of ROAS worth an alert; not watched yet."
+        default=15, gt=0, le=100, description="Fall of ROAS, last 7 days against the 28 before, worth an alert."
     )
     delivery_pct: Percent = Field(
         default=95, description="Share of the last days' sales a destination must have, or have left out by rule."

@@ -824,7 +824,7 @@ customer_predictions = table(
     opt(
         "margin",
         Exact(),
-        "Realised: paid less refunded, freight and cost of goods; empty while any order's cost is unknown.",
+        "Realised: paid less refunded, freight, tax and cost of goods; empty while any order's cost is unknown.",
     ),
     col("order_value", Exact(), "Expected value of a day with an order."),
     col("orders_30", Exact(6), "Days with an order expected in the next 30 days."),
@@ -888,7 +888,7 @@ cohort_cells = table(
     opt(
         "ltv_margin",
         Exact(),
-        "The same of revenue less freight and cost of goods; empty while any order's cost is unknown.",
+        "The same of revenue less freight, tax and cost of goods; empty while any order's cost is unknown.",
     ),
     col("as_of", Date(), "Last day of the run that computed it."),
     source="computed",
@@ -912,6 +912,12 @@ cohort_payback = table(
         SmallInteger(),
         "First month in which ltv reached cac, 0 for the cohort's own; empty if not yet.",
     ),
+    opt("ltv_margin", Exact(), "As ltv, of margin; empty where the cost of any line is not known."),
+    opt(
+        "margin_payback_month",
+        SmallInteger(),
+        "First month in which ltv_margin reached cac; empty if not yet, or where a cost is not known.",
+    ),
     col("as_of", Date(), "Last day of the run that computed it."),
     source="computed",
 )
@@ -928,7 +934,7 @@ customer_value = table(
     col("ltv", Exact(), "revenue / customers."),
     col("window_customers", Integer(), "Buyers whose LTV window has passed whole."),
     opt("ltv_window", Exact(), "What those paid within it, per buyer; empty without any."),
-    opt("margin", Exact(), "revenue less freight charged and cost of goods; empty while any order's cost is unknown."),
+    opt("margin", Exact(), "revenue less freight, tax and cost of goods; empty while any order's cost is unknown."),
     opt("ltv_margin", Exact(), "margin / customers."),
     col("uncosted_customers", Integer(), "Buyers with an order whose cost is not known: they are why margin is empty."),
     opt("value_365", Exact(), "Money expected in the next 365 days, per buyer."),
@@ -942,7 +948,7 @@ customer_value = table(
 insight_figures = table(
     "insight_figures",
     "Single figures about buyers and products, by name.",
-    key("area", text(16), "churn, ltv, repeat, tiers, bcg, sellers, effects."),
+    key("area", text(16), "churn, ltv, ltv_histogram, repeat, tiers, bcg, sellers, effects."),
     key("figure", text(48), "Name; docs/en/customer_value.md says what each is."),
     opt("value", Exact(6), "Empty where there is nothing to measure."),
     col("as_of", Date(), "Day it is true for."),
@@ -1088,7 +1094,7 @@ alerts = table(
     "What is wrong with a client and what was: one row per condition, however many runs meet it. No personal data.",
     key("alert_id", digest(), "SHA-256 of kind and subject."),
     col("dedup_key", text(128), "kind:subject; the same wherever the same condition is meant."),
-    col("kind", text(32), "step_failed, credential, destination_stopped, quality, delivery."),
+    col("kind", text(32), "step_failed, credential, destination_stopped, quality, delivery, cac, roas."),
     col("severity", text(8), "critical, warning, info."),
     col("subject", text(96), "What it is about: a step, a check, a destination."),
     col("code", text(16), "CTX-nnnn; `cortex explain` has the page."),

@@ -774,6 +774,8 @@ CREATE TABLE IF NOT EXISTS cohort_payback (
   ltv NUMERIC(18, 2),
   ltv_to_cac NUMERIC(18, 6),
   payback_month SMALLINT,
+  ltv_margin NUMERIC(18, 2),
+  margin_payback_month SMALLINT,
   as_of DATE NOT NULL,
   PRIMARY KEY (channel, cohort)
 );

@@ -15,7 +15,7 @@
 --   preferred_category text  First category level they spent most on; empty before the weekly run.
 --   total_orders      count  Paid orders.
 --   ltv_to_date       money  Paid less refunded.
---   margin            money  The same less freight and cost of goods; empty while any order's cost is unknown.
+--   margin            money  The same less freight, tax and cost of goods; empty while any order's cost is unknown.
 --   orders_30         rate   Days with an order expected in 30 days.
 --   orders_90         rate   In 90.
 --   orders_180        rate   In 180.

@@ -97,7 +97,7 @@ def test_without_journeys_that_led_nowhere_models_that_need_them_say_what_they_a
     }
     said = done.ok("analyze", "attribution", done.first, "--model", "data_driven")
     assert "data_driven = shapley_equal_split" in said.err
-    assert "is the equal split" in said.err
+    assert "é a divisão em partes iguais" in said.err
 
 
 def test_a_chart_is_a_file_without_script_or_network(done: Agency) -> None:
@@ -125,6 +125,24 @@ def test_what_cannot_be_asked_is_named(done: Agency, words: tuple[str, ...], cod
     assert said.code == 2
     assert code in said.err
     assert code != "CTX-7001" or "Did you mean last_click?" in said.err
+
+
+def test_how_many_paid_visits_could_be_tied_to_a_campaign_is_told(done: Agency) -> None:
+    data = credited(done)
+    with done.warehouse(done.first) as warehouse:
+        rows = warehouse.rows(
+            "SELECT t.channel, COUNT(*) AS touches, SUM(CASE WHEN t.campaign_id = '' THEN 0 ELSE 1 END) AS matched"
+            " FROM fct_touchpoints t JOIN fct_orders o ON o.order_key = t.order_key"
+            " JOIN dim_channels c ON c.channel = t.channel AND c.is_paid = 1"
+            " WHERE o.order_date >= :since AND o.order_date <= :last GROUP BY t.channel",
+            since=data["since"],
+            last=data["last"],
+        )
+    assert {row["channel"]: (row["touches"], int(row["matched"])) for row in data["matching"]} == {
+        row["channel"]: (row["touches"], int(row["matched"])) for row in rows
+    }
+    shown = done.ok("analyze", "attribution", done.first, "--campaigns").out
+    assert re.search(r"Visitas ligadas a uma campanha: .*Meta \d+,\d %", shown)
 
 
 def test_an_order_is_explained_down_to_its_touches_credits_and_conversions(done: Agency) -> None:

@@ -59,8 +59,11 @@ def test_reconcile_puts_the_sources_side_by_side(done: Agency) -> None:
         assert Decimal(total["platform_claims"]) == round(sum(claims.values()) / revenue, 6)
         assert 0 < Decimal(total["ga4_coverage"]) <= 1
         assert sum(Decimal(day["store_revenue"]) for day in told["days"]) == revenue
+        assert told["off"] == ["tiktok"]
+        assert {day["tiktok_value"] for day in told["days"]} == {None} == {total["tiktok_value"]}, "unknown is not 0"
     shown = done.ok("reconcile", done.first, "--days", "7").out.splitlines()
     assert len(shown) == 2 + 7 + 1
+    assert "TikTok" not in shown[0]
     assert shown[-1].startswith("total")
 
 
