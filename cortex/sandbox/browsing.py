@@ -25,8 +25,6 @@ EVENTS = ("view_item", "add_to_cart", "begin_checkout", "add_payment_info")
 """By name as GA4 recommends them; the purchase itself is the order's."""
 DESKTOP = 2
 """In `Traffic.device`."""
-TABLETS = 0.05
-"""Share of the devices that are no desktop."""
 MOST_VIEWS = 12
 
 LOOK, CART, CHECKOUT, PAY = (0.56, 0.62), (0.13, 0.17), (0.36, 0.44), 0.55
@@ -60,9 +58,8 @@ class Browsing:
 def browse(rng: np.random.Generator, traffic: Traffic, bought: Bought) -> Browsing:
     """What happened on every visit. The last visit of an occasion with an order led to the till."""
     visits = len(traffic.visit_at)
-    tablet = (traffic.device != DESKTOP) & (rng.random(len(traffic.device)) < TABLETS)
-    device = np.where(tablet, 2, traffic.device == DESKTOP).astype(np.int8)
-    desk = (device == 1)[traffic.visit_occasion].astype(np.int64)
+    device = (traffic.device == DESKTOP).astype(np.int8)
+    desk = device[traffic.visit_occasion].astype(np.int64)
 
     def chance(shares: tuple[float, float]) -> Bools:
         found: Bools = rng.random(visits, dtype=np.float32) < np.array(shares)[desk]

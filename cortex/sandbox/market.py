@@ -17,8 +17,8 @@ from cortex.sandbox.orders import Order, Orders
 if TYPE_CHECKING:
     from cortex.sandbox.trail import Trail
 
-DEVICES = ("mobile", "desktop", "tablet")
-"""Categories of GA4 that a web shop meets."""
+DEVICES = ("mobile", "desktop")
+"""Categories of GA4 that the world's visitors have."""
 
 
 @dataclass(frozen=True, slots=True)

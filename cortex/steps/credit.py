@@ -43,6 +43,9 @@ FORGOTTEN = """
     JOIN fct_orders o ON o.order_key = t.order_key
 """
 """Journeys of erased buyers as they were: what tied one order's visits to the next is gone, the totals stay."""
+DEVICES = "SELECT order_ref, device FROM stg_touches WHERE device <> '' AND order_ref <> ''"
+UNKNOWN = "SELECT order_key, external_id, number FROM fct_orders WHERE device = ''"
+SHARED = "SELECT number FROM fct_orders GROUP BY number HAVING COUNT(*) > 1"
 CLICKS = "SELECT platform, click_id, campaign_id, adset_id, ad_id FROM fct_ad_clicks"
 CAMPAIGNS = "SELECT platform, campaign_id, adset_id, ad_id, campaign_name FROM dim_campaigns"
 
@@ -180,8 +183,10 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     # Every other room asks for the last click's channel, whatever models the client looks at.
     models = tuple(dict.fromkeys(("last_click", *run.tenant.analytics.models)))
     keys = judged.paid["order_key"].to_list()
+    devices = _devices(run.warehouse)
 
     def write(tx: Transaction) -> int:
+        tx.assign(tables.fct_orders, "order_key", devices, only={"device": ""})
         if every:
             tx.run("DELETE FROM fct_touchpoints")
             tx.run("DELETE FROM fct_attribution")
@@ -216,6 +221,20 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
             "market_journeys": walked_in,
         },
     )
+
+
+def _devices(warehouse: Warehouse) -> list[dict[str, object]]:
+    """Devices of orders whose own browser nobody knows, as a source ties them to the order's id or number."""
+    told = {row["order_ref"]: row["device"] for row in warehouse.rows(DEVICES)}
+    if not told:
+        return []
+    unknown = warehouse.rows(UNKNOWN)
+    shared = {row["number"] for row in warehouse.rows(SHARED)}
+    found = (
+        (row["order_key"], told.get(row["external_id"]) or (row["number"] not in shared and told.get(row["number"])))
+        for row in unknown
+    )
+    return [{"order_key": key, "device": device} for key, device in found if device]
 
 
 def _exact(part: pl.DataFrame) -> pl.DataFrame:
