@@ -42,7 +42,15 @@ FIELDS = {
     "device": {"category", "mobile_brand_name", "operating_system", "language", "web_info"},
 }  # fmt: skip
 """Fields of the export's records that a query may name."""
-READS = ("event_date", "event_timestamp", "event_name", "event_params", "user_pseudo_id", "_TABLE_SUFFIX", "ga_session_id")
+READS = (
+    "event_date",
+    "event_timestamp",
+    "event_name",
+    "event_params",
+    "user_pseudo_id",
+    "_TABLE_SUFFIX",
+    "ga_session_id",
+)
 
 
 @dataclass(frozen=True)

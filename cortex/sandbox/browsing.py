@@ -6,6 +6,7 @@ Drawn from a stream of its own: whoever bought did so whatever is drawn here, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,9 +125,7 @@ class Shelf:
         """
         known = ordered[self._bought.occasion]
         happened = self._happened | {
-            "purchased": tuple(
-                part[known] for part in (self._last, self._bought.product, self._bought.quantity)
-            ),
+            "purchased": tuple(part[known] for part in (self._last, self._bought.product, self._bought.quantity)),
         }
         size, count = len(self._named[0]), days.count
         totals = []
@@ -180,6 +179,12 @@ class Seen:
         return places
 
 
+def _by_cell(cells: Ints, size: int, weights: list[npt.NDArray[Any]]) -> Ints:
+    """Sums by cell, a column for each of the weights."""
+    sums: Ints = np.array([np.bincount(cells, weights=each, minlength=size) for each in weights]).T.astype(np.int64)
+    return sums
+
+
 def ga_events(arrivals: Arrivals, browsing: Browsing, seen: Seen, days: Days) -> Rows[GaEvents]:
     """A row for each day (oldest first), source, device and event name, of what happened at all."""
     traffic = arrivals.traffic
@@ -196,10 +201,8 @@ def ga_events(arrivals: Arrivals, browsing: Browsing, seen: Seen, days: Days) ->
     ones = np.ones(len(kept), dtype=np.int64)
     counts |= {"purchase": bought[kept], "session_start": ones, "page_view": ones + counts["view_item"]}
     names = sorted(counts)
-    events, sessions = (
-        np.array([np.bincount(cells, weights=part(counts[name]), minlength=size) for name in names]).T.astype(np.int64)
-        for part in (lambda count: count, lambda count: count > 0)
-    )
+    events = _by_cell(cells, size, [counts[name] for name in names])
+    sessions = _by_cell(cells, size, [counts[name] > 0 for name in names])
     found, name = np.nonzero(sessions)
     rest, device = np.divmod(found, len(DEVICES))
     d, key = np.divmod(rest, len(keys))

@@ -191,9 +191,7 @@ def _flags_of(prop: Property, flags: Flags, report: Report, enums: bool) -> dict
 def _metadata(prop: Property) -> dict[str, Any]:
     return {
         "name": f"properties/{prop.property_id}/metadata",
-        "dimensions": [
-            {"apiName": name, "uiName": name, "category": "Traffic source"} for name in sorted(DIMENSIONS)
-        ],
+        "dimensions": [{"apiName": name, "uiName": name, "category": "Traffic source"} for name in sorted(DIMENSIONS)],
         "metrics": [
             {"apiName": name, "uiName": name, "type": _type(name)[0], "category": "Ecommerce"}
             for name in sorted(METRICS)

@@ -63,8 +63,12 @@ def _single(body: Any, known: Collection[str]) -> Filter:
     if len(tests) != 1 or tests[0] not in {"stringFilter", "inListFilter"}:
         raise Refused("INVALID_ARGUMENT", "A dimension is filtered by exactly one stringFilter or inListFilter.")
     if tests[0] == "inListFilter":
-        return _listed(name, Fields(fields.get("inListFilter"), "in_list_filter", frozenset({"values", "caseSensitive"})))
-    return _text(name, Fields(fields.get("stringFilter"), "string_filter", frozenset({"matchType", "value", "caseSensitive"})))
+        return _listed(
+            name, Fields(fields.get("inListFilter"), "in_list_filter", frozenset({"values", "caseSensitive"}))
+        )
+    return _text(
+        name, Fields(fields.get("stringFilter"), "string_filter", frozenset({"matchType", "value", "caseSensitive"}))
+    )
 
 
 def _listed(name: str, fields: Fields) -> Filter:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from cortex.sandbox import ga4_filters
@@ -252,7 +253,7 @@ def rows(prop: Property, report: Report, today: date, flags: Flags) -> tuple[Row
     for position, (since, until) in enumerate(report.ranges):
         suffix = (f"date_range_{position}",) if len(report.ranges) > 1 else ()
         for item in within(items, since, min(until, today)):
-            if not report.chosen.passes(lambda name, item=item: dimensions[name](item) or NOT_SET):
+            if not report.chosen.passes(partial(_value, dimensions, item)):
                 continue
             key = (*(dimensions[name](item) or NOT_SET for name in report.dimensions), *suffix)
             row = totals.setdefault(key, [Decimal(0)] * len(report.metrics))
@@ -265,6 +266,10 @@ def rows(prop: Property, report: Report, today: date, flags: Flags) -> tuple[Row
     if most is None or len(totals) <= most:
         return list(totals.items()), False
     return _gathered(totals, report, most), True
+
+
+def _value(dimensions: Mapping[str, Read], item: Item, name: str) -> str:
+    return dimensions[name](item) or NOT_SET
 
 
 def _source(report: Report) -> Source:

@@ -46,7 +46,9 @@ def read(run: Run, kind: str) -> Outcome:
         windows.move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
-    counts = {stage: sum(row["sessions"] for row in reached if row["stage"] == stage) for stage in ("visit", "purchase")}
+    counts = {
+        stage: sum(row["sessions"] for row in reached if row["stage"] == stage) for stage in ("visit", "purchase")
+    }
     products = len({row["item_id"] for row in views})
     return Outcome(
         len(reached) + len(views),

@@ -13,7 +13,7 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
 from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
+from cortex.records import AdSpend, Notice, Order, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
 from cortex.steps import currencies, erasing, keeping, landing, saving, sealing, walked, windows

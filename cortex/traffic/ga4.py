@@ -263,7 +263,12 @@ class Ga4(Traffic):
                     events=int(events),
                 )
         if lost:
-            self._tell_lost("ga4-no-stage", f"GA4 folded {lost} events into (other) in {window}: they are in no stage.", lost, window)
+            self._tell_lost(
+                "ga4-no-stage",
+                f"GA4 folded {lost} events into (other) in {window}: they are in no stage.",
+                lost,
+                window,
+            )
 
     def product_views(self, window: Window) -> Iterator[Viewed]:
         """Units looked at, put into carts and bought, by the item id of the shop's tags. Items without one go to a notice."""

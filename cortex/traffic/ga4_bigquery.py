@@ -21,8 +21,8 @@ from cortex.limits import Limit
 from cortex.records import Account, Clicks, History, Notice, Reached, Restatement, Touch, Viewed, Walked, WalkedStep
 from cortex.settings import PlatformSection
 from cortex.traffic import Traffic
-from cortex.traffic._bigquery import BigQuery
 from cortex.traffic import _export_funnel as way
+from cortex.traffic._bigquery import BigQuery
 from cortex.traffic._export import COLUMNS, MOST_DAYS, QUERY, QUIET_DAYS
 
 DAILY = re.compile(r"events_(\d{8})")
@@ -219,9 +219,7 @@ class Ga4BigQuery(Traffic):
 
     def _viewed(self, row: dict[str, Any]) -> Viewed:
         counts = {name: row[name] for name in ("item_id", "viewed", "added", "purchased")}
-        return Viewed(
-            origin="ga4_bigquery", property_id=self.config.property_id, day=_day(row["day"]), **counts
-        )
+        return Viewed(origin="ga4_bigquery", property_id=self.config.property_id, day=_day(row["day"]), **counts)
 
     def _ask(self, query: str, columns: Sequence[str], parameters: Mapping[str, str | int | Sequence[str]]) -> Answer:
         rows = self._api.rows(query, parameters, most_bytes=self.config.max_gb_per_query * GIGABYTE)
@@ -248,9 +246,7 @@ class Ga4BigQuery(Traffic):
         found, told = self._tables(), Told(window)
         by_kind = self._by_kind(
             window,
-            (
-                self._ask(self._query, COLUMNS, self._parameters(piece, found)) for piece in window.chunks(MOST_DAYS)
-            ),
+            (self._ask(self._query, COLUMNS, self._parameters(piece, found)) for piece in window.chunks(MOST_DAYS)),
         )
         told.touches = [_touch(row) for row in by_kind["touch"]]
         told.walked = [_walked(row) for row in by_kind["path"]]
