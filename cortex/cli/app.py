@@ -43,6 +43,7 @@ def build() -> typer.Typer:
         reporting,
         running,
         scheduling,
+        stages,
         tracking,
         working,
     )
@@ -71,6 +72,7 @@ def build() -> typer.Typer:
         attributing,
         forecasting,
         dividing,
+        stages,
         quality,
         alerting,
         doctoring,
