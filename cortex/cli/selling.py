@@ -14,6 +14,7 @@ from cortex.cli.stored import LABELS, Chart, Client, Row, Stored, Top, among, st
 
 if TYPE_CHECKING:
     from cortex.products.ranking import By
+    from cortex.steps.looked import Looks
 
 SELLERS = 20
 SHOWN = 10
@@ -56,17 +57,19 @@ def _class(listed: Sequence[Row], letter: str) -> Row:
     return {"abc_class": letter, "products": len(mine), "revenue": revenue, "share": share}
 
 
-def _show_products(shell: Shell, held: Stored, rows: Sequence[Row], of: str, head: str) -> None:
+def _show_products(shell: Shell, held: Stored, rows: Sequence[Row], of: str, head: str, *, looks: bool = False) -> None:
     table = [
         [
-            row["name"][:48] or row["product_id"],
+            row["name"][: 28 if looks else 48] or row["product_id"],
             row[of].replace("_", " "),
             number(row["units"], held.lang),
             held.money(row["revenue"]),
+            *([number(row["views"], held.lang), held.share(row["conversion_rate"])] if looks else []),
         ]
         for row in rows
     ]
-    shell.table(["product", head, "units", "revenue"], table, right=["units", "revenue"])
+    figures = ["units", "revenue", *(["views", "conv."] if looks else [])]
+    shell.table(["product", head, *figures], table, right=figures)
 
 
 def products(
@@ -76,7 +79,9 @@ def products(
     top: Top = 20,
     chart: Chart = None,
 ) -> Answer:
-    """Best and worst products of the last 90 days. Growth and share, prices, categories, sellers."""
+    """Best and worst products of the last 90 days. Growth and share, conversion, prices, categories, sellers."""
+    from cortex.clock import Window
+    from cortex.steps import looked
     from cortex.steps.sold import DAYS
 
     shell: Shell = context.obj
@@ -84,6 +89,8 @@ def products(
     with stored(shell, client, chart) as held:
         listed = held.rows("SELECT * FROM rpt_product_classes ORDER BY platform, product_id")
         since = held.as_of - timedelta(days=DAYS - 1)
+        looks = looked.at(held.warehouse, Window(since, held.as_of + timedelta(days=1)))
+        listed = [_with_looks(row, looks) for row in listed]
         best, worst = (_ranked(listed, by, top, worst=last) for last in (False, True))
         end = f"category_{LABELS[held.lang]}"
         parts = {
@@ -95,8 +102,9 @@ def products(
         }
         for title, rows in (("Best", best), ("Worst", worst)):
             shell.show(f"{title} {len(rows)} by {by}, {since} to {held.as_of}")
-            _show_products(shell, held, rows, "bcg_class", "BCG")
+            _show_products(shell, held, rows, "bcg_class", "BCG", looks=bool(looks.source))
             shell.show()
+        _say_source(shell, held, looks.source)
         for name, column in (("prices", "price_range"), ("categories", end), ("sellers", "seller_id")):
             _show_part(shell, held, name, column, parts[name][:SHOWN])
         if chart:
@@ -111,11 +119,31 @@ def products(
             "best": best,
             "worst": worst,
             "products": listed,
+            "views_from": looks.source,
             "thresholds": held.figures("bcg"),
             "concentration": held.figures("sellers"),
             **parts,
         }
         return Answer(client=client, data=data)
+
+
+def _with_looks(row: Row, looks: Looks) -> Row:
+    """The row with what the source of views tells of its product: nothing, not 0, where it tells nothing."""
+    look = looks.of(row["platform"], row["product_id"])
+    told = {"views": look.views, "carts": look.carts, "purchases_seen": look.purchases} if look else {}
+    unknown: Row = dict.fromkeys(("views", "carts", "purchases_seen"))
+    return {**row, **unknown, **told, "conversion_rate": look.conversion if look else None}
+
+
+def _say_source(shell: Shell, held: Stored, source: str) -> None:
+    from cortex.reports.words import word
+
+    if source:
+        said = word("conversion_note", held.lang).format(source=word(f"source_{source}", held.lang))
+    else:
+        said = word("conversion_unknown", held.lang)
+    shell.show(said)
+    shell.show()
 
 
 def _ranked(listed: Sequence[Row], by: str, top: int, *, worst: bool) -> list[Row]:

@@ -67,7 +67,7 @@ def funnel(
         else:
             _table(shell, whole, lang)
         notes = way.unmeasured(whole, len({row["day"] for row in mine}), lang)
-        for line in (*notes, _compared(whole[-1], placed, lang)):
+        for line in (*notes, way.compared(whole[-1], placed, lang)):
             shell.show(line)
         shell.show()
         told.append(
@@ -76,7 +76,7 @@ def funnel(
                 "stages": [asdict(level) for level in whole],
                 "parts": [{by: name, "stages": [asdict(level) for level in part]} for name, part in parts.items()],
                 "purchases": whole[-1].events,
-                "coverage": _coverage(whole[-1], placed),
+                "coverage": way.coverage(whole[-1], placed),
             }
         )
     data = {"since": period.since, "last": period.last, "by": by, "placed_orders": placed, "funnels": told}
@@ -140,15 +140,6 @@ def bar(share: Decimal | None, wide: int = WIDE) -> str:
         return ""
     eighths = max(1, round(float(min(share, Decimal(1))) * wide * 8))
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
-
-
-def _coverage(purchase: Level, placed: int) -> Decimal | None:
-    return Decimal(purchase.events) / placed if placed and purchase.events is not None else None
-
-
-def _compared(purchase: Level, placed: int, lang: str) -> str:
-    counts = {"ga4": number(purchase.events, lang), "shop": number(placed, lang)}
-    return _word("fn_compared", lang).format(**counts, share=_percent(_coverage(purchase, placed), lang))
 
 
 def _percent(share: Decimal | None, lang: str) -> str:

@@ -53,7 +53,9 @@ def levels(rows: Sequence[Row]) -> list[Level]:
     found = []
     for stage, column in COLUMNS.items():
         known = [row for row in rows if row[column] is not None]
-        before = next((name for name in BEFORE.get(stage, ()) if any(row[COLUMNS[name]] is not None for row in rows)), "")
+        before = next(
+            (name for name in BEFORE.get(stage, ()) if any(row[COLUMNS[name]] is not None for row in rows)), ""
+        )
         events = "visits" if stage == "visit" else f"{stage}_events"
         found.append(
             Level(
@@ -80,10 +82,29 @@ def by(rows: Iterable[Row], part: str) -> dict[str, list[Row]]:
 def unmeasured(found: Sequence[Level], days: int, lang: str) -> list[str]:
     """A sentence for each stage that days of the period do not know."""
     return [
-        word("fn_unmeasured", lang).format(stage=word(f"fn_{level.stage}", lang), missing=level.unmeasured_days, days=days)
+        word("fn_unmeasured", lang).format(
+            stage=word(f"fn_{level.stage}", lang), missing=level.unmeasured_days, days=days
+        )
         for level in found
         if level.unmeasured_days
     ]
+
+
+def coverage(purchase: Level, placed: int) -> Decimal | None:
+    """GA4's purchases as a share of the orders placed in the shop."""
+    return Decimal(purchase.events) / placed if placed and purchase.events is not None else None
+
+
+def compared(purchase: Level, placed: int, lang: str) -> str:
+    """Both counts of what was bought, in a sentence."""
+    from cortex.reports.page import Words
+
+    words = Words(lang, "")
+    return word("fn_compared", lang).format(
+        ga4=words.number(purchase.events),
+        shop=words.number(placed),
+        share=words.percent(coverage(purchase, placed)),
+    )
 
 
 def _share(rows: Sequence[Row], over: str, under: str) -> Decimal | None:

@@ -10,7 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cortex.sandbox.bigquery_rows import Export, Row, filled
+import numpy as np
+import numpy.typing as npt
+
+from cortex.sandbox.bigquery_rows import DAY, DIRECT, Export, Row, filled
 from cortex.sandbox.market import DEVICES
 from cortex.sandbox.trail import HIDDEN, Trail
 
@@ -29,6 +32,8 @@ STAGE_OF = {
 CLOSING = ("view", "cart", "checkout")
 """Stages that must come before the next; the form for the payment may be left out."""
 
+LAST_CLICK = 90 * DAY
+
 Counts = dict[str, int]
 
 
@@ -42,13 +47,14 @@ def answer(export: Export, told: Mapping[str, Any]) -> Iterator[Row]:
         measured[day] |= {stage for stage, count in counts.items() if count}
     sessions, events = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     hidden = Counter[str]()
+    credited = _credited(trail)
     for visit, day, counts in happened:
         if not told["since"] <= day <= told["until"]:
             continue
         if trail.visitor[visit] == HIDDEN:
             hidden[day] += 1 + sum(counts.values())
             continue
-        source, medium, _, _, group, _ = trail.keys[trail.came[visit]]
+        source, medium, _, _, group, _ = trail.keys[trail.came[credited[visit]]]
         cell = (day, DEVICES[int(trail.device[visit])], source, medium, group)
         sessions[*cell, "visit"] += 1
         events[*cell, "visit"] += 1
@@ -65,6 +71,16 @@ def answer(export: Export, told: Mapping[str, Any]) -> Iterator[Row]:
     for day, count in hidden.items():
         yield filled(SCHEMA, {"kind": "hidden", "day": day, "events": count})
     yield from _items(trail, {day for _, day in visible if told["since"] <= day <= told["until"]})
+
+
+def _credited(trail: Trail) -> npt.NDArray[np.int64]:
+    """By visit, the one whose source GA4 names as its last click: the visitor's last that was not direct, of 90 days."""
+    places = np.arange(len(trail.at))
+    direct = np.array([key[0] == DIRECT for key in trail.keys])[trail.came]
+    last = np.maximum.accumulate(np.where(direct, -1, places)) if len(places) else places
+    known = direct & (last >= 0) & (trail.visitor != HIDDEN)
+    known &= (trail.visitor[last] == trail.visitor) & (trail.at - trail.at[last] <= LAST_CLICK)
+    return np.where(known, last, places)
 
 
 def _happened(trail: Trail, visit: int) -> Counts:
