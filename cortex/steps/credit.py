@@ -183,10 +183,10 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     # Every other room asks for the last click's channel, whatever models the client looks at.
     models = tuple(dict.fromkeys(("last_click", *run.tenant.analytics.models)))
     keys = judged.paid["order_key"].to_list()
-    devices = _devices(run.warehouse)
+    told = devices(run.warehouse)
 
     def write(tx: Transaction) -> int:
-        tx.assign(tables.fct_orders, "order_key", devices, only={"device": ""})
+        tx.assign(tables.fct_orders, "order_key", told, only={"device": ""})
         if every:
             tx.run("DELETE FROM fct_touchpoints")
             tx.run("DELETE FROM fct_attribution")
@@ -223,7 +223,7 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     )
 
 
-def _devices(warehouse: Warehouse) -> list[dict[str, object]]:
+def devices(warehouse: Warehouse) -> list[dict[str, object]]:
     """Devices of orders whose own browser nobody knows, as a source ties them to the order's id or number."""
     told = {row["order_ref"]: row["device"] for row in warehouse.rows(DEVICES)}
     if not told:
