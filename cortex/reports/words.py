@@ -103,9 +103,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "fn_payment": ("Pagamento", "Payment", "Pago"),
     "fn_purchase": ("Compra", "Purchase", "Compra"),
     "fn_unmeasured": (
-        "{stage}: não medida em {missing} dos {days} dias (antes do primeiro evento ou depois do último).",
-        "{stage}: not measured on {missing} of the {days} days (before the first event, or after the last).",
-        "{stage}: no medida en {missing} de los {days} días (antes del primer evento o después del último).",
+        "{stage}: sem medição em {missing} de {days} dias (antes do 1º evento ou após o último).",
+        "{stage}: unmeasured on {missing} of {days} days (before the first event, after the last).",
+        "{stage}: sin medición en {missing} de {days} días (antes del 1er evento o tras el último).",
     ),
     "fn_compared": (
         "O GA4 conta {ga4} compras; a loja, {shop} pedidos feitos ({share}).",
@@ -120,9 +120,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "fn_devices": ("Da visita à compra", "From visit to purchase", "De la visita a la compra"),
     "conversion": ("Conversão", "Conversion", "Conversión"),
     "conversion_note": (
-        "Conversão: unidades compradas ÷ vistas, segundo {source}; — onde nenhuma visualização é conhecida.",
-        "Conversion: units bought ÷ looked at, as {source} counts; — where no view is known.",
-        "Conversión: unidades compradas ÷ vistas, según {source}; — donde no se conoce ninguna vista.",
+        "Conversão: unidades compradas ÷ vistas, segundo {source}; — onde não se sabe.",
+        "Conversion: units bought ÷ looked at, as {source} counts; — where not known.",
+        "Conversión: unidades compradas ÷ vistas, según {source}; — donde no se sabe.",
     ),
     "conversion_unknown": (
         "Conversão: não disponível, nenhuma fonte conta visualizações de produtos.",

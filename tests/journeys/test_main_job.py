@@ -20,6 +20,7 @@ from tests.journeys import truth
 from tests.journeys.agency import DAYS, NOW, Agency, Said
 
 MODELS = ("first_click", "last_click", "linear")
+BROWSED = True
 
 
 def files(root: Path) -> dict[str, str]:

@@ -73,7 +73,7 @@ def test_shares_are_of_the_days_both_stages_are_measured_on() -> None:
     assert [levels[stage].unmeasured_days for stage in ("view", "cart", "checkout")] == [0, 2, 1]
     said = way.unmeasured(list(levels.values()), 2, "pt-BR")
     assert [line.partition(":")[0] for line in said] == ["Carrinho", "Checkout", "Pagamento"]
-    assert "1 dos 2 dias" in said[1]
+    assert "1 de 2 dias" in said[1]
 
 
 def test_a_zero_is_a_figure_and_nothing_is_none() -> None:

@@ -112,9 +112,9 @@ def test_days_without_a_table_and_days_that_stream_are_told(running: Running, no
 
 def test_pieces_of_a_window_make_the_whole(running: Running) -> None:
     whole = adapter(running)
-    days = [Window(day, day + timedelta(days=1)) for day in WINDOW.each_day()]
+    days = [(adapter(running), Window(day, day + timedelta(days=1))) for day in WINDOW.each_day()]
     for name in ("touches", "journeys", "funnel", "product_views"):
-        pieces = [row for day in days for row in getattr(adapter(running), name)(day)]
+        pieces = [row for source, day in days for row in getattr(source, name)(day)]
         assert sorted(map(repr, pieces)) == sorted(map(repr, getattr(whole, name)(WINDOW)))
 
 
