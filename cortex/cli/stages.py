@@ -41,7 +41,7 @@ def funnel(
     since: Annotated[str, typer.Option("--from", "--since", metavar="YYYY-MM-DD", help="First day.")] = "",
     last: Annotated[str, typer.Option("--to", "--until", metavar="YYYY-MM-DD", help="Last day.")] = "",
 ) -> Answer:
-    """From a visit to a sale: product, cart, checkout, payment, purchase, as GA4 saw them."""
+    """From a visit to a sale: what share got to each stage. As GA4 saw them."""
     from cortex import tenant as tenants
     from cortex.reports import funnel as way
 
