@@ -83,6 +83,8 @@ class Touch(Struct, frozen=True, kw_only=True, gc=False):
     clicks: Clicks = field(default_factory=Clicks)
     landing_page: str = ""
     """Path only: the query string may hold anything, so it never travels."""
+    device: str = ""
+    """Category of the browser's device as the source words it: mobile, desktop, tablet."""
 
 
 class WalkedStep(Struct, frozen=True):
@@ -338,6 +340,41 @@ class Sessions(Struct, frozen=True, kw_only=True):
     currency: str = "BRL"
     payload: bytes = b"[]"
     """The rows of the report behind this one, as JSON."""
+
+
+Stage = Literal["visit", "view", "cart", "checkout", "payment", "purchase"]
+STAGES: tuple[Stage, ...] = ("visit", "view", "cart", "checkout", "payment", "purchase")
+"""Of the way from a visit to a sale, in their order."""
+
+
+class Reached(Struct, frozen=True, kw_only=True):
+    """How many visits of one day, device and source reached a stage of the shop, in the property's zone."""
+
+    origin: Literal["ga4", "ga4_bigquery"]
+    property_id: str
+    day: date
+    device: str
+    source: str
+    medium: str
+    channel_group: str = ""
+    stage: Stage
+    sessions: int
+    """Sessions that got so far, as the source counts them: see its `funnel`."""
+    events: int
+    """How often it happened, in whatever session."""
+
+
+class Viewed(Struct, frozen=True, kw_only=True):
+    """Units of one product looked at, put into carts and bought on one day, in the property's zone."""
+
+    origin: Literal["ga4", "ga4_bigquery"]
+    property_id: str
+    day: date
+    item_id: str
+    """As the shop's tags tell it: the product's id, in the kit's."""
+    viewed: int
+    added: int
+    purchased: int
 
 
 class Account(Struct, frozen=True, kw_only=True):

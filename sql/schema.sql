@@ -336,6 +336,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
   marketplace VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   is_test SMALLINT NOT NULL,
   utm_source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   utm_medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
@@ -533,6 +534,32 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
+CREATE TABLE IF NOT EXISTS fct_funnel (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  stage VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  sessions BIGINT NOT NULL,
+  events BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, channel, device, stage)
+);
+CREATE INDEX ix_fct_funnel_day ON fct_funnel (day);
+
+CREATE TABLE IF NOT EXISTS fct_product_views (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  item_id VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  viewed BIGINT NOT NULL,
+  added BIGINT NOT NULL,
+  purchased BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, item_id)
+);
+CREATE INDEX ix_fct_product_views_day ON fct_product_views (day);
+
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -553,6 +580,7 @@ CREATE TABLE IF NOT EXISTS stg_touches (
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   msclkid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   landing_page VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (touch_key)
 );
 CREATE INDEX ix_stg_touches_day ON stg_touches (origin, day);
@@ -1124,6 +1152,7 @@ SELECT
     CASE d.dimension
         WHEN 'source' THEN COALESCE(p.source, '')
         WHEN 'medium' THEN COALESCE(p.medium, '')
+        WHEN 'device' THEN o.device
         ELSE o.payment_method
     END AS part,
     SUM(a.attributed_revenue) AS attributed_revenue,
@@ -1132,12 +1161,15 @@ SELECT
 FROM fct_attribution a
 JOIN fct_orders o ON o.order_key = a.order_key
 LEFT JOIN fct_touchpoints p ON p.order_key = a.order_key AND p.position = a.position
-CROSS JOIN (SELECT 'source' AS dimension UNION ALL SELECT 'medium' UNION ALL SELECT 'payment_method') d
+CROSS JOIN (
+    SELECT 'source' AS dimension UNION ALL SELECT 'medium' UNION ALL SELECT 'device' UNION ALL SELECT 'payment_method'
+) d
 GROUP BY
     a.order_date, a.model, a.channel, d.dimension,
     CASE d.dimension
         WHEN 'source' THEN COALESCE(p.source, '')
         WHEN 'medium' THEN COALESCE(p.medium, '')
+        WHEN 'device' THEN o.device
         ELSE o.payment_method
     END;
 
@@ -1621,6 +1653,96 @@ SELECT
 FROM forecast_models m
 LEFT JOIN forecast_models n ON n.series = m.series AND n.channel = m.channel AND n.model = 'seasonal_naive';
 
+CREATE VIEW rpt_funnel AS
+SELECT
+    t.origin AS origin,
+    t.day AS day,
+    t.channel AS channel,
+    t.device AS device,
+    t.visits AS visits,
+    t.views AS views,
+    t.carts AS carts,
+    t.checkouts AS checkouts,
+    t.payments AS payments,
+    t.purchases AS purchases,
+    t.view_events AS view_events,
+    t.cart_events AS cart_events,
+    t.checkout_events AS checkout_events,
+    t.payment_events AS payment_events,
+    t.purchase_events AS purchase_events,
+    CASE WHEN t.visits > 0 THEN ROUND(1.0 * t.views / t.visits, 6) END AS view_rate,
+    CASE WHEN t.views > 0 THEN ROUND(1.0 * t.carts / t.views, 6) END AS cart_rate,
+    CASE WHEN t.carts > 0 THEN ROUND(1.0 * t.checkouts / t.carts, 6) END AS checkout_rate,
+    CASE WHEN t.checkouts > 0 THEN ROUND(1.0 * t.purchases / t.checkouts, 6) END AS purchase_rate,
+    CASE WHEN t.visits > 0 THEN ROUND(1.0 * t.purchases / t.visits, 6) END AS overall_rate
+FROM (
+    SELECT
+        f.origin AS origin,
+        f.day AS day,
+        f.channel AS channel,
+        f.device AS device,
+        SUM(CASE WHEN f.stage = 'visit' THEN f.sessions ELSE 0 END) AS visits,
+        CASE
+            WHEN f.day BETWEEN MIN(m.view_since) AND MAX(m.view_last)
+                THEN SUM(CASE WHEN f.stage = 'view' THEN f.sessions ELSE 0 END)
+        END AS views,
+        CASE
+            WHEN f.day BETWEEN MIN(m.cart_since) AND MAX(m.cart_last)
+                THEN SUM(CASE WHEN f.stage = 'cart' THEN f.sessions ELSE 0 END)
+        END AS carts,
+        CASE
+            WHEN f.day BETWEEN MIN(m.checkout_since) AND MAX(m.checkout_last)
+                THEN SUM(CASE WHEN f.stage = 'checkout' THEN f.sessions ELSE 0 END)
+        END AS checkouts,
+        CASE
+            WHEN f.day BETWEEN MIN(m.payment_since) AND MAX(m.payment_last)
+                THEN SUM(CASE WHEN f.stage = 'payment' THEN f.sessions ELSE 0 END)
+        END AS payments,
+        CASE
+            WHEN f.day BETWEEN MIN(m.purchase_since) AND MAX(m.purchase_last)
+                THEN SUM(CASE WHEN f.stage = 'purchase' THEN f.sessions ELSE 0 END)
+        END AS purchases,
+        CASE
+            WHEN f.day BETWEEN MIN(m.view_since) AND MAX(m.view_last)
+                THEN SUM(CASE WHEN f.stage = 'view' THEN f.events ELSE 0 END)
+        END AS view_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.cart_since) AND MAX(m.cart_last)
+                THEN SUM(CASE WHEN f.stage = 'cart' THEN f.events ELSE 0 END)
+        END AS cart_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.checkout_since) AND MAX(m.checkout_last)
+                THEN SUM(CASE WHEN f.stage = 'checkout' THEN f.events ELSE 0 END)
+        END AS checkout_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.payment_since) AND MAX(m.payment_last)
+                THEN SUM(CASE WHEN f.stage = 'payment' THEN f.events ELSE 0 END)
+        END AS payment_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.purchase_since) AND MAX(m.purchase_last)
+                THEN SUM(CASE WHEN f.stage = 'purchase' THEN f.events ELSE 0 END)
+        END AS purchase_events
+    FROM fct_funnel f
+    JOIN (
+        SELECT
+            origin,
+            property_id,
+            MIN(CASE WHEN stage = 'view' THEN day END) AS view_since,
+            MAX(CASE WHEN stage = 'view' THEN day END) AS view_last,
+            MIN(CASE WHEN stage = 'cart' THEN day END) AS cart_since,
+            MAX(CASE WHEN stage = 'cart' THEN day END) AS cart_last,
+            MIN(CASE WHEN stage = 'checkout' THEN day END) AS checkout_since,
+            MAX(CASE WHEN stage = 'checkout' THEN day END) AS checkout_last,
+            MIN(CASE WHEN stage = 'payment' THEN day END) AS payment_since,
+            MAX(CASE WHEN stage = 'payment' THEN day END) AS payment_last,
+            MIN(CASE WHEN stage = 'purchase' THEN day END) AS purchase_since,
+            MAX(CASE WHEN stage = 'purchase' THEN day END) AS purchase_last
+        FROM fct_funnel
+        GROUP BY origin, property_id
+    ) m ON m.origin = f.origin AND m.property_id = f.property_id
+    GROUP BY f.origin, f.day, f.channel, f.device
+) t;
+
 CREATE VIEW rpt_insight_figures AS
 SELECT
     f.area AS area,
@@ -1828,6 +1950,44 @@ SELECT
     k.as_of AS as_of
 FROM product_classes k
 LEFT JOIN dim_products p ON p.platform = k.platform AND p.product_id = k.product_id;
+
+CREATE VIEW rpt_product_conversion AS
+SELECT
+    t.origin AS origin,
+    t.day AS day,
+    t.platform AS platform,
+    t.product_id AS product_id,
+    MAX(t.name) AS name,
+    MAX(t.category) AS category,
+    MAX(t.is_known) AS is_known,
+    SUM(t.viewed) AS views,
+    SUM(t.added) AS carts,
+    SUM(t.purchased) AS purchases,
+    CASE WHEN SUM(t.viewed) > 0 THEN ROUND(1.0 * SUM(t.added) / SUM(t.viewed), 6) END AS cart_rate,
+    CASE WHEN SUM(t.viewed) > 0 THEN ROUND(1.0 * SUM(t.purchased) / SUM(t.viewed), 6) END AS conversion_rate
+FROM (
+    SELECT
+        v.origin AS origin,
+        v.day AS day,
+        v.platform AS platform,
+        COALESCE(p.product_id, s.product_id, v.item_id) AS product_id,
+        COALESCE(p.name, s.name, '') AS name,
+        COALESCE(p.category, s.category, '') AS category,
+        CASE WHEN p.product_id IS NULL AND s.product_id IS NULL THEN 0 ELSE 1 END AS is_known,
+        v.viewed AS viewed,
+        v.added AS added,
+        v.purchased AS purchased
+    FROM fct_product_views v
+    LEFT JOIN dim_products p ON p.platform = v.platform AND p.product_id = v.item_id
+    LEFT JOIN (
+        SELECT platform, sku, MIN(product_id) AS product_id, MIN(name) AS name, MIN(category) AS category
+        FROM dim_products
+        WHERE sku <> ''
+        GROUP BY platform, sku
+        HAVING COUNT(*) = 1
+    ) s ON s.platform = v.platform AND s.sku = v.item_id
+) t
+GROUP BY t.origin, t.day, t.platform, t.product_id;
 
 CREATE VIEW rpt_product_effects AS
 SELECT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from cortex.cli.stored import LABELS, Chart, Client, Row, Stored, Top, among, st
 
 if TYPE_CHECKING:
     from cortex.products.ranking import By
+    from cortex.steps.looked import Looks
 
 SELLERS = 20
 SHOWN = 10
@@ -67,12 +68,18 @@ def _show_products(shell: Shell, held: Stored, rows: Sequence[Row], of: str, hea
             held.word(row[of]) if row[of] else "—",
             number(row["units"], held.lang),
             held.money(row["revenue"]),
-            *(held.money(row[name]) for name in more),
+            *(_figure(held, name, row[name]) for name in more),
         ]
         for row in rows
     ]
     titles = [held.word("product"), head if head == "BCG" else held.word(head), *heads]
     narrow(shell, titles, table, [-1, 0, 0, -1, *range(1, len(more) + 1)], right=heads, lang=held.lang)
+
+
+def _figure(held: Stored, name: str, value: Any) -> str:
+    if name == "views":
+        return number(value, held.lang)
+    return held.share(value) if name == "conversion_rate" else held.money(value)
 
 
 def products(
@@ -82,12 +89,23 @@ def products(
     top: Top = 20,
     chart: Chart = None,
 ) -> Answer:
-    """Best and worst products of the last 90 days. Growth and share, units a day, prices, categories, sellers."""
+    """Best and worst products of the last 90 days. Growth and share, conversion, units a day, prices, categories."""
+    from cortex.clock import Window
+    from cortex.steps import looked
+
     shell: Shell = context.obj
     among("--by", by, ("units", "revenue", "margin"))
     with stored(shell, client, chart) as held:
         listed = held.rows("SELECT * FROM rpt_product_classes ORDER BY platform, product_id")
         since = _since(held)
+        looks = looked.at(held.warehouse, Window(since, held.as_of + timedelta(days=1)))
+        listed = [_with_looks(row, looks) for row in listed]
+        more = (
+            *(("conversion_rate",) if looks.source else ()),
+            "margin",
+            "units_per_day",
+            *(("views",) if looks.source else ()),
+        )
         best, worst = (_ranked(listed, by, top, worst=last) for last in (False, True))
         parts = {
             "prices": _prices(held, since),
@@ -97,8 +115,9 @@ def products(
         for title, rows in (("best", best), ("worst", worst)):
             span = {"count": len(rows), "by": held.word(by), "since": since, "last": held.as_of}
             shell.show(held.word(title, **span))
-            _show_products(shell, held, rows, "bcg_class", "BCG", "units_per_day", "margin")
+            _show_products(shell, held, rows, "bcg_class", "BCG", *more)
             shell.show()
+        _say_source(shell, held, looks.source)
         thresholds = held.figures("bcg")
         if thresholds:
             told = {name: held.share(thresholds[name]) for name in ("growth", "share")}
@@ -119,11 +138,31 @@ def products(
             "best": best,
             "worst": worst,
             "products": listed,
+            "views_from": looks.source,
             "thresholds": thresholds,
             "concentration": held.figures("sellers"),
             **parts,
         }
         return Answer(client=client, data=data)
+
+
+def _with_looks(row: Row, looks: Looks) -> Row:
+    """The row with what the source of views tells of its product: nothing, not 0, where it tells nothing."""
+    look = looks.of(row["platform"], row["product_id"])
+    told = {"views": look.views, "carts": look.carts, "purchases_seen": look.purchases} if look else {}
+    unknown: Row = dict.fromkeys(("views", "carts", "purchases_seen"))
+    return {**row, **unknown, **told, "conversion_rate": look.conversion if look else None}
+
+
+def _say_source(shell: Shell, held: Stored, source: str) -> None:
+    from cortex.reports.words import word
+
+    if source:
+        said = word("conversion_note", held.lang).format(source=word(f"source_{source}", held.lang))
+    else:
+        said = word("conversion_unknown", held.lang)
+    shell.show(said)
+    shell.show()
 
 
 def categories(context: typer.Context, client: Client, top: Top = 10, chart: Chart = None) -> Answer:

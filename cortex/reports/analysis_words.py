@@ -83,6 +83,8 @@ TOLD: dict[str, tuple[str, str, str]] = {
     "products": ("produtos", "products", "productos"),
     "units": ("unidades", "units", "unidades"),
     "units_per_day": ("por dia", "per day", "por día"),
+    "views": ("vistas", "views", "vistas"),
+    "conversion_rate": ("conv.", "conv.", "conv."),
     "growth": ("cresc.", "growth", "crec."),
     "margin": ("margem", "margin", "margen"),
     "margin_share": ("margem %", "margin %", "margen %"),

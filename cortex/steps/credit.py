@@ -45,6 +45,9 @@ FORGOTTEN = """
     JOIN fct_orders o ON o.order_key = t.order_key
 """
 """Journeys of erased buyers as they were: what tied one order's visits to the next is gone, the totals stay."""
+DEVICES = "SELECT order_ref, device FROM stg_touches WHERE device <> '' AND order_ref <> ''"
+UNKNOWN = "SELECT order_key, external_id, number FROM fct_orders WHERE device = ''"
+SHARED = "SELECT number FROM fct_orders GROUP BY number HAVING COUNT(*) > 1"
 CLICKS = "SELECT platform, click_id, campaign_id, adset_id, ad_id FROM fct_ad_clicks"
 CAMPAIGNS = "SELECT platform, campaign_id, adset_id, ad_id, campaign_name FROM dim_campaigns"
 
@@ -210,8 +213,10 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
     # Every other room asks for the last click's channel, whatever models the client looks at.
     models = tuple(dict.fromkeys(("last_click", *run.tenant.analytics.models)))
     orders = judged.paid["order_key"]
+    told = devices(run.warehouse)
 
     def write(tx: Transaction) -> int:
+        tx.assign(tables.fct_orders, "order_key", told, only={"device": ""})
         if every:
             tx.run("DELETE FROM fct_touchpoints")
             tx.run("DELETE FROM fct_attribution")
@@ -248,6 +253,20 @@ def _credit(run: Run, paid: pl.DataFrame, *, every: bool) -> Outcome:
             "market_journeys": walked_in,
         },
     )
+
+
+def devices(warehouse: Warehouse) -> list[dict[str, object]]:
+    """Devices of orders whose own browser nobody knows, as a source ties them to the order's id or number."""
+    import polars as pl
+
+    told = warehouse.frame(DEVICES).unique("order_ref", keep="last", maintain_order=True)
+    if told.is_empty():
+        return []
+    unknown = warehouse.frame(UNKNOWN)
+    by_id = unknown.join(told, left_on="external_id", right_on="order_ref")
+    rest = unknown.join(by_id, on="order_key", how="anti").join(warehouse.frame(SHARED), on="number", how="anti")
+    by_number = rest.join(told, left_on="number", right_on="order_ref")
+    return pl.concat([by_id.select("order_key", "device"), by_number.select("order_key", "device")]).to_dicts()
 
 
 def _exact(part: pl.DataFrame) -> pl.DataFrame:

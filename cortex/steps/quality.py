@@ -121,7 +121,7 @@ def _days(run: Run) -> Mapping[str, Any]:
 
 
 def _freshness(run: Run) -> Iterator[Finding]:
-    """Streams of platforms that can be asked: files end where they end."""
+    """Streams of platforms that can be asked: files end where they end. A funnel nobody ever asked for is none."""
     today = local_day(run.now(), run.tenant.timezone)
     shop = plugins.adapter("stores", run.tenant.ecommerce.kind, Store)
     streams = ["store.orders"] if shop.secrets else []
@@ -130,6 +130,7 @@ def _freshness(run: Run) -> Iterator[Finding]:
         row["stream"]: row["complete_until"]
         for row in run.warehouse.rows("SELECT stream, complete_until FROM sync_state")
     }
+    streams += [stream for kind in run.tenant.traffic if (stream := f"funnel.{kind}") in read]
     for stream in streams:
         until = read.get(stream)
         behind = (today - until).days if until else 9999

@@ -283,5 +283,5 @@ def gone(tenant: Tenant, row: Row) -> bool:
     room, _, kind = row["subject"].rpartition("/")[2].partition(".")
     if room == "conversions":
         return kind in plugins.kinds("destinations") and kind not in tenant.destinations
-    enabled = {"ads": tenant.ads, "traffic": tenant.traffic}.get(room)
+    enabled = {"ads": tenant.ads, "traffic": tenant.traffic, "funnel": tenant.traffic}.get(room)
     return enabled is not None and kind not in enabled

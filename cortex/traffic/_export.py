@@ -10,10 +10,12 @@ MOST_DAYS = 31
 COLUMNS = (
     "kind", "day", "order_id", "at", "source", "medium", "campaign", "campaign_id", "content", "channel_group",
     "gclid", "gbraid", "wbraid", "fbclid", "ttclid", "msclkid", "page", "path", "journeys", "orders",
+    "device",
 )  # fmt: skip
 """What a row answers. kind: `touch` (a visit of an order), `path` (journeys that went the same way and ended on the
 day), `hidden` (events and purchases of visitors without consent, whom nobody can follow), `unnamed` (purchases without
-a transaction id). day: YYYYMMDD of the property. at: microseconds, UTC. path: JSON list of visits, oldest first."""
+a transaction id). day: YYYYMMDD of the property. at: microseconds, UTC. path: JSON list of visits, oldest first.
+device: of the browser, which is that of the order and of every visit before it."""
 
 STEPS = ("source", "medium", "channel_group", "click")
 """What a visit of a path tells."""
@@ -30,6 +32,7 @@ WITH seen AS (
     (SELECT value.int_value FROM UNNEST(event_params) WHERE key = 'ga_session_id') AS session,
     (SELECT value.string_value FROM UNNEST(event_params) WHERE key = 'page_location') AS page,
     (SELECT value.string_value FROM UNNEST(event_params) WHERE key = 'page_referrer') AS referrer,
+    device.category AS device,
     event_name = 'purchase' AS bought,
     NULLIF(NULLIF(TRIM(ecommerce.transaction_id), ''), '(not set)') AS order_id,
     collected_traffic_source AS told,
@@ -38,7 +41,7 @@ WITH seen AS (
   WHERE _TABLE_SUFFIX BETWEEN @first AND @last OR _TABLE_SUFFIX IN UNNEST(@intraday)
 ),
 purchases AS (
-  SELECT day, at, person, session, order_id
+  SELECT day, at, person, session, order_id, device
   FROM seen
   WHERE bought
   QUALIFY order_id IS NULL OR ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY at) = 1
@@ -149,25 +152,25 @@ SELECT
   'touch' AS kind, p.day AS day, p.order_id AS order_id, v.at AS at, v.source AS source, v.medium AS medium,
   v.campaign AS campaign, v.campaign_id AS campaign_id, v.content AS content, v.channel_group AS channel_group,
   v.gclid AS gclid, v.gbraid AS gbraid, v.wbraid AS wbraid, v.fbclid AS fbclid, v.ttclid AS ttclid,
-  v.msclkid AS msclkid, v.page AS page, '' AS path, 0 AS journeys, 0 AS orders
+  v.msclkid AS msclkid, v.page AS page, '' AS path, 0 AS journeys, 0 AS orders, COALESCE(p.device, '') AS device
 FROM purchases AS p
 JOIN visits AS v ON v.person = p.person
 WHERE p.order_id IS NOT NULL AND p.day BETWEEN @since AND @until
   AND v.at <= p.at AND v.at > p.at - @lookback_days * 86400000000
 UNION ALL
 SELECT
-  'path', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', path, COUNT(*), COUNTIF(bought)
+  'path', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', path, COUNT(*), COUNTIF(bought), ''
 FROM walked
 GROUP BY day, path
 UNION ALL
 SELECT
-  'hidden', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', COUNT(*), COUNTIF(bought)
+  'hidden', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', COUNT(*), COUNTIF(bought), ''
 FROM seen
 WHERE person IS NULL AND day BETWEEN @since AND @until
 GROUP BY day
 UNION ALL
 SELECT
-  'unnamed', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', 0, COUNT(*)
+  'unnamed', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', 0, COUNT(*), ''
 FROM purchases
 WHERE order_id IS NULL AND day BETWEEN @since AND @until
 GROUP BY day

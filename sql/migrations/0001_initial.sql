@@ -215,6 +215,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
   marketplace VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   is_test SMALLINT NOT NULL,
   utm_source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   utm_medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
@@ -366,6 +367,32 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
+CREATE TABLE IF NOT EXISTS fct_funnel (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  stage VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  sessions BIGINT NOT NULL,
+  events BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, channel, device, stage)
+);
+CREATE INDEX ix_fct_funnel_day ON fct_funnel (day);
+
+CREATE TABLE IF NOT EXISTS fct_product_views (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  item_id VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  viewed BIGINT NOT NULL,
+  added BIGINT NOT NULL,
+  purchased BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, item_id)
+);
+CREATE INDEX ix_fct_product_views_day ON fct_product_views (day);
+
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -386,6 +413,7 @@ CREATE TABLE IF NOT EXISTS stg_touches (
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   msclkid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   landing_page VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (touch_key)
 );
 CREATE INDEX ix_stg_touches_day ON stg_touches (origin, day);

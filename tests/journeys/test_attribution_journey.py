@@ -73,18 +73,20 @@ def test_the_command_agrees_with_the_views_and_campaigns_with_their_channel(done
 
 def test_channels_divided_hold_what_the_channels_hold(done: Agency) -> None:
     whole = revenue(credited(done, "--model", "linear"), "linear")
-    for by in ("payment_method", "source", "medium"):
+    parts: dict[str, set[str]] = {}
+    for by in ("payment_method", "device", "source", "medium"):
         data = done.ok("analyze", "channels", done.first, "--by", by, "--model", "linear", as_json=True).data
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for row in data["parts"]:
             sums[row["channel"]] += Decimal(row["attributed_revenue"])
         assert {channel: money for channel, money in sums.items() if money} == {c: m for c, m in whole.items() if m}
         assert sum(Decimal(row["share"]) for row in data["parts"]) == pytest.approx(1)
-    methods = {row["part"] for row in data["parts"]}
-    assert "cpc" in methods
+        parts[by] = {row["part"] for row in data["parts"]}
+    assert "cpc" in parts["medium"]
+    assert parts["device"] - {""} == {"mobile", "desktop"}
     told = done.ok("analyze", "channels", done.first)
     assert "pix" in told.out
-    assert done.cortex("analyze", "channels", done.first, "--by", "device").code == 2
+    assert done.cortex("analyze", "channels", done.first, "--by", "moon").code == 2
     assert done.cortex("analyze", "channels", done.first, "--model", "markov_3").code == 2
 
 
