@@ -88,6 +88,16 @@ QUESTIONS = (
     ),
 )
 TYPES = {name: kind for question in QUESTIONS for name, kind in question.parameters.items()}
+WORDS = """
+ALL AND ANY ARRAY AS ASC AT BETWEEN BY CASE CAST COLLATE CONTAINS CREATE CROSS CUBE CURRENT DEFAULT DEFINE DESC
+DISTINCT ELSE END ENUM ESCAPE EXCEPT EXCLUDE EXISTS EXTRACT FALSE FETCH FOLLOWING FOR FROM FULL GROUP GROUPING
+GROUPS HASH HAVING IF IGNORE IN INNER INTERSECT INTERVAL INTO IS JOIN LATERAL LEFT LIKE LIMIT LOOKUP MERGE
+NATURAL NEW NO NOT NULL NULLS OF ON OR ORDER OUTER OVER PARTITION PRECEDING PROTO QUALIFY RANGE RECURSIVE
+RESPECT RIGHT ROLLUP ROWS SELECT SET SOME STRUCT TABLESAMPLE THEN TO TREAT TRUE UNBOUNDED UNION UNNEST USING
+WHEN WHERE WINDOW WITH WITHIN
+"""
+RESERVED = frozenset(WORDS.split())
+"""Words of GoogleSQL that name nothing unless they stand between backticks (lexical structure, reserved keywords)."""
 REASONS = {
     "INVALID_ARGUMENT": "invalid", "UNAUTHENTICATED": "authError", "PERMISSION_DENIED": "accessDenied",
     "NOT_FOUND": "notFound", "INTERNAL": "internalError", "UNAVAILABLE": "backendError",
@@ -299,6 +309,9 @@ def question(query: Mapping[str, Any]) -> tuple[str, Question, dict[str, Any]]:
         raise Refused("INVALID_ARGUMENT", "Required parameter is missing: query")
     if query.get("useLegacySql") is not False:
         raise Refused("INVALID_ARGUMENT", "Legacy SQL does not know backticks: set useLegacySql to false.")
+    for alias in re.findall(r"\bAS ([A-Za-z]\w*)\b(?!\s*\()", text):
+        if alias.upper() in RESERVED - {"STRUCT", "SELECT"}:  # SELECT AS STRUCT makes rows, it names none
+            raise Refused("INVALID_ARGUMENT", f"Syntax error: Unexpected keyword {alias.upper()}")
     told = _parameters(query)
     asked = set(re.findall(r"@(\w+)", text))
     if lacking := sorted(asked - told.keys()):

@@ -22,7 +22,7 @@ from cortex.sandbox.market import DEVICES
 from cortex.sandbox.trail import HIDDEN, UNTIL_BOUGHT, Trail
 
 SCHEMA = (
-    ("kind", "STRING"), ("day", "STRING"), ("order_id", "STRING"), ("at", "INTEGER"), ("source", "STRING"),
+    ("kind", "STRING"), ("day", "STRING"), ("order_id", "STRING"), ("moment", "INTEGER"), ("source", "STRING"),
     ("medium", "STRING"), ("campaign", "STRING"), ("campaign_id", "STRING"), ("content", "STRING"),
     ("channel_group", "STRING"), ("gclid", "STRING"), ("gbraid", "STRING"), ("wbraid", "STRING"), ("fbclid", "STRING"),
     ("ttclid", "STRING"), ("msclkid", "STRING"), ("page", "STRING"), ("path", "STRING"), ("journeys", "INTEGER"),
@@ -145,7 +145,7 @@ def _touches(trail: Trail, followed: list[tuple[int, str]], told: Mapping[str, A
                 break
             source, medium, campaign, campaign_id, group, content = _came(trail, visit)
             yield _row(
-                kind="touch", day=day, order_id=trail.orders[buying], at=int(trail.at[visit]) * 1_000_000, source=source,
+                kind="touch", day=day, order_id=trail.orders[buying], moment=int(trail.at[visit]) * 1_000_000, source=source,
                 medium=medium, campaign=campaign, campaign_id=campaign_id, channel_group=group, content=content, page="/",
                 device=DEVICES[int(trail.device[buying])],
                 **{name: trail.clicks.get(visit, {}).get(name, "") for name in CLICKS},

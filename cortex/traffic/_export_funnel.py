@@ -17,7 +17,7 @@ QUERY = """
 WITH seen AS (
   SELECT
     event_date AS day,
-    event_timestamp AS at,
+    event_timestamp AS moment,
     event_name AS event,
     user_pseudo_id AS person,
     (SELECT value.int_value FROM UNNEST(event_params) WHERE key = 'ga_session_id') AS session,
@@ -42,17 +42,17 @@ once AS (
   FROM seen
   WHERE TRUE
   QUALIFY event != 'purchase' OR order_id IS NULL
-    OR ROW_NUMBER() OVER (PARTITION BY event, order_id ORDER BY at) = 1
+    OR ROW_NUMBER() OVER (PARTITION BY event, order_id ORDER BY moment) = 1
 ),
 walked AS (
   SELECT
     person,
     session,
     MIN(day) AS day,
-    MIN(at) AS begun,
-    ARRAY_AGG(device IGNORE NULLS ORDER BY at LIMIT 1)[SAFE_OFFSET(0)] AS device,
-    ARRAY_AGG(credited IGNORE NULLS ORDER BY at LIMIT 1)[SAFE_OFFSET(0)] AS credited,
-    ARRAY_AGG(STRUCT(event, at)) AS happened
+    MIN(moment) AS begun,
+    ARRAY_AGG(device IGNORE NULLS ORDER BY moment LIMIT 1)[SAFE_OFFSET(0)] AS device,
+    ARRAY_AGG(credited IGNORE NULLS ORDER BY moment LIMIT 1)[SAFE_OFFSET(0)] AS credited,
+    ARRAY_AGG(STRUCT(event, moment)) AS happened
   FROM once
   WHERE person IS NOT NULL AND session IS NOT NULL
   GROUP BY person, session
@@ -60,7 +60,7 @@ walked AS (
 viewed AS (
   SELECT
     w.*, t.has_cart, t.has_checkout,
-    IF(t.has_view, (SELECT MIN(h.at) FROM UNNEST(w.happened) AS h WHERE h.event = 'view_item'), w.begun) AS view_at
+    IF(t.has_view, (SELECT MIN(h.moment) FROM UNNEST(w.happened) AS h WHERE h.event = 'view_item'), w.begun) AS view_at
   FROM walked AS w
   JOIN told AS t ON t.day = w.day
   WHERE w.day BETWEEN @since AND @until
@@ -70,7 +70,7 @@ carted AS (
     *,
     IF(
       has_cart,
-      (SELECT MIN(h.at) FROM UNNEST(happened) AS h WHERE h.event = 'add_to_cart' AND h.at >= view_at),
+      (SELECT MIN(h.moment) FROM UNNEST(happened) AS h WHERE h.event = 'add_to_cart' AND h.moment >= view_at),
       view_at
     ) AS cart_at
   FROM viewed
@@ -80,7 +80,7 @@ checked AS (
     *,
     IF(
       has_checkout,
-      (SELECT MIN(h.at) FROM UNNEST(happened) AS h WHERE h.event = 'begin_checkout' AND h.at >= cart_at),
+      (SELECT MIN(h.moment) FROM UNNEST(happened) AS h WHERE h.event = 'begin_checkout' AND h.moment >= cart_at),
       cart_at
     ) AS checkout_at
   FROM carted
@@ -102,12 +102,12 @@ counted AS (
       ),
       STRUCT(
         'payment',
-        EXISTS (SELECT 1 FROM UNNEST(happened) AS h WHERE h.event = 'add_payment_info' AND h.at >= checkout_at),
+        EXISTS (SELECT 1 FROM UNNEST(happened) AS h WHERE h.event = 'add_payment_info' AND h.moment >= checkout_at),
         (SELECT COUNT(*) FROM UNNEST(happened) AS h WHERE h.event = 'add_payment_info')
       ),
       STRUCT(
         'purchase',
-        EXISTS (SELECT 1 FROM UNNEST(happened) AS h WHERE h.event = 'purchase' AND h.at >= checkout_at),
+        EXISTS (SELECT 1 FROM UNNEST(happened) AS h WHERE h.event = 'purchase' AND h.moment >= checkout_at),
         (SELECT COUNT(*) FROM UNNEST(happened) AS h WHERE h.event = 'purchase')
       )
     ] AS stages

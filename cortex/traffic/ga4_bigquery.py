@@ -307,7 +307,7 @@ def _day(text: str) -> date:
 def _touch(row: dict[str, Any]) -> Touch:
     return Touch(
         origin="ga4_bigquery",
-        occurred_at=datetime.fromtimestamp(row["at"] / 1e6, UTC),
+        occurred_at=datetime.fromtimestamp(row["moment"] / 1e6, UTC),
         day=_day(row["day"]),
         order_id=row["order_id"],
         source=_set(row["source"]),

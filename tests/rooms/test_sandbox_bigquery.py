@@ -166,6 +166,7 @@ def test_a_dry_run_costs_nothing_and_a_limit_stops_what_would_cost_more(running:
         (lambda text: text.replace("collected_traffic_source AS told", "collected_traffic_source.nothing AS told"), "BadRequest"),
         (lambda text: text.replace("@quiet_days", "@silence"), "BadRequest"),
         (lambda text: text.replace("'path'", "'way'"), "BadRequest"),
+        (lambda text: text.replace("AS moment", "AS at"), "BadRequest"),
         (lambda text: text.replace("events_*", "users_*"), "NotFound"),
         (lambda text: text.replace("analytics_", "analytics_9"), "NotFound"),
     ],
@@ -212,6 +213,7 @@ def test_stages_and_products_are_of_the_days_asked_for(running: Running) -> None
         lambda text: text.replace("'add_to_cart'", "'add_to_basket'"),
         lambda text: text.replace("'stage'", "'step'"),
         lambda text: text.replace("@until", "@settled"),
+        lambda text: text.replace("AS moment", "AS at"),
         lambda text: text.replace("AS item_id", "AS product"),
     ],
 )
