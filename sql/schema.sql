@@ -1135,7 +1135,7 @@ SELECT
 FROM (
     SELECT
         o.paid_date AS day, COALESCE(p.category, i.category) AS category,
-        i.order_key, i.quantity, i.total, i.unit_cost
+        i.order_key, i.quantity, i.total, COALESCE(i.unit_cost, p.cost_price) AS unit_cost
     FROM fct_order_items i
     JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
     LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
@@ -2039,7 +2039,8 @@ SELECT
     SUM(i.quantity) AS units,
     SUM(i.total) AS revenue,
     SUM(i.sale_fee) AS fees,
-    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+    CASE WHEN COUNT(COALESCE(i.unit_cost, p.cost_price)) = COUNT(*)
+         THEN SUM(i.quantity * COALESCE(i.unit_cost, p.cost_price)) END AS cost
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id

@@ -54,11 +54,11 @@ METRICS = {
     "mer": ("gross revenue / spend", "All marketing together, whoever gets the credit. rpt_daily_performance."),
     "poas": (
         "margin / spend",
-        "margin: attributed revenue less cost of goods, freight charged and tax, not fees. Empty where a line has no cost.",
+        "margin: attributed revenue less what its orders cost (explain metric margin). Empty where a line has no cost.",
     ),
     "margin": (
-        "(paid - freight - tax - cost of goods) x (paid - refunded) / paid",
-        "Of each order; empty where a line has no cost. The same for POAS, LTV, cohorts and conversions. rpt_customer_value.",
+        "(paid - freight - tax - cost of goods - marketplace fees) x (paid - refunded) / paid",
+        "Of each order, the same for POAS, LTV and conversions. Cost: the line's, else the catalogue's; empty without. No payment fees.",
     ),
     "ltv": (
         "(paid - refunded) of all orders / customers",

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cortex.steps import credit
+from cortex.steps.costs import LINES, TAKEN, UNIT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,13 +26,12 @@ SPEND = """
            SUM(s.conversions) AS claimed_orders, SUM(s.conversion_value) AS claimed_revenue
     FROM fct_ad_spend s WHERE s.day >= :since AND s.day < :until GROUP BY s.platform, s.campaign_id
 """
-COSTS = """
+COSTS = f"""
     SELECT o.order_key AS order_key, MAX(o.paid) AS paid, MAX(o.shipping) + MAX(o.tax) AS charged,
-           SUM(i.quantity * i.unit_cost) AS goods,
-           SUM(CASE WHEN i.unit_cost IS NULL THEN 1 ELSE 0 END) AS unknown
-    FROM fct_orders o JOIN fct_order_items i ON i.order_key = o.order_key
+           SUM({TAKEN}) AS goods, SUM(CASE WHEN {UNIT} IS NULL THEN 1 ELSE 0 END) AS unknown
+    FROM fct_orders o JOIN ({LINES}) ON i.order_key = o.order_key
     WHERE o.is_paid = 1 AND o.paid_date >= :since AND o.paid_date < :until GROUP BY o.order_key
-"""
+"""  # noqa: S608
 TOTALS = """
     SELECT COUNT(*) AS orders, SUM(paid) AS gross, SUM(paid - refunded) AS net, SUM(is_new_customer) AS new_customers
     FROM fct_orders WHERE is_paid = 1 AND paid_date >= :since AND paid_date < :until

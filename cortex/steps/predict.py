@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
+from cortex.steps.costs import LINES, TAKEN, UNIT
 from cortex.steps.value import in_parts, of_all_buyers
 from cortex.warehouse import tables
 
@@ -31,23 +32,23 @@ ORDER_DAYS = """
     ORDER BY o.customer_key
 """
 """One row for each buyer: the database groups orders, the models never see one."""
-COSTS = """
-    SELECT order_key, CASE WHEN COUNT(unit_cost) = COUNT(*) THEN SUM(quantity * unit_cost) END AS cost
-    FROM fct_order_items GROUP BY order_key
-"""
-"""Cost of goods of each order; unknown while that of any of its lines is."""
-MARGINS = """
+COSTS = f"""
+    SELECT i.order_key AS order_key, CASE WHEN COUNT({UNIT}) = COUNT(*) THEN SUM({TAKEN}) END AS cost
+    FROM {LINES} GROUP BY i.order_key
+"""  # noqa: S608
+"""What the lines of each order took; unknown while that of any of its lines is."""
+MARGINS = f"""
     SELECT customer_key, SUM(uncosted) AS uncosted,
            SUM((paid - shipping - tax - cost) * CASE WHEN paid > 0 THEN 1.0 * (paid - refunded) / paid ELSE 1.0 END) AS margin
     FROM (
         SELECT o.customer_key, o.order_key, o.paid, o.refunded, o.shipping, o.tax,
-               SUM(i.quantity * i.unit_cost) AS cost, COUNT(*) - COUNT(i.unit_cost) AS uncosted
-        FROM fct_orders o LEFT JOIN fct_order_items i ON i.order_key = o.order_key
+               SUM({TAKEN}) AS cost, COUNT(*) - COUNT({UNIT}) AS uncosted
+        FROM fct_orders o LEFT JOIN ({LINES}) ON i.order_key = o.order_key
         WHERE o.is_paid = 1 AND o.paid_date <= :as_of AND o.customer_key >= :low AND o.customer_key < :high
         GROUP BY o.customer_key, o.order_key, o.paid, o.refunded, o.shipping, o.tax
     ) orders
     GROUP BY customer_key
-"""
+"""  # noqa: S608
 """What each buyer left the shop, in the proportion that was not given back, and how many lines have no known cost."""
 
 

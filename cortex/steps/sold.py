@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cortex.run import Outcome, Run, Step
+from cortex.steps.costs import LINES, UNIT
 from cortex.warehouse import tables
 
 if TYPE_CHECKING:
@@ -18,18 +19,18 @@ Row = dict[str, Any]
 DAYS = 90
 """Days of a period, and of the one it is compared with."""
 TOP_SELLERS = 20
-PERIODS = """
+PERIODS = f"""
     SELECT i.platform, i.product_id,
            SUM(CASE WHEN o.paid_date > :middle THEN i.quantity ELSE 0 END) AS units,
            SUM(CASE WHEN o.paid_date > :middle THEN i.total ELSE 0.00 END) AS revenue,
-           SUM(CASE WHEN o.paid_date > :middle THEN i.quantity * i.unit_cost ELSE 0.00 END) AS cost,
-           SUM(CASE WHEN o.paid_date > :middle AND i.unit_cost IS NULL THEN 1 ELSE 0 END) AS uncosted,
+           SUM(CASE WHEN o.paid_date > :middle THEN i.quantity * {UNIT} ELSE 0.00 END) AS cost,
+           SUM(CASE WHEN o.paid_date > :middle AND {UNIT} IS NULL THEN 1 ELSE 0 END) AS uncosted,
            SUM(CASE WHEN o.paid_date > :middle THEN 0.00 ELSE i.total END) AS revenue_before
-    FROM fct_order_items i
+    FROM ({LINES})
     JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1
     WHERE o.paid_date > :first AND o.paid_date <= :as_of
     GROUP BY i.platform, i.product_id
-"""
+"""  # noqa: S608
 SELLERS = """
     SELECT i.platform, i.seller_id, SUM(i.total) AS revenue
     FROM fct_order_items i JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1

@@ -20,7 +20,7 @@ from cortex.cli.app import main
 from cortex.clock import Window
 from cortex.run import Run
 from cortex.secrets import Vault
-from cortex.steps import insight, predict, sold, value
+from cortex.steps import insight, performance, predict, sold, value
 from cortex.warehouse import Transaction, Warehouse, tables
 from cortex.workspace import Workspace
 from tests.rooms.warehouse_rows import NOON, key, order, row, spend
@@ -376,6 +376,35 @@ def test_sellers_categories_and_what_to_do_are_told(
     _, out, _ = analyze(capsys, workspace, "rfm", client, "--json")
     [warning] = json.loads(out)["warnings"]
     assert warning["code"] == "few_customers"
+
+
+def test_a_cost_the_catalogue_knows_and_a_fee_are_costs(client: str, workspace: Workspace) -> None:
+    with Warehouse.open("sqlite", client, workspace.state) as warehouse:
+
+        def tell(tx: Transaction) -> None:
+            tx.run("UPDATE dim_products SET cost_price = 20.00 WHERE product_id = 's'")
+            tx.run("UPDATE fct_order_items SET sale_fee = 1.50 WHERE product_id = 'p'")
+
+        warehouse.atomically(tell)
+        run = run_of(warehouse, workspace)
+        predict.predict_customers(run)
+        insight.customer_worth(run)
+        insight.cohort_cells(run)
+        orders = warehouse.rows(
+            "SELECT o.paid, o.refunded, i.product_id FROM fct_orders o JOIN fct_order_items i ON i.order_key = o.order_key"
+        )
+        left = sum(
+            one["paid"] - 30 - (Decimal("1.50") if one["product_id"] == "p" else 0)
+            for one in orders
+            if not one["refunded"]
+        )
+        [every] = told(warehouse, "rpt_customer_value", "dimension = 'all'")
+        assert (every["margin"], every["uncosted_customers"]) == (left, 0)
+        cells = told(warehouse, "rpt_cohort_cells", "grain = 'month' AND channel = '' AND ltv IS NOT NULL")
+        assert all(cell["ltv_margin"] is not None for cell in cells)
+        month = Window(LAST - timedelta(days=29), LAST + timedelta(days=1))
+        found = performance.gather(warehouse, run.tenant, month, models=("last_click",), window_days=30)
+        assert found.channels["margin"].null_count() == 0
 
 
 @pytest.mark.parametrize("kind", ["svg", "html"])
