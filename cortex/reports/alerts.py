@@ -50,12 +50,12 @@ MESSAGES: dict[str, tuple[str, str, str]] = {
     "cac": (
         "{spend} nos {days} dias até {last} trouxeram {won} novos clientes, {cac} cada; nos {baseline} dias antes, {cac_before}.",
         "{spend} of the {days} days to {last} won {won} new customers, {cac} each; in the {baseline} days before, {cac_before}.",
-        "{spend} en {days} días hasta el {last} trajeron {won} clientes nuevos, {cac} cada uno; en {baseline} días antes, {cac_before}.",
+        "{spend} en {days} días hasta el {last} trajeron {won} clientes nuevos, {cac} cada uno; los {baseline} días antes, {cac_before}.",
     ),
     "roas": (
         "{spend} nos {days} dias até {last} trouxeram {value} por último clique, ROAS {roas}; nos {baseline} dias antes, {roas_before}.",
         "{spend} of the {days} days to {last} brought {value} by last click, ROAS {roas}; in the {baseline} days before, {roas_before}.",
-        "{spend} en {days} días hasta el {last} trajeron {value} por último clic, ROAS {roas}; en {baseline} días antes, {roas_before}.",
+        "{spend} en {days} días hasta el {last} trajeron {value} por último clic, ROAS {roas}; los {baseline} días antes, {roas_before}.",
     ),
 }
 MORE: tuple[str, str, str] = ("E mais {more}.", "And {more} more.", "Y {more} más.")

@@ -67,12 +67,12 @@ class Performance:
     @property
     def mer(self) -> Decimal | None:
         """What all marketing returned, whoever gets the credit: gross revenue / spend."""
-        return self.gross / self.spend if self.spend else None
+        return round(self.gross / self.spend, 6) if self.spend else None
 
     @property
     def cac(self) -> Decimal | None:
         """Blended: all spend / all new customers."""
-        return self.spend / self.new_customers if self.spend and self.new_customers else None
+        return round(self.spend / self.new_customers, 2) if self.spend and self.new_customers else None
 
 
 def gather(
