@@ -175,6 +175,8 @@ def spend(run: Run, kind: str) -> Outcome:
     if window is None:
         return windows.forgotten(run, kind, stream, platform.history)
     read = list(platform.spend(window))
+    # Before anything is replaced: a platform that says it all in another shape must not empty what it said before.
+    bad = quarantine.judge(run, len(read), f"ad-days of {kind}", loaded=False)
     settled_clicks = Window(max(window.since, min(run.window.since, window.last) - CLICKS_SETTLE), window.until)
     clicks = {click.click_id: click for click in platform.clicks(settled_clicks)}
     pulled_at = run.now()
@@ -207,7 +209,6 @@ def spend(run: Run, kind: str) -> Outcome:
 
     run.warehouse.atomically(write)
     run.notices += exchanged.notices(stream)
-    bad = quarantine.judge(run, len(read), f"ad-days of {kind}")
     total = sum((row["spend"] for row in spend_rows), Decimal(0))
     clicked = f", {len(clicks)} clicks" if clicks else ""
     return Outcome(

@@ -7,10 +7,11 @@ from cortex.run import Run
 from cortex.warehouse import tables
 
 
-def judge(run: Run, good: int, what: str) -> int:
+def judge(run: Run, good: int, what: str, *, loaded: bool = True) -> int:
     """Store what a step could not trust, and say how many records that are. what: what they are, for the message.
 
-    Raises QualityGate when they are more than the client allows; what is good stays loaded.
+    loaded: whether the good ones are stored already, or are only to be when this passes. Raises QualityGate when the
+    others are more than the client allows.
     """
     bad = _kept(run)
     allowed = run.tenant.quality.max_quarantined_pct
@@ -18,7 +19,8 @@ def judge(run: Run, good: int, what: str) -> int:
         raise QualityGate(
             "CTX-2102",
             f"{bad} of {bad + good} {what} could not be trusted; client {run.tenant.code} allows {allowed:g} %.",
-            fix=f"cortex doctor {run.tenant.code} lists the reasons; good {what} were loaded.",
+            fix=f"cortex doctor {run.tenant.code} lists the reasons; "
+            + (f"good {what} were loaded." if loaded else "what was stored before stays as it was."),
         )
     return bad
 
