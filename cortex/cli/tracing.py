@@ -89,6 +89,14 @@ METRICS = {
         "mean of |sales - forecast| / usual change",
         "Usual change: of a day from its weekday a week before, mean of the last eight weeks. rpt_forecast_models.",
     ),
+    "conversion_rate": (
+        "units bought / units looked at",
+        "Of a product, both as GA4 counts them; empty where no view is known. rpt_product_conversion.",
+    ),
+    "overall_rate": (
+        "sessions with a purchase / sessions",
+        "Of visits, as GA4 counts them; empty on days no purchase was measured. rpt_funnel.",
+    ),
     "claimed_roas": ("value the platform claims / spend", "By the platform's own window and model. fct_ad_spend."),
     "delivery": (
         "sales that arrived or were left out by rule / all whose fate is known",
