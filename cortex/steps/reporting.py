@@ -72,7 +72,7 @@ def last_day(warehouse: Warehouse) -> date:
 def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetime, lang: str) -> Report:
     """Everything the report shows of a window (tenant-local days) beside the window of the same length before it."""
     before = before_of(window)
-    days, past = _by_day(warehouse, window), _by_day(warehouse, before)
+    days, past = _with_past(warehouse, window)
     model = tenant.analytics.models[0]
     claims = _between(warehouse, CLAIMS, window, model=model)
     looks = looked.at(warehouse, window)
@@ -108,7 +108,7 @@ def before_of(window: Window) -> Window:
 
 def figures(warehouse: Warehouse, window: Window) -> list[Figure]:
     """The key figures of a window (tenant-local days), each with that of the window before."""
-    return _figures(window, _by_day(warehouse, window), _by_day(warehouse, before_of(window)))
+    return _figures(window, *_with_past(warehouse, window))
 
 
 def headline(warehouse: Warehouse) -> dict[str, Any]:
@@ -138,8 +138,11 @@ def _between(warehouse: Warehouse, sql: str, window: Window, **given: Any) -> li
     return warehouse.rows(sql, since=window.since, until=window.until, **given)
 
 
-def _by_day(warehouse: Warehouse, window: Window) -> dict[date, dict[str, Any]]:
-    return {row["day"]: row for row in _between(warehouse, DAILY, window)}
+def _with_past(warehouse: Warehouse, window: Window) -> tuple[dict[date, Row], dict[date, Row]]:
+    """Rows by day of a window and of the one before, from one question: the view looks at all of a client's orders."""
+    both = _between(warehouse, DAILY, Window(before_of(window).since, window.until))
+    days: dict[date, Row] = {row["day"]: row for row in both if row["day"] in window}
+    return days, {row["day"]: row for row in both if row["day"] not in window}
 
 
 def _figures(window: Window, days: Mapping[date, Row], past: Mapping[date, Row]) -> list[Figure]:

@@ -30,6 +30,12 @@ BY_STATUS = """
     FROM rpt_orders_by_status WHERE day >= :since AND day < :until
     GROUP BY status, payment_status, is_test ORDER BY status, payment_status, is_test
 """
+ENDS = """
+    SELECT (SELECT MIN(order_date) FROM fct_orders) AS first_order, (SELECT MAX(order_date) FROM fct_orders) AS last_order,
+           (SELECT MAX(paid_date) FROM fct_orders) AS last_payment,
+           (SELECT MIN(day) FROM fct_ad_spend) AS first_spend, (SELECT MAX(day) FROM fct_ad_spend) AS last_spend
+"""
+"""Found in indexes: rpt_daily_performance would add up all days to say which is the first."""
 CELLS = "SELECT * FROM rpt_cohort_cells WHERE grain = :grain AND channel = :channel ORDER BY cohort, period"
 
 
@@ -39,9 +45,8 @@ def extent(warehouse: Warehouse) -> Window:
     Today is one of them once the hourly run has read it; `reporting.last_day` is the last that is whole.
     """
     last = reporting.last_day(warehouse)
-    found = warehouse.rows("SELECT MIN(day) AS first_day, MAX(day) AS last_day FROM rpt_daily_performance")[0]
-    days = {name: _day(found[name]) for name in ("first_day", "last_day")}
-    return Window(min(days["first_day"] or last, last), max(days["last_day"] or last, last) + timedelta(days=1))
+    ends = [_day(value) for value in warehouse.rows(ENDS)[0].values() if value is not None]
+    return Window(min([last, *ends]), max([last, *ends]) + timedelta(days=1))
 
 
 def daily(warehouse: Warehouse, window: Window) -> Rows:
@@ -108,6 +113,6 @@ def _between(warehouse: Warehouse, sql: str, window: Window, **given: Any) -> Ro
     return warehouse.rows(sql, since=window.since, until=window.until, **given)
 
 
-def _day(value: Any) -> Any:
+def _day(value: date | str) -> date:
     """SQLite gives the day of a MIN or MAX as text."""
     return date.fromisoformat(value) if isinstance(value, str) else value

@@ -122,7 +122,9 @@ def serve(url: str, root: Path, entries: int, told: Connection) -> None:
     app = build(house)
     listening = server.bind("127.0.0.1", 0, exposed=False)
     told.send(listening.getsockname()[1])
-    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")).run(sockets=[listening])
+    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=600)).run(
+        sockets=[listening]
+    )
 
 
 def fill(warehouse: Warehouse, orders: int) -> None:
