@@ -807,6 +807,7 @@ CREATE TABLE IF NOT EXISTS product_effects (
   orders INTEGER NOT NULL,
   units INTEGER NOT NULL,
   reduced_share NUMERIC(18, 6),
+  conversion_basis VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   conversion NUMERIC(18, 6),
   expected_conversion NUMERIC(18, 6),
   rating NUMERIC(18, 6),
@@ -1999,6 +2000,7 @@ SELECT
     e.orders AS orders,
     e.units AS units,
     e.reduced_share AS reduced_share,
+    e.conversion_basis AS conversion_basis,
     e.conversion AS conversion,
     e.expected_conversion AS expected_conversion,
     CASE

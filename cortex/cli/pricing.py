@@ -28,7 +28,7 @@ def effects(context: typer.Context, client: Client, top: Top = 20) -> Answer:
         _show_relations(shell, held, related)
         warnings = []
         if listed and all(row["conversion"] is None for row in listed):
-            told = "Conversion is empty: no source counts visits (analytics.ga4)."
+            told = "Conversion is empty: no source counts views or visits (analytics.ga4)."
             warnings.append({"code": "visits_unknown", "message": told})
             shell.say(told)
         data = {"as_of": held.as_of, "products": listed, "price_changes": changed, "correlations": related}

@@ -19,21 +19,31 @@ ENOUGH = 8
 """Products below which a correlation says nothing."""
 
 
-def against_peers(sold: pl.DataFrame, sessions: int) -> pl.DataFrame:
-    """How often a visit to the shop ends in an order with the product, and how often one with its like does.
+def against_peers(shown: pl.DataFrame) -> pl.DataFrame:
+    """How often who saw a product bought it, and how often those who saw its like did.
 
-    sold: platform, product_id, category, price_range, orders. sessions: visits of the same days; 0 where nobody counts
-    them, and then nobody knows. Its like: the other products of its category and price range. Returns platform,
-    product_id, conversion, expected_conversion; null where unknown.
+    shown: platform, product_id, category, price_range, bought, seen (the product's views, or visits to the shop; null
+    or 0 where nobody counts them, and then nobody knows). Its like: the other products of its category and price range
+    that were seen. Returns platform, product_id, conversion, expected_conversion; null where unknown.
     """
-    if sessions <= 0:
-        empty = pl.lit(None, dtype=pl.Float64)
-        return sold.select(*KEY, conversion=empty, expected_conversion=empty)
-    like = pl.len().over("category", "price_range") - 1
-    of_like = (pl.col("orders").sum().over("category", "price_range") - pl.col("orders")) / like
-    of_all = (pl.col("orders").sum() - pl.col("orders")) / (pl.len() - 1)
-    expected = pl.when(like >= PEERS).then(of_like).when(pl.len() > PEERS).then(of_all)
-    return sold.select(*KEY, conversion=pl.col("orders") / sessions, expected_conversion=expected / sessions)
+    known = pl.col("seen") > 0
+    counted = shown.with_columns(
+        bought=pl.when(known).then(pl.col("bought")).otherwise(0),
+        seen=pl.when(known).then(pl.col("seen")).otherwise(0),
+        one=known.fill_null(value=False).cast(pl.Int64),
+    )
+    kind = ["category", "price_range"]
+    own = {name: pl.col(name) for name in ("bought", "seen", "one")}
+    like = {name: column.sum().over(kind) - column for name, column in own.items()}
+    others = {name: column.sum() - column for name, column in own.items()}
+    expected = (
+        pl.when((like["one"] >= PEERS) & (like["seen"] > 0))
+        .then(like["bought"] / like["seen"])
+        .when((others["one"] >= PEERS) & (others["seen"] > 0))
+        .then(others["bought"] / others["seen"])
+    )
+    conversion = pl.when(pl.col("seen") > 0).then(pl.col("bought") / pl.col("seen"))
+    return counted.select(*KEY, conversion=conversion, expected_conversion=pl.when(pl.col("seen") > 0).then(expected))
 
 
 def price_changes(prices: pl.DataFrame, daily: pl.DataFrame, as_of: date) -> pl.DataFrame:

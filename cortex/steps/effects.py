@@ -57,6 +57,11 @@ RATINGS = """
     GROUP BY t.platform, t.product_id
 """
 VISITS = "SELECT SUM(sessions) AS sessions FROM fct_sessions WHERE day > :since AND day <= :as_of"
+VIEWED = """
+    SELECT platform, product_id, SUM(views) AS views, SUM(purchases) AS purchases FROM rpt_product_conversion
+    WHERE day > :since AND day <= :as_of AND is_known = 1 GROUP BY platform, product_id
+"""
+"""Of two sources that tell of the same day both are added, to views and purchases alike."""
 PRICES = "SELECT platform, product_id, day, price FROM price_history WHERE day > :since AND day <= :as_of"
 BY = ("unit_price", "reduced_share", "rating", "cover_days")
 """What conversion is correlated with."""
@@ -115,13 +120,27 @@ def _figures(warehouse: Warehouse, days: dict[str, object]) -> pl.DataFrame:
     rated = _whole(warehouse.frame(RATINGS), "score", "reviews").select(
         *key, rating=pl.col("score") / pl.col("reviews")
     )
-    visits = warehouse.rows(VISITS, **days)[0]["sessions"] or 0
+    seen, basis = _seen(warehouse, sold, days)
     kept = sold.join(stock.drop("stock"), on=key, how="left")
     return (
-        kept.join(counting.against_peers(sold, int(visits)), on=key, how="left")
+        kept.join(counting.against_peers(seen), on=key, how="left")
+        .with_columns(conversion_basis=pl.lit(basis))
         .join(counting.turnover(kept, DAYS), on=key, how="left")
         .join(rated, on=key, how="left")
     )
+
+
+def _seen(warehouse: Warehouse, sold: pl.DataFrame, days: dict[str, object]) -> tuple[pl.DataFrame, str]:
+    """`sold` with what was bought and seen of each product, and what seen is: its views where a source counts them,
+    else visits to the shop, else nothing."""
+    import polars as pl
+
+    viewed = _whole(warehouse.frame(VIEWED, **days), "views", "purchases")
+    if viewed["views"].sum() > 0:
+        told = viewed.select("platform", "product_id", seen="views", bought="purchases")
+        return sold.join(told, on=["platform", "product_id"], how="left"), "views"
+    visits = int(warehouse.rows(VISITS, **days)[0]["sessions"] or 0)
+    return sold.with_columns(seen=pl.lit(visits), bought="orders"), "visits" if visits else ""
 
 
 def _price_changes(warehouse: Warehouse, days: dict[str, object]) -> pl.DataFrame:

@@ -1016,7 +1016,12 @@ product_effects = table(
     col("orders", Integer(), "Paid orders with it."),
     col("units", Integer(), "Units in them."),
     opt("reduced_share", Exact(6), "Share of the units sold below their full price."),
-    opt("conversion", Exact(6), "Orders with it / visits to the shop; empty where nobody counts visits."),
+    col("conversion_basis", text(8), "views of the product as GA4 counts them, else visits to the shop, else empty."),
+    opt(
+        "conversion",
+        Exact(6),
+        "Purchases / views as GA4 saw both, or orders with it / visits; empty where nobody counts.",
+    ),
     opt(
         "expected_conversion",
         Exact(6),

@@ -867,6 +867,7 @@ CREATE TABLE IF NOT EXISTS product_effects (
   orders INTEGER NOT NULL,
   units INTEGER NOT NULL,
   reduced_share NUMERIC(18, 6),
+  conversion_basis VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   conversion NUMERIC(18, 6),
   expected_conversion NUMERIC(18, 6),
   rating NUMERIC(18, 6),

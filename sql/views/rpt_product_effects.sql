@@ -9,7 +9,8 @@
 --   orders               count    Paid orders with it in the last 90 days.
 --   units                count    Units in them.
 --   reduced_share        rate     Share of the units sold below their full price.
---   conversion           rate     Orders with it / visits to the shop; empty where nobody counts visits.
+--   conversion_basis     text     views of the product as GA4 counts them, else visits to the shop, else empty.
+--   conversion           rate     Purchases / views as GA4 saw both, or orders with it / visits; empty where nobody counts.
 --   expected_conversion  rate     That of the other products of its category and price range, else of the whole shop.
 --   conversion_gap       rate     conversion / expected_conversion - 1.
 --   rating               rate     Mean score of the reviews of orders with it.
@@ -37,6 +38,7 @@ SELECT
     e.orders AS orders,
     e.units AS units,
     e.reduced_share AS reduced_share,
+    e.conversion_basis AS conversion_basis,
     e.conversion AS conversion,
     e.expected_conversion AS expected_conversion,
     CASE

@@ -68,23 +68,34 @@ def test_what_did_not_sell_before_has_no_lift_and_what_stopped_has_no_elasticity
     assert (second["lift"], second["elasticity"]) == (-1.0, None)
 
 
-def goods(*orders: int, category: str = "mugs", price_range: int = 0) -> pl.DataFrame:
-    rows = [("s", str(at), category, price_range, count) for at, count in enumerate(orders)]
-    return pl.DataFrame(rows, schema=["platform", "product_id", "category", "price_range", "orders"], orient="row")
+def goods(*orders: int, category: str = "mugs", seen: int | None = 1000, first: int = 0) -> pl.DataFrame:
+    rows = [("s", str(first + at), category, 0, count, seen) for at, count in enumerate(orders)]
+    schema = {"platform": pl.String, "product_id": pl.String, "category": pl.String, "price_range": pl.Int64}
+    return pl.DataFrame(rows, schema=schema | {"bought": pl.Int64, "seen": pl.Int64}, orient="row")
 
 
 def test_a_product_is_held_against_the_others_of_its_kind() -> None:
-    told = effects.against_peers(goods(10, 20, 30, 40), 1000)
+    told = effects.against_peers(goods(10, 20, 30, 40))
     assert told["conversion"].to_list() == [0.01, 0.02, 0.03, 0.04]
     assert told["expected_conversion"].to_list() == pytest.approx([0.03, 80 / 3000, 70 / 3000, 0.02])
+    viewed = pl.concat(
+        [goods(10, seen=100), goods(20, seen=400, first=1), goods(5, seen=50, first=2), goods(1, seen=50, first=3)]
+    )
+    assert effects.against_peers(viewed)["expected_conversion"][0] == pytest.approx(26 / 500), (
+        "who is seen more weighs more"
+    )
 
 
 def test_with_few_of_its_kind_it_is_held_against_the_shop_and_without_visits_nobody_knows() -> None:
-    shop = pl.concat([goods(10, 20), goods(30, 40, category="lamps").with_columns(product_id=pl.lit("x"))])
-    assert effects.against_peers(shop, 1000)["expected_conversion"][0] == pytest.approx(0.03)
-    assert effects.against_peers(goods(10, 20), 1000)["expected_conversion"].to_list() == [None, None]
-    unknown = effects.against_peers(goods(10, 20, 30, 40), 0)
-    assert unknown["conversion"].null_count() == unknown["expected_conversion"].null_count() == 4
+    shop = pl.concat([goods(10, 20), goods(30, 40, category="lamps", first=2)])
+    assert effects.against_peers(shop)["expected_conversion"][0] == pytest.approx(0.03)
+    assert effects.against_peers(goods(10, 20))["expected_conversion"].to_list() == [None, None]
+    for nothing in (0, None):
+        unknown = effects.against_peers(goods(10, 20, 30, 40, seen=nothing))
+        assert unknown["conversion"].null_count() == unknown["expected_conversion"].null_count() == 4
+    one = effects.against_peers(pl.concat([goods(10, 20, 30, 40), goods(5, seen=None, first=4)]))
+    assert one.row(4)[2:] == (None, None)
+    assert one["expected_conversion"][0] == pytest.approx(0.03), "what nobody saw is no peer"
 
 
 def test_stock_turns_as_often_as_it_is_sold_in_a_year() -> None:
@@ -147,5 +158,13 @@ def test_the_weekly_step_stores_them_and_the_view_reads_them(bench: Bench) -> No
     assert (found["units_before"], found["units_after"], found["lift"]) == (28, 84, Decimal(2))
     assert (found["mean_stock"], found["stock_days"], found["available"]) == (Decimal(21), 3, 18)
     assert (found["turnover"], found["cover_days"]) == (Decimal("23.175"), Decimal("13.5"))
+    assert found["conversion_basis"] == "visits"
+    about = {"origin": "ga4", "day": DAY, "platform": "olist"}
+    bench.put(
+        fct_product_views=[row(tables.fct_product_views, item_id="a", viewed=400, purchased=30, **about)],
+    )
+    step.product_effects(bench.run(Window(DAY, DAY + timedelta(1))))
+    seen = "SELECT product_id, conversion_basis, conversion FROM rpt_product_effects ORDER BY product_id"
+    assert bench.rows(seen) == [("a", "views", Decimal("0.075")), ("b", "views", None)]
     figures = bench.rows("SELECT figure, value FROM rpt_insight_figures WHERE area = 'effects' ORDER BY figure")
     assert figures == [(f"conversion_by_{name}", None) for name in sorted(step.BY)]
