@@ -83,6 +83,8 @@ class Touch(Struct, frozen=True, kw_only=True, gc=False):
     clicks: Clicks = field(default_factory=Clicks)
     landing_page: str = ""
     """Path only: the query string may hold anything, so it never travels."""
+    device: str = ""
+    """Category of the browser's device as the source words it: mobile, desktop, tablet."""
 
 
 class WalkedStep(Struct, frozen=True):
@@ -164,17 +166,25 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     number: str = ""
     status: OrderStatus
     payment_status: PaymentStatus
+    status_detail: str = ""
+    """The platform's own, finer word for where the order stands, where it has one."""
     fulfilment_status: str = ""
     created_at: datetime
     updated_at: datetime
     paid_at: datetime | None = None
-    cancelled_at: datetime | None = None
+    shipped_at: datetime | None = None
     delivered_at: datetime | None = None
+    closed_at: datetime | None = None
+    cancelled_at: datetime | None = None
     cancel_reason: str = ""
     currency: str = "BRL"
     subtotal: Decimal = Decimal(0)
     discount: Decimal = Decimal(0)
     shipping: Decimal = Decimal(0)
+    shipping_cost: Decimal | None = None
+    """What the shop itself pays for sending it, where it tells; `shipping` is what the buyer was charged."""
+    shipping_mode: str = ""
+    """How it is sent, in the shop's words: the option the buyer chose, else the carrier."""
     tax: Decimal = Decimal(0)
     total: Decimal = Decimal(0)
     """What the buyer was asked to pay: subtotal - discount + shipping + tax, as the platform states it."""
@@ -245,8 +255,14 @@ class Seller(Struct, frozen=True, kw_only=True):
 
     platform: str
     seller_id: str
+    nickname: str = ""
     city: str = ""
     state: str = ""
+    reputation: str = ""
+    """In the marketplace's words."""
+    competitor: bool = False
+    market_share: Decimal | None = None
+    """0 to 1, of a competitor whose sales somebody estimated; what our own sell is counted."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -324,6 +340,41 @@ class Sessions(Struct, frozen=True, kw_only=True):
     currency: str = "BRL"
     payload: bytes = b"[]"
     """The rows of the report behind this one, as JSON."""
+
+
+Stage = Literal["visit", "view", "cart", "checkout", "payment", "purchase"]
+STAGES: tuple[Stage, ...] = ("visit", "view", "cart", "checkout", "payment", "purchase")
+"""Of the way from a visit to a sale, in their order."""
+
+
+class Reached(Struct, frozen=True, kw_only=True):
+    """How many visits of one day, device and source reached a stage of the shop, in the property's zone."""
+
+    origin: Literal["ga4", "ga4_bigquery"]
+    property_id: str
+    day: date
+    device: str
+    source: str
+    medium: str
+    channel_group: str = ""
+    stage: Stage
+    sessions: int
+    """Sessions that got so far, as the source counts them: see its `funnel`."""
+    events: int
+    """How often it happened, in whatever session."""
+
+
+class Viewed(Struct, frozen=True, kw_only=True):
+    """Units of one product looked at, put into carts and bought on one day, in the property's zone."""
+
+    origin: Literal["ga4", "ga4_bigquery"]
+    property_id: str
+    day: date
+    item_id: str
+    """As the shop's tags tell it: the product's id, in the kit's."""
+    viewed: int
+    added: int
+    purchased: int
 
 
 class Account(Struct, frozen=True, kw_only=True):

@@ -1,11 +1,11 @@
 """The past, in weekly pieces from the newest back. Conversions are queued, or counted as too old; none is sent."""
 
-from cortex.steps import credit, pull, quality, queue, refresh, value
+from cortex.steps import credit, funnel, pull, quality, queue, refresh, value
 
 reread = "none"
 lookback = False
 chunk_days = 7
-chunks = (pull.store, pull.ads, pull.traffic)
+chunks = (pull.store, pull.ads, pull.traffic, funnel.stages)
 steps = (
     pull.catalogue,
     value.people,

@@ -1,11 +1,25 @@
 """Every week: what platforms restated in the last month, then every customer figure and the forecasts anew."""
 
-from cortex.steps import credit, forecasting, insight, keeping, predict, pull, quality, refresh, sold, value
+from cortex.steps import (
+    credit,
+    effects,
+    forecasting,
+    funnel,
+    insight,
+    keeping,
+    predict,
+    pull,
+    quality,
+    refresh,
+    sold,
+    value,
+)
 
 reread = "weekly"
 steps = (
     pull.ads,
     pull.traffic,
+    funnel.stages,
     value.people,
     credit.everything,
     value.customers,
@@ -13,6 +27,7 @@ steps = (
     predict.customers,
     value.products,
     sold.classes,
+    effects.effects,
     refresh.everything,
     refresh.cohorts,
     insight.cohorts,

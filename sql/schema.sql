@@ -176,6 +176,7 @@ CREATE TABLE IF NOT EXISTS dim_customers (
   rfm_frequency SMALLINT,
   rfm_monetary SMALLINT,
   rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  preferred_category VARCHAR(128) COLLATE utf8mb4_bin,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   as_of DATE NOT NULL,
   PRIMARY KEY (customer_key)
@@ -210,8 +211,12 @@ CREATE TABLE IF NOT EXISTS dim_products (
 CREATE TABLE IF NOT EXISTS dim_sellers (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  nickname VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  reputation VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_competitor SMALLINT NOT NULL,
+  market_share NUMERIC(18, 6),
   PRIMARY KEY (platform, seller_id)
 );
 
@@ -269,6 +274,7 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+CREATE INDEX ix_fct_inventory_product ON fct_inventory (platform, product_id, day);
 
 CREATE TABLE IF NOT EXISTS dim_campaigns (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
@@ -291,13 +297,17 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  status_detail VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   is_paid SMALLINT NOT NULL,
   created_at DATETIME(6) NOT NULL,
   updated_at DATETIME(6) NOT NULL,
   paid_at DATETIME(6),
-  cancelled_at DATETIME(6),
+  shipped_at DATETIME(6),
   delivered_at DATETIME(6),
+  delivery_days SMALLINT,
+  closed_at DATETIME(6),
+  cancelled_at DATETIME(6),
   cancel_reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_date DATE NOT NULL,
   paid_date DATE,
@@ -311,6 +321,8 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
+  shipping_cost NUMERIC(18, 2),
+  shipping_mode VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   tax NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   paid NUMERIC(18, 2) NOT NULL,
@@ -324,6 +336,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
   marketplace VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   is_test SMALLINT NOT NULL,
   utm_source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   utm_medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
@@ -521,6 +534,32 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
+CREATE TABLE IF NOT EXISTS fct_funnel (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  stage VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  sessions BIGINT NOT NULL,
+  events BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, channel, device, stage)
+);
+CREATE INDEX ix_fct_funnel_day ON fct_funnel (day);
+
+CREATE TABLE IF NOT EXISTS fct_product_views (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  item_id VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  viewed BIGINT NOT NULL,
+  added BIGINT NOT NULL,
+  purchased BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, item_id)
+);
+CREATE INDEX ix_fct_product_views_day ON fct_product_views (day);
+
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -541,6 +580,7 @@ CREATE TABLE IF NOT EXISTS stg_touches (
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   msclkid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   landing_page VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (touch_key)
 );
 CREATE INDEX ix_stg_touches_day ON stg_touches (origin, day);
@@ -577,6 +617,7 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
   weight NUMERIC(18, 8) NOT NULL,
   attributed_revenue NUMERIC(18, 2) NOT NULL,
   is_new_customer SMALLINT NOT NULL,
+  window_days SMALLINT NOT NULL,
   PRIMARY KEY (order_key, model, position)
 );
 CREATE INDEX ix_fct_attribution_date ON fct_attribution (order_date);
@@ -701,6 +742,8 @@ CREATE TABLE IF NOT EXISTS cohort_payback (
   ltv NUMERIC(18, 2),
   ltv_to_cac NUMERIC(18, 6),
   payback_month SMALLINT,
+  ltv_margin NUMERIC(18, 2),
+  margin_payback_month SMALLINT,
   as_of DATE NOT NULL,
   PRIMARY KEY (channel, cohort)
 );
@@ -754,6 +797,34 @@ CREATE TABLE IF NOT EXISTS product_classes (
   share NUMERIC(18, 6) NOT NULL,
   growth NUMERIC(18, 6),
   bcg_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS product_effects (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  orders INTEGER NOT NULL,
+  units INTEGER NOT NULL,
+  reduced_share NUMERIC(18, 6),
+  conversion_basis VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  conversion NUMERIC(18, 6),
+  expected_conversion NUMERIC(18, 6),
+  rating NUMERIC(18, 6),
+  changed_on DATE,
+  price_before NUMERIC(18, 2),
+  price_after NUMERIC(18, 2),
+  days_before SMALLINT,
+  days_after SMALLINT,
+  units_before INTEGER,
+  units_after INTEGER,
+  lift NUMERIC(18, 6),
+  elasticity NUMERIC(18, 6),
+  mean_stock NUMERIC(18, 3),
+  stock_days SMALLINT,
+  available INTEGER,
+  turnover NUMERIC(18, 3),
+  cover_days NUMERIC(18, 3),
   as_of DATE NOT NULL,
   PRIMARY KEY (platform, product_id)
 );
@@ -1065,7 +1136,7 @@ SELECT
 FROM (
     SELECT
         o.paid_date AS day, COALESCE(p.category, i.category) AS category,
-        i.order_key, i.quantity, i.total, i.unit_cost
+        i.order_key, i.quantity, i.total, COALESCE(i.unit_cost, p.cost_price) AS unit_cost
     FROM fct_order_items i
     JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
     LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
@@ -1082,6 +1153,7 @@ SELECT
     CASE d.dimension
         WHEN 'source' THEN COALESCE(p.source, '')
         WHEN 'medium' THEN COALESCE(p.medium, '')
+        WHEN 'device' THEN o.device
         ELSE o.payment_method
     END AS part,
     SUM(a.attributed_revenue) AS attributed_revenue,
@@ -1090,12 +1162,15 @@ SELECT
 FROM fct_attribution a
 JOIN fct_orders o ON o.order_key = a.order_key
 LEFT JOIN fct_touchpoints p ON p.order_key = a.order_key AND p.position = a.position
-CROSS JOIN (SELECT 'source' AS dimension UNION ALL SELECT 'medium' UNION ALL SELECT 'payment_method') d
+CROSS JOIN (
+    SELECT 'source' AS dimension UNION ALL SELECT 'medium' UNION ALL SELECT 'device' UNION ALL SELECT 'payment_method'
+) d
 GROUP BY
     a.order_date, a.model, a.channel, d.dimension,
     CASE d.dimension
         WHEN 'source' THEN COALESCE(p.source, '')
         WHEN 'medium' THEN COALESCE(p.medium, '')
+        WHEN 'device' THEN o.device
         ELSE o.payment_method
     END;
 
@@ -1158,6 +1233,8 @@ SELECT
     c.ltv AS ltv,
     c.ltv_to_cac AS ltv_to_cac,
     c.payback_month AS payback_month,
+    c.ltv_margin AS ltv_margin,
+    c.margin_payback_month AS margin_payback_month,
     c.as_of AS as_of
 FROM cohort_payback c;
 
@@ -1227,6 +1304,47 @@ FROM (
 WHERE t.native_currency <> t.currency
 GROUP BY t.room, t.platform, t.day, t.native_currency, t.currency;
 
+CREATE VIEW rpt_customer_cities AS
+WITH latest AS (
+    SELECT
+        o.customer_key, COALESCE(g.state, o.state) AS state, COALESCE(g.city, o.city) AS city,
+        ROW_NUMBER() OVER (PARTITION BY o.customer_key ORDER BY o.paid_date DESC, o.paid_at DESC, o.order_key DESC) AS nth
+    FROM fct_orders o
+    LEFT JOIN dim_geolocation g ON g.country = o.country AND g.postal_prefix = o.postal_prefix
+    WHERE o.is_paid = 1
+),
+towns AS (
+    SELECT
+        l.state AS state, l.city AS city, CASE WHEN COUNT(*) < 5 OR l.city = '' THEN 1 ELSE 0 END AS is_small,
+        COUNT(*) AS customers, SUM(c.total_orders) AS orders, SUM(c.total_revenue) AS revenue
+    FROM latest l
+    JOIN dim_customers c ON c.customer_key = l.customer_key
+    WHERE l.nth = 1
+    GROUP BY l.state, l.city
+),
+ranked AS (
+    SELECT
+        t.state, t.city, t.is_small, t.customers, t.orders, t.revenue,
+        SUM(CASE WHEN t.is_small = 1 THEN t.customers END) OVER () AS small,
+        ROW_NUMBER() OVER (ORDER BY t.is_small, t.customers, t.state, t.city) AS nth
+    FROM towns t
+),
+placed AS (
+    SELECT
+        CASE WHEN r.is_small = 1 OR (r.small < 5 AND r.nth = 1) THEN 'other' ELSE r.state END AS state,
+        CASE WHEN r.is_small = 1 OR (r.small < 5 AND r.nth = 1) THEN 'other' ELSE r.city END AS city,
+        r.customers, r.orders, r.revenue
+    FROM ranked r
+)
+SELECT
+    p.state AS state,
+    p.city AS city,
+    SUM(p.customers) AS customers,
+    SUM(p.orders) AS total_orders,
+    SUM(p.revenue) AS revenue
+FROM placed p
+GROUP BY p.state, p.city;
+
 CREATE VIEW rpt_customer_cohorts AS
 SELECT
     c.cohort_month AS cohort_month,
@@ -1261,19 +1379,33 @@ FROM customer_models m
 LEFT JOIN customer_model_parameters p ON p.model = m.model;
 
 CREATE VIEW rpt_customer_places AS
-SELECT
-    t.place AS state,
-    SUM(t.customers) AS customers,
-    SUM(t.orders) AS total_orders,
-    SUM(t.revenue) AS revenue
-FROM (
+WITH states AS (
     SELECT
-        CASE WHEN COUNT(*) < 5 OR c.state = '' THEN 'other' ELSE c.state END AS place,
+        c.state AS state, CASE WHEN COUNT(*) < 5 OR c.state = '' THEN 1 ELSE 0 END AS is_small,
         COUNT(*) AS customers, SUM(c.total_orders) AS orders, SUM(c.total_revenue) AS revenue
     FROM dim_customers c
     GROUP BY c.state
-) t
-GROUP BY t.place;
+),
+ranked AS (
+    SELECT
+        s.state, s.is_small, s.customers, s.orders, s.revenue,
+        SUM(CASE WHEN s.is_small = 1 THEN s.customers END) OVER () AS small,
+        ROW_NUMBER() OVER (ORDER BY s.is_small, s.customers, s.state) AS nth
+    FROM states s
+),
+placed AS (
+    SELECT
+        CASE WHEN r.is_small = 1 OR (r.small < 5 AND r.nth = 1) THEN 'other' ELSE r.state END AS state,
+        r.customers, r.orders, r.revenue
+    FROM ranked r
+)
+SELECT
+    p.state AS state,
+    SUM(p.customers) AS customers,
+    SUM(p.orders) AS total_orders,
+    SUM(p.revenue) AS revenue
+FROM placed p
+GROUP BY p.state;
 
 CREATE VIEW rpt_customer_predictions AS
 SELECT
@@ -1286,7 +1418,9 @@ SELECT
     c.recency_days AS recency_days,
     c.is_churned AS is_churned,
     p.p_alive AS p_alive,
+    1.0 - p.p_alive AS churn_probability,
     p.is_probably_gone AS is_probably_gone,
+    COALESCE(c.preferred_category, '') AS preferred_category,
     c.total_orders AS total_orders,
     c.ltv_to_date AS ltv_to_date,
     p.margin AS margin,
@@ -1392,6 +1526,25 @@ FROM (
 ) t
 LEFT JOIN dim_dates d ON d.day = t.day
 GROUP BY t.day, d.week_start, d.month_start, d.is_holiday, d.is_black_friday;
+
+CREATE VIEW rpt_daily_sales_summary AS
+SELECT
+    o.paid_date AS day,
+    COALESCE(a.channel, 'unattributed') AS channel,
+    i.platform AS platform,
+    i.product_id AS product_id,
+    COALESCE(MAX(p.name), MAX(i.name)) AS name,
+    COUNT(DISTINCT i.order_key) AS orders,
+    SUM(i.quantity) AS units,
+    SUM(i.total) AS revenue,
+    SUM(i.discount) AS discounts,
+    SUM(i.sale_fee) AS fees,
+    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+FROM fct_order_items i
+JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+LEFT JOIN fct_attribution a ON a.order_key = i.order_key AND a.model = 'last_click'
+LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+GROUP BY o.paid_date, COALESCE(a.channel, 'unattributed'), i.platform, i.product_id;
 
 CREATE VIEW rpt_data_freshness AS
 SELECT
@@ -1500,6 +1653,96 @@ SELECT
     m.trained_at AS trained_at
 FROM forecast_models m
 LEFT JOIN forecast_models n ON n.series = m.series AND n.channel = m.channel AND n.model = 'seasonal_naive';
+
+CREATE VIEW rpt_funnel AS
+SELECT
+    t.origin AS origin,
+    t.day AS day,
+    t.channel AS channel,
+    t.device AS device,
+    t.visits AS visits,
+    t.views AS views,
+    t.carts AS carts,
+    t.checkouts AS checkouts,
+    t.payments AS payments,
+    t.purchases AS purchases,
+    t.view_events AS view_events,
+    t.cart_events AS cart_events,
+    t.checkout_events AS checkout_events,
+    t.payment_events AS payment_events,
+    t.purchase_events AS purchase_events,
+    CASE WHEN t.visits > 0 THEN ROUND(1.0 * t.views / t.visits, 6) END AS view_rate,
+    CASE WHEN t.views > 0 THEN ROUND(1.0 * t.carts / t.views, 6) END AS cart_rate,
+    CASE WHEN t.carts > 0 THEN ROUND(1.0 * t.checkouts / t.carts, 6) END AS checkout_rate,
+    CASE WHEN t.checkouts > 0 THEN ROUND(1.0 * t.purchases / t.checkouts, 6) END AS purchase_rate,
+    CASE WHEN t.visits > 0 THEN ROUND(1.0 * t.purchases / t.visits, 6) END AS overall_rate
+FROM (
+    SELECT
+        f.origin AS origin,
+        f.day AS day,
+        f.channel AS channel,
+        f.device AS device,
+        SUM(CASE WHEN f.stage = 'visit' THEN f.sessions ELSE 0 END) AS visits,
+        CASE
+            WHEN f.day BETWEEN MIN(m.view_since) AND MAX(m.view_last)
+                THEN SUM(CASE WHEN f.stage = 'view' THEN f.sessions ELSE 0 END)
+        END AS views,
+        CASE
+            WHEN f.day BETWEEN MIN(m.cart_since) AND MAX(m.cart_last)
+                THEN SUM(CASE WHEN f.stage = 'cart' THEN f.sessions ELSE 0 END)
+        END AS carts,
+        CASE
+            WHEN f.day BETWEEN MIN(m.checkout_since) AND MAX(m.checkout_last)
+                THEN SUM(CASE WHEN f.stage = 'checkout' THEN f.sessions ELSE 0 END)
+        END AS checkouts,
+        CASE
+            WHEN f.day BETWEEN MIN(m.payment_since) AND MAX(m.payment_last)
+                THEN SUM(CASE WHEN f.stage = 'payment' THEN f.sessions ELSE 0 END)
+        END AS payments,
+        CASE
+            WHEN f.day BETWEEN MIN(m.purchase_since) AND MAX(m.purchase_last)
+                THEN SUM(CASE WHEN f.stage = 'purchase' THEN f.sessions ELSE 0 END)
+        END AS purchases,
+        CASE
+            WHEN f.day BETWEEN MIN(m.view_since) AND MAX(m.view_last)
+                THEN SUM(CASE WHEN f.stage = 'view' THEN f.events ELSE 0 END)
+        END AS view_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.cart_since) AND MAX(m.cart_last)
+                THEN SUM(CASE WHEN f.stage = 'cart' THEN f.events ELSE 0 END)
+        END AS cart_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.checkout_since) AND MAX(m.checkout_last)
+                THEN SUM(CASE WHEN f.stage = 'checkout' THEN f.events ELSE 0 END)
+        END AS checkout_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.payment_since) AND MAX(m.payment_last)
+                THEN SUM(CASE WHEN f.stage = 'payment' THEN f.events ELSE 0 END)
+        END AS payment_events,
+        CASE
+            WHEN f.day BETWEEN MIN(m.purchase_since) AND MAX(m.purchase_last)
+                THEN SUM(CASE WHEN f.stage = 'purchase' THEN f.events ELSE 0 END)
+        END AS purchase_events
+    FROM fct_funnel f
+    JOIN (
+        SELECT
+            origin,
+            property_id,
+            MIN(CASE WHEN stage = 'view' THEN day END) AS view_since,
+            MAX(CASE WHEN stage = 'view' THEN day END) AS view_last,
+            MIN(CASE WHEN stage = 'cart' THEN day END) AS cart_since,
+            MAX(CASE WHEN stage = 'cart' THEN day END) AS cart_last,
+            MIN(CASE WHEN stage = 'checkout' THEN day END) AS checkout_since,
+            MAX(CASE WHEN stage = 'checkout' THEN day END) AS checkout_last,
+            MIN(CASE WHEN stage = 'payment' THEN day END) AS payment_since,
+            MAX(CASE WHEN stage = 'payment' THEN day END) AS payment_last,
+            MIN(CASE WHEN stage = 'purchase' THEN day END) AS purchase_since,
+            MAX(CASE WHEN stage = 'purchase' THEN day END) AS purchase_last
+        FROM fct_funnel
+        GROUP BY origin, property_id
+    ) m ON m.origin = f.origin AND m.property_id = f.property_id
+    GROUP BY f.origin, f.day, f.channel, f.device
+) t;
 
 CREATE VIEW rpt_insight_figures AS
 SELECT
@@ -1699,6 +1942,7 @@ SELECT
     COALESCE(p.abc_class, '') AS abc_class,
     k.bcg_class AS bcg_class,
     k.units AS units,
+    ROUND(1.0 * k.units / 90, 6) AS units_per_day,
     k.revenue AS revenue,
     k.margin AS margin,
     k.revenue_before AS revenue_before,
@@ -1707,6 +1951,79 @@ SELECT
     k.as_of AS as_of
 FROM product_classes k
 LEFT JOIN dim_products p ON p.platform = k.platform AND p.product_id = k.product_id;
+
+CREATE VIEW rpt_product_conversion AS
+SELECT
+    t.origin AS origin,
+    t.day AS day,
+    t.platform AS platform,
+    t.product_id AS product_id,
+    MAX(t.name) AS name,
+    MAX(t.category) AS category,
+    MAX(t.is_known) AS is_known,
+    SUM(t.viewed) AS views,
+    SUM(t.added) AS carts,
+    SUM(t.purchased) AS purchases,
+    CASE WHEN SUM(t.viewed) > 0 THEN ROUND(1.0 * SUM(t.added) / SUM(t.viewed), 6) END AS cart_rate,
+    CASE WHEN SUM(t.viewed) > 0 THEN ROUND(1.0 * SUM(t.purchased) / SUM(t.viewed), 6) END AS conversion_rate
+FROM (
+    SELECT
+        v.origin AS origin,
+        v.day AS day,
+        v.platform AS platform,
+        COALESCE(p.product_id, s.product_id, v.item_id) AS product_id,
+        COALESCE(p.name, s.name, '') AS name,
+        COALESCE(p.category, s.category, '') AS category,
+        CASE WHEN p.product_id IS NULL AND s.product_id IS NULL THEN 0 ELSE 1 END AS is_known,
+        v.viewed AS viewed,
+        v.added AS added,
+        v.purchased AS purchased
+    FROM fct_product_views v
+    LEFT JOIN dim_products p ON p.platform = v.platform AND p.product_id = v.item_id
+    LEFT JOIN (
+        SELECT platform, sku, MIN(product_id) AS product_id, MIN(name) AS name, MIN(category) AS category
+        FROM dim_products
+        WHERE sku <> ''
+        GROUP BY platform, sku
+        HAVING COUNT(*) = 1
+    ) s ON s.platform = v.platform AND s.sku = v.item_id
+) t
+GROUP BY t.origin, t.day, t.platform, t.product_id;
+
+CREATE VIEW rpt_product_effects AS
+SELECT
+    e.platform AS platform,
+    e.product_id AS product_id,
+    COALESCE(p.name, e.product_id) AS name,
+    COALESCE(p.category, '') AS category,
+    COALESCE(p.abc_class, '') AS abc_class,
+    e.orders AS orders,
+    e.units AS units,
+    e.reduced_share AS reduced_share,
+    e.conversion_basis AS conversion_basis,
+    e.conversion AS conversion,
+    e.expected_conversion AS expected_conversion,
+    CASE
+        WHEN e.expected_conversion > 0 THEN ROUND(1.0 * e.conversion / e.expected_conversion, 6) - 1
+    END AS conversion_gap,
+    e.rating AS rating,
+    e.changed_on AS changed_on,
+    e.price_before AS price_before,
+    e.price_after AS price_after,
+    e.days_before AS days_before,
+    e.days_after AS days_after,
+    e.units_before AS units_before,
+    e.units_after AS units_after,
+    e.lift AS lift,
+    e.elasticity AS elasticity,
+    e.mean_stock AS mean_stock,
+    e.stock_days AS stock_days,
+    e.available AS available,
+    e.turnover AS turnover,
+    e.cover_days AS cover_days,
+    e.as_of AS as_of
+FROM product_effects e
+LEFT JOIN dim_products p ON p.platform = e.platform AND p.product_id = e.product_id;
 
 CREATE VIEW rpt_product_performance AS
 SELECT
@@ -1724,7 +2041,8 @@ SELECT
     SUM(i.quantity) AS units,
     SUM(i.total) AS revenue,
     SUM(i.sale_fee) AS fees,
-    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+    CASE WHEN COUNT(COALESCE(i.unit_cost, p.cost_price)) = COUNT(*)
+         THEN SUM(i.quantity * COALESCE(i.unit_cost, p.cost_price)) END AS cost
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
@@ -1842,7 +2160,11 @@ SELECT
     CASE WHEN s.sessions > 0 THEN ROUND(1.0 * s.orders / s.sessions, 6) END AS conversion_rate,
     CASE WHEN s.orders > 0 THEN ROUND(1.0 * s.refunded_orders / s.orders, 6) END AS return_rate,
     CASE WHEN s.new_customers > 0 THEN ROUND(1.0 * s.spend / s.new_customers, 6) END AS cac,
-    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth
+    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth,
+    CASE
+        WHEN s.buyers > 0 AND b.orders > 0
+        THEN ROUND(1.0 * s.orders * b.buyers / (1.0 * s.buyers * b.orders), 6) - 1
+    END AS frequency_growth
 FROM sales_analytics s
 LEFT JOIN (
     SELECT 'day' AS grain, x.day AS period_start, LAG(x.day) OVER (ORDER BY x.day) AS before_start FROM dim_dates x
@@ -1855,6 +2177,31 @@ LEFT JOIN (
 ) y ON y.grain = s.grain AND y.period_start = s.period_start
 LEFT JOIN sales_analytics b ON b.grain = s.grain AND b.period_start = y.before_start;
 
+CREATE VIEW rpt_seller_ranking AS
+SELECT
+    s.platform AS platform,
+    s.seller_id AS seller_id,
+    s.nickname AS nickname,
+    s.city AS city,
+    s.state AS state,
+    s.reputation AS reputation,
+    s.is_competitor AS is_competitor,
+    s.market_share AS market_share,
+    COALESCE(t.orders, 0) AS orders,
+    COALESCE(t.units, 0) AS units,
+    COALESCE(t.revenue, 0) AS revenue,
+    t.last_sold AS last_sold
+FROM dim_sellers s
+LEFT JOIN (
+    SELECT
+        i.platform, i.seller_id, COUNT(DISTINCT i.order_key) AS orders, SUM(i.quantity) AS units, SUM(i.total) AS revenue,
+        MAX(o.paid_date) AS last_sold
+    FROM fct_order_items i
+    JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
+    WHERE i.seller_id <> ''
+    GROUP BY i.platform, i.seller_id
+) t ON t.platform = s.platform AND t.seller_id = s.seller_id;
+
 CREATE VIEW rpt_sellers AS
 SELECT
     o.paid_date AS day,
@@ -1864,10 +2211,23 @@ SELECT
     COALESCE(s.state, '') AS state,
     COUNT(DISTINCT i.order_key) AS orders,
     SUM(i.quantity) AS units,
-    SUM(i.total) AS revenue
+    SUM(i.total) AS revenue,
+    COALESCE(MAX(r.reviews), 0) AS reviews,
+    COALESCE(MAX(r.scores), 0) AS scores
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_sellers s ON s.platform = i.platform AND s.seller_id = i.seller_id
+LEFT JOIN (
+    SELECT t.day, t.platform, t.seller_id, COUNT(*) AS reviews, SUM(t.score) AS scores
+    FROM (
+        SELECT DISTINCT b.paid_date AS day, k.platform, k.seller_id, v.review_id, v.order_key, v.score
+        FROM fct_reviews v
+        JOIN fct_orders b ON b.order_key = v.order_key AND b.is_paid = 1 AND b.paid_date IS NOT NULL
+        JOIN fct_order_items k ON k.order_key = v.order_key
+        WHERE k.seller_id <> ''
+    ) t
+    GROUP BY t.day, t.platform, t.seller_id
+) r ON r.day = o.paid_date AND r.platform = i.platform AND r.seller_id = i.seller_id
 WHERE i.seller_id <> ''
 GROUP BY o.paid_date, i.platform, i.seller_id, COALESCE(s.city, ''), COALESCE(s.state, '');
 
@@ -1897,7 +2257,13 @@ SELECT
     o.paid_date AS paid_date,
     o.status AS status,
     o.payment_status AS payment_status,
+    o.status_detail AS status_detail,
     o.fulfilment_status AS fulfilment_status,
+    o.shipped_at AS shipped_at,
+    o.delivered_at AS delivered_at,
+    o.delivery_days AS delivery_days,
+    o.closed_at AS closed_at,
+    o.cancelled_at AS cancelled_at,
     o.is_paid AS is_paid,
     o.is_test AS is_test,
     o.is_new_customer AS is_new_customer,
@@ -1911,6 +2277,8 @@ SELECT
     o.subtotal AS subtotal,
     o.discount AS discount,
     o.shipping AS shipping,
+    o.shipping_cost AS shipping_cost,
+    o.shipping_mode AS shipping_mode,
     o.tax AS tax,
     o.total AS total,
     o.paid AS paid,

@@ -10,6 +10,8 @@ from typing import Any
 
 from cortex.sandbox.market import (
     AdDay,
+    GaEvents,
+    GaItem,
     GaOrder,
     GaSessions,
     GoogleAccount,
@@ -95,6 +97,8 @@ def shop(code: str, number: int, days: int = 10) -> Shop:
     ga4 = Property(f"50{number}", f"{code} site", "BRL", ZONE, f"G-SMALL{number}", f"ga4-secret-{number}")
     ga4.orders = [order(day, position) for position, day in enumerate(days_before(days))][::-1]
     ga4.sessions = [sessions(day, source) for day in days_before(days)[::-1] for source in ("google", "facebook")]
+    ga4.events = [row for day in days_before(days)[::-1] for row in events(day)]
+    ga4.items = [GaItem(day, "P1", "Vestido", "Vestidos", 40, 4, 2, 1) for day in days_before(days)[::-1]]
     return Shop(
         code,
         code.title(),
@@ -118,6 +122,21 @@ def order(day: date, number: int) -> GaOrder:
 
 def sessions(day: date, source: str) -> GaSessions:
     return GaSessions(day, source, "cpc", "", "", "Paid Search", "/", 100, 60, 80, 30, Decimal("100.50"))
+
+
+HAPPENED = {
+    "session_start": (100, 100), "page_view": (250, 100), "view_item": (80, 50), "add_to_cart": (9, 8),
+    "begin_checkout": (4, 4), "add_payment_info": (3, 3), "purchase": (1, 1),
+}  # fmt: skip
+"""By event, how often a day and in how many sessions, on mobiles; desktops have the beginning and the look alone."""
+
+
+def events(day: date) -> list[GaEvents]:
+    def row(device: str, name: str, counts: tuple[int, int]) -> GaEvents:
+        return GaEvents(day, "google", "cpc", "brand", "101", "Paid Search", device, name, *counts)
+
+    desktop = [row("desktop", name, HAPPENED[name]) for name in ("session_start", "view_item")]
+    return [*(row("mobile", name, counts) for name, counts in HAPPENED.items()), *desktop]
 
 
 def market(*, days: int = 10, build: Callable[[str, int, int], Shop] = shop) -> Market:

@@ -16,6 +16,7 @@ from pydantic import field_validator
 from cortex.ads import AdPlatform
 from cortex.ads._graph import LIMITS, Graph, TooMuch
 from cortex.ads._remainder import beyond, unowned
+from cortex.ads._trust import recorded, shaped
 from cortex.clock import Window, local_day
 from cortex.errors import PlatformError, Transient
 from cortex.http import Shifted, persist
@@ -41,6 +42,7 @@ IDENTITY: dict[Level, tuple[str, ...]] = {
 }
 MEASURES = ("account_id", "account_currency", "impressions", "reach", "clicks", "spend", "actions", "action_values")
 
+STREAM = "ads.meta"
 PIECE_DAYS = 7
 SYNC_DAYS = 28
 """Longer windows are read through reports that Meta prepares: big accounts time out while one waits."""
@@ -98,19 +100,19 @@ class Row(Struct, frozen=True):
 
     date_start: date
     account_id: str
-    account_currency: str = ""
+    account_currency: str | None = ""
     campaign_id: str = ""
-    campaign_name: str = ""
+    campaign_name: str | None = ""
     adset_id: str = ""
-    adset_name: str = ""
+    adset_name: str | None = ""
     ad_id: str = ""
-    ad_name: str = ""
-    impressions: str | int = 0
-    reach: str | int = 0
-    clicks: str | int = 0
-    spend: str | int | float = 0
-    actions: list[dict[str, Any]] = field(default_factory=list)
-    action_values: list[dict[str, Any]] = field(default_factory=list)
+    ad_name: str | None = ""
+    impressions: str | int | None = 0
+    reach: str | int | None = 0
+    clicks: str | int | None = 0
+    spend: str | int | float | None = 0
+    actions: list[dict[str, Any]] | None = None
+    action_values: list[dict[str, Any]] | None = None
 
 
 class Cursors(Struct, frozen=True):
@@ -123,7 +125,7 @@ class Paging(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    data: list[Row] | None = None
+    data: list[msgspec.Raw] | None = None
     paging: Paging = field(default_factory=Paging)
 
 
@@ -204,7 +206,7 @@ class Meta(AdPlatform):
         if reachable is None:
             return
         for piece, rows in self._ad_rows(reachable):
-            ads = [self._record(row, "ad") for row in rows]
+            ads = self._recorded(rows, "ad")
             yield from ads
             yield from self._beyond(piece, ads)
 
@@ -217,7 +219,7 @@ class Meta(AdPlatform):
             self.access.notice(
                 Notice(
                     code="history",
-                    stream="ads.meta",
+                    stream=STREAM,
                     message=f"{lost} days before {first} were not read: Meta keeps 37 months.",
                     count=lost,
                     facts={"first": first.isoformat()},
@@ -283,7 +285,7 @@ class Meta(AdPlatform):
             page = self._graph.ask("GET", path, {**question, "limit": self._page, **after}, Page)
             if page.data is None:
                 raise Shifted("CTX-4109", "Meta's answer holds no list of rows.")
-            rows += page.data
+            rows += shaped(page.data, Row, STREAM, self.access.quarantine)
             if not page.paging.next:
                 self._trust(piece, rows)
                 return rows
@@ -330,9 +332,9 @@ class Meta(AdPlatform):
 
     def _beyond(self, piece: Window, ads: list[AdSpend]) -> list[AdSpend]:
         found = beyond(
-            [self._record(row, "campaign") for row in self._rows(piece, "account")],
+            self._recorded(self._rows(piece, "account"), "campaign"),
             ads,
-            lambda: [self._record(row, "campaign") for row in self._rows(piece, "campaign")],
+            lambda: self._recorded(self._rows(piece, "campaign"), "campaign"),
         )
         if found:
             self.access.notice(
@@ -347,6 +349,9 @@ class Meta(AdPlatform):
             )
         return found
 
+    def _recorded(self, rows: Iterable[Row], level: Literal["ad", "campaign"]) -> list[AdSpend]:
+        return list(recorded(rows, lambda row: self._record(row, level), _named, STREAM, self.access.quarantine))
+
     def _record(self, row: Row, level: Literal["ad", "campaign"]) -> AdSpend:
         currency = row.account_currency or self._account.currency
         return AdSpend(
@@ -355,30 +360,34 @@ class Meta(AdPlatform):
             level=level,
             day=row.date_start,
             campaign_id=row.campaign_id,
-            campaign_name=row.campaign_name,
+            campaign_name=row.campaign_name or "",
             adset_id=row.adset_id,
-            adset_name=row.adset_name,
+            adset_name=row.adset_name or "",
             ad_id=row.ad_id,
-            ad_name=row.ad_name,
+            ad_name=row.ad_name or "",
             currency=currency,
             timezone=self._account.timezone_name,
-            impressions=int(row.impressions),
-            reach=int(row.reach),
-            clicks=int(row.clicks),
+            impressions=int(row.impressions or 0),
+            reach=int(row.reach or 0),
+            clicks=int(row.clicks or 0),
             spend=amount(row.spend, currency),
             conversions=self._purchases(row.actions),
             conversion_value=amount(self._purchases(row.action_values), currency),
             payload=msgspec.json.encode(row),
         )
 
-    def _purchases(self, actions: list[dict[str, Any]]) -> Decimal:
+    def _purchases(self, actions: list[dict[str, Any]] | None) -> Decimal:
         """The one kind of purchase that counts, in the windows that count. Kinds nest, so they are never added up."""
         wanted = self.config.purchase_action_type
-        told = {str(action.get("action_type")): action for action in actions}
+        told = {str(action.get("action_type")): action for action in actions or ()}
         action = told.get(wanted) or (told.get("purchase") if wanted == DEFAULT_PURCHASE else None) or {}
         return sum(
-            (Decimal(str(action.get(name, 0))) for name in self.config.attribution_windows or ("value",)), Decimal(0)
+            (Decimal(str(action.get(name) or 0)) for name in self.config.attribution_windows or ("value",)), Decimal(0)
         )
+
+
+def _named(row: Row) -> str:
+    return f"{row.date_start} {row.campaign_id} {row.ad_id}".strip()
 
 
 def _halves(piece: Window) -> tuple[Window, Window]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from cortex.ads import AdPlatform
 from cortex.ads._remainder import beyond, unowned
+from cortex.ads._trust import recorded, shaped
 from cortex.clock import Window
 from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Client, Limits, Shifted, persist
@@ -33,6 +34,7 @@ REPORT = "/open_api/v1.3/report/integrated/get/"
 INFO = "/open_api/v1.3/advertiser/info/"
 """The slash at the end matters: without it TikTok redirects."""
 
+STREAM = "ads.tiktok"
 PIECE_DAYS = 30
 PAGE = 1000
 LIMITS = Limits(attempts=5, first_pause=1.0, patience=180.0)
@@ -79,23 +81,27 @@ class Envelope(Struct, frozen=True):
 
 
 class Dimensions(Struct, frozen=True):
-    stat_time_day: str
+    stat_time_day: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-[01]\d-[0-3]\d")]
     ad_id: str = ""
     campaign_id: str = ""
 
 
+Figure = str | int | float | None
+"""Documented as text."""
+
+
 class Metrics(Struct, frozen=True):
-    spend: str = "0"
-    impressions: str = "0"
-    clicks: str = "0"
-    reach: str = "0"
-    complete_payment: str = "0"
-    total_complete_payment_rate: str = "0"
-    campaign_id: str = ""
-    campaign_name: str = ""
-    adgroup_id: str = ""
-    adgroup_name: str = ""
-    ad_name: str = ""
+    spend: Figure = "0"
+    impressions: Figure = "0"
+    clicks: Figure = "0"
+    reach: Figure = "0"
+    complete_payment: Figure = "0"
+    total_complete_payment_rate: Figure = "0"
+    campaign_id: str | None = ""
+    campaign_name: str | None = ""
+    adgroup_id: str | None = ""
+    adgroup_name: str | None = ""
+    ad_name: str | None = ""
 
 
 class Row(Struct, frozen=True):
@@ -111,7 +117,7 @@ class PageInfo(Struct, frozen=True):
 
 class Page(Struct, frozen=True):
     page_info: PageInfo
-    rows: list[Row] = field(name="list")
+    rows: list[msgspec.Raw] = field(name="list")
 
 
 class Advertiser(Struct, frozen=True):
@@ -191,7 +197,7 @@ class TikTok(AdPlatform):
                 self.access.notice(
                     Notice(
                         code="spend-without-ad",
-                        stream="ads.tiktok",
+                        stream=STREAM,
                         message=f"Between {piece.since} and {piece.last} TikTok lists spend without its ads.",
                         count=len(found),
                         value=sum((row.spend for row in found), Decimal(0)),
@@ -202,7 +208,7 @@ class TikTok(AdPlatform):
     def _records(self, piece: Window, level: Level) -> list[AdSpend]:
         """The piece at one level, without rows that measure nothing, read again when its pages shifted."""
         rows = persist(lambda: self._pages(piece, level), LIMITS, attempts=3, only=Shifted, sleep=self.access.sleep)
-        records = [self._record(row, level) for row in rows]
+        records = list(recorded(rows, lambda row: self._record(row, level), _named, STREAM, self.access.quarantine))
         return [row for row in records if row.spend or row.impressions or row.clicks or row.conversions]
 
     def _pages(self, piece: Window, level: Level) -> list[Row]:
@@ -220,19 +226,20 @@ class TikTok(AdPlatform):
             "page_size": PAGE,
         }
         rows: dict[tuple[str, str, str], Row] = {}
-        read, number, totals = 0, 1, set[int]()
+        read, unfit, number, totals = 0, 0, 1, set[int]()
         while True:
             page = self._client.get(REPORT, {**params, "page": number}, decode=_opened(Page)).value
             totals.add(page.page_info.total_number)
-            read += len(page.rows)
+            told = shaped(page.rows, Row, STREAM, self.access.quarantine)
+            unfit += len(page.rows) - len(told)
+            read += len(told)
             rows |= {
-                (row.dimensions.stat_time_day, row.dimensions.campaign_id, row.dimensions.ad_id): row
-                for row in page.rows
+                (row.dimensions.stat_time_day, row.dimensions.campaign_id, row.dimensions.ad_id): row for row in told
             }
             if number >= page.page_info.total_page:
                 break
             number += 1
-        if totals != {len(rows)} or read != len(rows):
+        if totals != {len(rows) + unfit} or read != len(rows):
             raise Shifted("CTX-4806", "TikTok's pages shifted while they were read.")
         if any(_day(row) not in piece for row in rows.values()):
             raise PlatformError("CTX-4807", "TikTok answered for other days than asked.")
@@ -245,22 +252,26 @@ class TikTok(AdPlatform):
             account_id=self.config.advertiser_id,
             level="ad" if level == "ad" else "campaign",
             day=_day(row),
-            campaign_id=row.dimensions.campaign_id or told.campaign_id,
-            campaign_name=told.campaign_name,
-            adset_id=told.adgroup_id,
-            adset_name=told.adgroup_name,
+            campaign_id=row.dimensions.campaign_id or told.campaign_id or "",
+            campaign_name=told.campaign_name or "",
+            adset_id=told.adgroup_id or "",
+            adset_name=told.adgroup_name or "",
             ad_id=row.dimensions.ad_id,
-            ad_name=told.ad_name,
+            ad_name=told.ad_name or "",
             currency=currency,
             timezone=_zone(self._advertiser),
-            impressions=int(told.impressions),
-            reach=int(told.reach),
-            clicks=int(told.clicks),
+            impressions=int(told.impressions or 0),
+            reach=int(told.reach or 0),
+            clicks=int(told.clicks or 0),
             spend=amount(told.spend, currency),
-            conversions=Decimal(told.complete_payment),
+            conversions=Decimal(str(told.complete_payment or 0)),
             conversion_value=amount(told.total_complete_payment_rate, currency),
             payload=msgspec.json.encode(row),
         )
+
+
+def _named(row: Row) -> str:
+    return f"{row.dimensions.stat_time_day[:10]} {row.dimensions.campaign_id} {row.dimensions.ad_id}".strip()
 
 
 def _listed(*names: str) -> str:

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from cortex.attribution import Journeys, Paths
+from cortex.attribution import _compact as compact
 from cortex.attribution._channels import PLATFORM_OF, channel_of
 
-AT_ONCE = 200_000
-"""Touches up to which everything is joined at once; above, a sixteenth of the buyers at a time: bounds the memory."""
+AT_ONCE = 50_000
+"""Touches joined at once, about; where there are more, some of the buyers at a time: bounds the memory."""
 MOST_ORDERS = 100
 """Orders of one buyer above which it is nobody's history: a reseller, a till in a shop, a placeholder address."""
 SAME_VISIT = timedelta(minutes=30)
@@ -33,42 +34,44 @@ def touchpoints(
 ) -> pl.DataFrame:
     """The touches of each order in time order.
 
-    orders: order_key, external_id, number, customer_key, created_at (UTC), marketplace. touches: columns of
-    stg_touches. clicks: click_id, platform, campaign_id, adset_id, ad_id. campaigns: columns of dim_campaigns.
+    orders: order_key, external_id, number, customer_key, created_at (UTC), marketplace, as `compact.orders` gives them.
+    touches: as `compact.touches` gives them. clicks: as `compact.clicks` does. campaigns: columns of dim_campaigns.
     window_days: touches longer than this before the order, or after it, are left out; a touch whose time is unknown
     (GA4 tells only the day) counts as the visit of the order itself.
     known: every order of the shop with the columns of `orders` but the marketplace, unpaid ones too, whose visits are
     their buyer's visits; None where there are no others.
     Returns order_key, position (1 = first), occurred_at, hours_before, channel, source, medium, campaign, platform,
-    campaign_id, adset_id, ad_id, origin, is_direct; no row for orders nobody told about.
+    campaign_id, adset_id, ad_id, origin, is_direct, as `compact.points` gives them; no row for orders nobody told about.
     """
-    keys = (orders if known is None else known).select(
-        "order_key",
-        "customer_key",
-        "created_at",
-        "external_id",
-        number=pl.when(~pl.col("number").is_duplicated()).then("number"),
-    )
+    every = orders if known is None else known
+    names = pl.concat([every["order_key"], orders["order_key"]]).unique().sort()
+    numbers = names.to_frame().with_row_index("no")
+    ours = _numbered(orders.select("order_key", "customer_key", "created_at", "marketplace"), numbers)
     # Sources write the order's id or the number shown to the buyer; a number that two orders have is neither's.
+    number = pl.when(~pl.col("number").is_duplicated()).then("number")
+    keys = _numbered(every.select("order_key", "customer_key", "created_at", "external_id", number=number), numbers)
     by_number = touches.join(keys, left_on="order_ref", right_on="external_id", how="anti").filter(
         pl.col("order_ref") != ""
     )
-    used = clicks.join(touches.filter(pl.col("gclid") != ""), left_on="click_id", right_on="gclid", how="semi")
     parts = []
     for buyers in _buyers(touches.height):
-        ours, theirs = orders.filter(buyers), keys.filter(buyers)
-        joined = _joined(ours, touches, by_number, theirs)
-        parts.append(_points(joined, ours, used, campaigns, window_days))
-    return pl.concat(parts).sort("order_key", "position") if len(parts) > 1 else parts[0]
+        some = ours.filter(buyers)
+        joined = _joined(some, touches, by_number, keys.filter(buyers))
+        parts.append(compact.points(_points(joined, some, clicks, campaigns, window_days)))
+    points = pl.concat(parts).sort("order_key", "position") if len(parts) > 1 else parts[0]
+    return points.with_columns(order_key=names.gather(points["order_key"]))
+
+
+def _numbered(orders: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
+    """Orders with the rank of their key in its place."""
+    ranked = orders.join(numbers, on="order_key", how="left", maintain_order="left")
+    return ranked.drop("order_key").rename({"no": "order_key"})
 
 
 def _buyers(touches: int) -> list[pl.Expr]:
-    """Conditions that take the buyers in turns, by the first digit of their key, where there is much to join."""
-    if touches <= AT_ONCE:
-        return [pl.lit(value=True)]
-    digits = "0123456789abcde"
-    first = pl.col("customer_key").str.head(1)
-    return [*(first == digit for digit in digits), ~first.is_in(list(digits))]
+    """Conditions that take the buyers in turns, so that there are about AT_ONCE touches to join each time."""
+    turns = -(-touches // AT_ONCE) or 1
+    return [pl.col("customer_key") % turns == turn for turn in range(turns)]
 
 
 def _points(
@@ -76,7 +79,7 @@ def _points(
 ) -> pl.DataFrame:
     timed = joined.with_columns(
         occurred_at=pl.coalesce("occurred_at", "created_at"),
-        braid=pl.when(pl.col("gbraid") != "").then("gbraid").otherwise("wbraid"),
+        braid=pl.when(pl.col("gbraid") != 0).then("gbraid").otherwise("wbraid"),
     ).with_columns(hours_before=(pl.col("created_at") - pl.col("occurred_at")).dt.total_seconds() / 3600.0)
     # Clocks of browsers and shops differ: a visit up to an hour "after" the order is its own visit.
     earliest = pl.when("is_own").then(-1.0).otherwise(0.0)
@@ -93,7 +96,7 @@ def _points(
     )  # fmt: skip
 
 
-def journeys(points: pl.DataFrame, walked: pl.DataFrame | None = None) -> tuple[list[str], Journeys]:
+def journeys(points: pl.DataFrame, walked: pl.DataFrame | None = None) -> tuple[pl.Series, Journeys]:
     """Order keys and their Journeys from `touchpoints` output (sorted by order_key, position).
 
     walked: path (channels joined by " > ", oldest first), journeys, orders: the market these orders are part of, as a
@@ -101,11 +104,13 @@ def journeys(points: pl.DataFrame, walked: pl.DataFrame | None = None) -> tuple[
     """
     if points.is_empty():
         nothing = np.zeros(0)
-        return [], Journeys(np.zeros(1, dtype=np.int64), nothing.astype(np.int64), nothing.astype(bool), nothing)
+        return points["order_key"], Journeys(
+            np.zeros(1, dtype=np.int64), nothing.astype(np.int64), nothing.astype(bool), nothing
+        )
     lengths = points.group_by("order_key", maintain_order=True).len()
     steps = None if walked is None or walked.is_empty() else walked["path"].str.split(" > ")
-    met = points["channel"] if steps is None else pl.concat([points["channel"], steps.explode()])
-    names = met.unique().sort()
+    seen = points["channel"].unique().cast(pl.String)
+    names = (seen if steps is None else pl.concat([seen, steps.explode()])).unique().sort()
     width = np.min_scalar_type(len(names))
 
     def numbered(channels: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.integer[Any]]]:
@@ -123,9 +128,9 @@ def journeys(points: pl.DataFrame, walked: pl.DataFrame | None = None) -> tuple[
             nulls=walked["journeys"].to_numpy() - orders,
             is_direct=(names == "direct").to_numpy(),
         )
-    return lengths["order_key"].to_list(), Journeys(
+    return lengths["order_key"], Journeys(
         offsets=np.concatenate([[0], lengths["len"].cast(pl.Int64).to_numpy().cumsum()]),
-        channel=numbered(points["channel"]),
+        channel=numbered(points["channel"].cast(pl.String)),
         is_direct=points["is_direct"].to_numpy() == 1,
         hours_before=points["hours_before"].to_numpy(),
         market=market,
@@ -144,7 +149,7 @@ def _joined(orders: pl.DataFrame, touches: pl.DataFrame, by_number: pl.DataFrame
             by_number.join(keys.drop("external_id"), left_on="order_ref", right_on="number"),
         ],
         how="diagonal_relaxed",
-    )
+    ).pipe(compact.spelt)
     own = told.join(orders.select("order_key"), on="order_key", how="semi").with_columns(is_own=pl.lit(value=True))
     return pl.concat([own, _of_the_same_buyer(orders, told, keys)], how="diagonal_relaxed")
 
@@ -168,7 +173,7 @@ def _of_the_same_buyer(orders: pl.DataFrame, told: pl.DataFrame, keys: pl.DataFr
 
 def _named(touches: pl.DataFrame) -> pl.DataFrame:
     """With the channel; each distinct set of tags is judged once."""
-    kinds = touches.select(TAGS).with_columns(pl.col("gclid", "braid", "fbclid", "ttclid", "msclkid") != "").unique()
+    kinds = touches.select(TAGS).with_columns(pl.col("gclid", "braid", "fbclid", "ttclid", "msclkid") != 0).unique()
     judged = [
         channel_of(
             source=row["source"],
@@ -186,7 +191,7 @@ def _named(touches: pl.DataFrame) -> pl.DataFrame:
         {name: f"has_{name}" for name in ("gclid", "braid", "fbclid", "ttclid", "msclkid")}
     )
     flagged = touches.with_columns(
-        (pl.col(name) != "").alias(f"has_{name}") for name in ("gclid", "braid", "fbclid", "ttclid", "msclkid")
+        (pl.col(name) != 0).alias(f"has_{name}") for name in ("gclid", "braid", "fbclid", "ttclid", "msclkid")
     )
     return flagged.join(
         kinds,
@@ -322,5 +327,5 @@ def _marketplace(orders: pl.DataFrame) -> pl.DataFrame:
         ad_id=pl.lit(""),
         origin=pl.lit("order"),
         origin_rank=pl.lit(3),
-        touch_key=pl.col("order_key"),
+        touch_key=pl.lit(0, dtype=pl.UInt32),
     )

@@ -61,7 +61,7 @@ def chain(paths: Paths, order: int) -> Chain:
     final = state[paths.offsets[bought + 1] - 1]
     orders = tally(final, paths.conversions[bought], count)
     money = tally(final, paths.value[bought], count)
-    begin = begun / weight.sum()
+    begin = _ratio(begun, np.full(count, weight.sum()))
     return Chain(
         source,
         found % count,

@@ -14,8 +14,8 @@ def performance(credited: pl.DataFrame, spend: pl.DataFrame, costs: pl.DataFrame
 
     by: "channel", or "channel" and "campaign_id". credited: order_key, model, channel, campaign_id, weight,
     attributed_revenue (cents), is_new_customer. spend: channel, campaign_id, spend (cents), claimed_orders,
-    claimed_revenue (cents); the same for every model. costs: order_key, cost_share: what the goods cost of each cent
-    that was paid and kept, null where a line has no cost.
+    claimed_revenue (cents); the same for every model. costs: order_key, cost_share: what goods, freight and tax took of
+    each cent that was paid and kept, null where a line has no cost.
 
     Returns model, the keys, orders and new_customers (weights), revenue, new_revenue, spend, claimed_orders,
     claimed_revenue, margin (cents, null where a credited order's cost is unknown), cost_known (share of revenue whose

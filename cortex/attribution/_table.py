@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cortex import spreadsheet
 from cortex.attribution import Paths
 from cortex.errors import UsageError
 
@@ -19,16 +20,21 @@ def read(file: Path) -> tuple[list[str], Paths]:
 
     The file: a header and the columns `path` (channels joined by ` > `, oldest first), `total_conversions`,
     `total_conversion_value` and `total_null` (counts and money, not negative; the last two may be missing and are 0
-    then), separated by `;` or `,`, UTF-8. Raises UsageError (CTX-1040) naming the first line that cannot be used.
+    then), as `cortex.spreadsheet` reads them. Raises UsageError (CTX-1040) naming the first line that cannot be used.
     """
-    frame = _frame(file)
-    conversions, value, nulls = (_numbers(frame, name, file) for name in COLUMNS[1:])
+    frame, separator = spreadsheet.read(file, ";".join(COLUMNS))
+    missing = next((name for name in COLUMNS[:2] if name not in frame.columns), None)
+    if missing:
+        raise UsageError(
+            "CTX-1040", f"{file} has no column {missing}.", fix=f"The header is {separator.join(COLUMNS)}."
+        )
+    conversions, value, nulls = (_numbers(frame, name, file, separator) for name in COLUMNS[1:])
     steps = frame["path"].str.split(">")
     touches = steps.explode().str.strip_chars()
     broken = touches.is_null() | (touches == "")
     if broken.any():
         at = np.repeat(np.arange(len(frame)), steps.list.len().to_numpy())[broken.to_numpy()][0]
-        raise _unusable(file, int(at), "the path is empty or holds an empty channel")
+        raise spreadsheet.unusable(file, int(at), "the path is empty or holds an empty channel")
     names = touches.unique().sort().to_list()
     channel = touches.replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
     channel = channel.astype(np.min_scalar_type(len(names)))
@@ -37,41 +43,16 @@ def read(file: Path) -> tuple[list[str], Paths]:
     return names, Paths(offsets, channel, conversions, value, nulls, is_direct)
 
 
-def _frame(file: Path) -> pl.DataFrame:
-    try:
-        with file.open(encoding="utf-8-sig") as lines:
-            header = lines.readline()
-    except OSError as problem:
-        raise UsageError("CTX-1040", f"{file} cannot be read: {problem.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UsageError("CTX-1040", f"{file} is not UTF-8 text.", fix="Save it as CSV UTF-8.") from None
-    separator = ";" if ";" in header else ","
-    try:
-        frame = pl.read_csv(file, separator=separator, infer_schema=False).fill_null("")
-    except pl.exceptions.PolarsError as problem:
-        said = str(problem).partition("\n")[0]
-        raise UsageError("CTX-1040", f"{file} is not a table with one header: {said}.") from None
-    frame = frame.rename({name: name.strip().strip("\ufeff").lower() for name in frame.columns})
-    missing = [name for name in COLUMNS[:2] if name not in frame.columns]
-    if missing or frame.is_empty():
-        what = f"has no column {missing[0]}" if missing else "has no rows"
-        raise UsageError("CTX-1040", f"{file} {what}.", fix=f"The header is {separator.join(COLUMNS)}.")
-    return frame
-
-
-def _numbers(frame: pl.DataFrame, name: str, file: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _numbers(
+    frame: pl.DataFrame, name: str, file: Path, separator: str
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     if name not in frame.columns:
         return np.zeros(len(frame))
     text = frame[name].str.strip_chars()
-    # A comma is a decimal point where it separates nothing else: spreadsheets in Portuguese write it so.
-    numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    numbers = pl.select(pl.when(text == "").then(0.0).otherwise(numbers)).to_series()
-    wrong = numbers.is_null() | ~numbers.is_finite().fill_null(value=True) | (numbers < 0).fill_null(value=True)
+    found = spreadsheet.numbers(text, separator)
+    found = pl.select(pl.when(text == "").then(0.0).otherwise(found)).to_series()
+    wrong = found.is_null() | ~found.is_finite().fill_null(value=True) | (found < 0).fill_null(value=True)
     if wrong.any():
         at = int(wrong.arg_max() or 0)
-        raise _unusable(file, at, f"{name} is {text[at]!r}, not a number of 0 or more")
-    return numbers.to_numpy()
-
-
-def _unusable(file: Path, row: int, why: str) -> UsageError:
-    return UsageError("CTX-1040", f"{file}, data row {row + 1}: {why}.", fix="Correct the row and run again.")
+        raise spreadsheet.unusable(file, at, f"{name} is {text[at]!r}, not a number of 0 or more")
+    return found.to_numpy()

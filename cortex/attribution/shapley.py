@@ -62,7 +62,9 @@ def totals(paths: Paths) -> Totals:
     market = _sets.sets(paths)
     worth = clipped(market) if paths.knows_nulls else market.member
     whole = worth.sum(axis=1, keepdims=True)
-    shares = np.divide(worth, whole, out=np.zeros_like(worth), where=whole > 0)
+    # A set without orders has no rate to divide by; money that was told of it all the same is split equally.
+    equal = market.member / market.member.sum(axis=1, keepdims=True)
+    shares = np.divide(worth, whole, out=equal, where=whole > 0)
     return Totals(market.conversions @ shares, market.value @ shares)
 
 

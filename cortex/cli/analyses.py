@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli import valuing
+from cortex.cli import pricing, trading, valuing
 from cortex.cli.shell import Answer, Shell, as_day, number
 from cortex.errors import UsageError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cortex.attribution import Totals
-    from cortex.customers.prediction import Forecast, Validation
+    from cortex.customers.prediction import Forecast, Note, Validation
 
 PATH_MODELS = (
     "last_click",
@@ -37,6 +38,8 @@ def register(app: typer.Typer) -> None:
     tree.command("paths")(paths)
     tree.command("transactions")(transactions)
     valuing.register(tree)
+    pricing.register(tree)
+    trading.register(tree)
     app.add_typer(tree, name="analyze")
 
 
@@ -86,12 +89,17 @@ def _by_channel(names: list[str], totals: Totals) -> dict[str, dict[str, float]]
 
 
 def _side_by_side(shell: Shell, names: list[str], found: dict[str, Totals]) -> None:
+    """Conversions of each channel by each model; where the terminal is narrow, as many models as it holds."""
+    from cortex.cli.narrow import narrow
+    from cortex.reports.analysis_words import said
+
     lang = shell.lang or "en"
-    rows: list[list[Any]] = [
+    rows = [
         [name, *[number(float(totals.conversions[at]), lang, 2) for totals in found.values()]]
         for at, name in enumerate(names)
     ]
-    shell.table(["channel", *found], rows, right=list(found))
+    titles = [said("channel", lang), *found]
+    narrow(shell, titles, rows, [-1, *(0 for _ in found)], right=list(found), lang=lang)
 
 
 def transactions(
@@ -108,11 +116,13 @@ def transactions(
     from cortex.customers import _transactions, prediction
 
     shell: Shell = context.obj
-    purchases = _transactions.read(file)
+    purchases, notes = _transactions.settled(_transactions.read(file))
     horizons = tuple(horizon or prediction.HORIZONS)
     if min(horizons) < 1 or len(set(horizons)) != len(horizons):
         raise UsageError("CTX-1041", "--horizon needs different numbers of days of 1 or more.", fix="--horizon 90")
-    return _valued(shell, purchases, _last(purchases, until), horizons=horizons, top=top, validate=validate)
+    return _valued(
+        shell, purchases, _last(purchases, until), horizons=horizons, top=top, validate=validate, notes=notes
+    )
 
 
 def _last(purchases: pl.DataFrame, until: str) -> date:
@@ -132,7 +142,7 @@ def _valued(
     horizons: tuple[int, ...],
     top: int,
     validate: bool,
-    client: str = "",
+    notes: Sequence[Note],
 ) -> Answer:
     from cortex.customers import prediction
 
@@ -143,12 +153,14 @@ def _valued(
         if not (purchases["day"] <= until - quarter).any():
             raise UsageError("CTX-1041", "There is no purchase before the last quarter.", fix="Leave out --validate.")
         held = prediction.validate(purchases, cut=until - quarter, until=until)
+    for note in (*notes, *told.notes):
+        shell.say(note.message)
     _show_value(shell, told, horizons, held)
     data = _forecast_facts(told, until, horizons, top)
     if held:
         data["validation"] = validation_facts(held)
-    warnings = [{"code": note.code, "message": note.message} for note in told.notes]
-    return Answer(client=client, data=data, warnings=warnings)
+    warnings = [{"code": note.code, "message": note.message} for note in (*notes, *told.notes)]
+    return Answer(data=data, warnings=warnings)
 
 
 def _forecast_facts(told: Forecast, until: date, horizons: tuple[int, ...], top: int) -> dict[str, Any]:
@@ -199,19 +211,21 @@ def validation_facts(held: Validation) -> dict[str, Any]:
 
 
 def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: Validation | None) -> None:
+    from cortex.reports.analysis_words import said
+
     lang = shell.lang or "en"
-    for note in told.notes:
-        shell.say(note.message)
     fitted: dict[str, Any] = dict(told.counting) | ({"gamma_gamma": told.spending} if told.spending else {})
     rows = [
         [model, name, number(value, lang, 3), number(fit.error[name], lang, 3) if fit.error else "—"]
         for model, fit in fitted.items()
         for name, value in fit.parameters.items()
     ]
-    shell.table(["model", "parameter", "value", "error"], rows, right=["value", "error"])
+    heads = [said(name, lang) for name in ("model", "parameter", "value", "error")]
+    shell.table(heads, rows, right=heads[2:])
     shell.show()
+    heads = [said(name, lang) for name in ("days_ahead", "orders", "value")]
     shell.table(
-        ["days ahead", "orders", "value"],
+        heads,
         [
             [
                 days,
@@ -220,7 +234,7 @@ def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: V
             ]
             for days in horizons
         ],
-        right=["days ahead", "orders", "value"],
+        right=heads,
     )
     if held:
         shell.show()
@@ -229,15 +243,23 @@ def _show_value(shell: Shell, told: Forecast, horizons: tuple[int, ...], held: V
 
 def show_validation(shell: Shell, held: Validation, lang: str) -> None:
     """What was predicted of the hidden days, what came, and both by number of earlier repeat orders."""
-    shell.show(
-        f"{held.cut} to {held.until}: {held.predicted_orders:.0f} orders predicted, {held.actual_orders} came;"
-        f" value {number(held.predicted_value, lang, 2)} predicted, {number(held.actual_value, lang, 2)} came"
-    )
+    from cortex.reports.analysis_words import said
+
+    told = {
+        "cut": held.cut,
+        "until": held.until,
+        "orders": number(held.predicted_orders, lang),
+        "came": number(held.actual_orders, lang),
+        "value": number(held.predicted_value, lang, 2),
+        "paid": number(held.actual_value, lang, 2),
+    }
+    shell.show(said("validation", lang, **told))
+    heads = [said(name, lang) for name in ("repeat_orders", "buyers", "predicted", "actual")]
     shell.table(
-        ["repeat orders", "buyers", "predicted", "actual"],
+        heads,
         [
             [row["frequency"], row["buyers"], number(row["predicted"], lang, 3), number(row["actual"], lang, 3)]
             for row in held.calibration.iter_rows(named=True)
         ],
-        right=["repeat orders", "buyers", "predicted", "actual"],
+        right=heads,
     )

@@ -44,6 +44,7 @@ def build() -> typer.Typer:
         running,
         scheduling,
         serving,
+        stages,
         tracking,
         working,
     )
@@ -73,6 +74,7 @@ def build() -> typer.Typer:
         attributing,
         forecasting,
         dividing,
+        stages,
         quality,
         alerting,
         doctoring,

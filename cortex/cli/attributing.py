@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortex.cli.narrow import narrow
 from cortex.cli.period import shown
 from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import UsageError
@@ -75,7 +75,7 @@ def attribution(
         period = shown(warehouse, days, since, last)
         found = performance.gather(warehouse, tenant, period, models=models, window_days=reach)
     lang = shell.lang or tenant.lang
-    _headline(shell, tenant, found, period, reach, models)
+    _headline(shell, tenant, found, period, reach, models, lang)
     rows = found.campaigns if campaigns else found.channels
     warnings = _warnings(found, models, lang)
     if len(models) > 1:
@@ -83,6 +83,8 @@ def attribution(
     else:
         _table(shell, tenant, rows, lang, campaigns=campaigns)
     _footer(shell, tenant, found, lang)
+    if campaigns:
+        _matching(shell, found, lang)
     for warning in warnings:
         shell.say(f"! {warning['message']}")
     if chart is not None:
@@ -107,32 +109,27 @@ def _models(tenant: Tenant, asked: Sequence[str] | None, *, compare: bool) -> tu
 
 
 def _headline(
-    shell: Shell, tenant: Tenant, found: Performance, period: Window, reach: int, models: Sequence[str]
+    shell: Shell, tenant: Tenant, found: Performance, period: Window, reach: int, models: Sequence[str], lang: str
 ) -> None:
+    from cortex.reports.analysis_words import said
+
     told = [name if found.methods.get(name, name) == name else f"{name} = {found.methods[name]}" for name in models]
-    origin = "as the last run credited it" if found.stored else "computed now"
-    shell.say(f"{tenant.code} · {period.since} to {period.last} · {', '.join(told)} · window {reach} days · {origin}")
+    origin = said("attr_stored" if found.stored else "attr_now", lang)
+    window = said("attr_window", lang, days=reach)
+    shell.say(f"{tenant.code} · {period.since} – {period.last} · {', '.join(told)} · {window} · {origin}")
 
 
 def _warnings(found: Performance, models: Sequence[str], lang: str) -> list[dict[str, str]]:
+    from cortex.reports.analysis_words import said
+
     told = []
     split = [name for name in models if name != "shapley_equal_split" == found.methods.get(name)]
     if split:
-        told.append(
-            (
-                "no_null_journeys",
-                f"No source tells of journeys that did not convert: {', '.join(split)} is the equal split, which measures no effect.",
-            )
-        )
+        told.append(("no_null_journeys", said("attr_no_nulls", lang, models=", ".join(split))))
     lacking = found.channels.filter(found.channels["margin"].is_null() & (found.channels["spend"] > 0))
     if lacking.height:
         known = min(lacking["cost_known"].fill_null(0.0).to_list())
-        told.append(
-            (
-                "cost_missing",
-                f"POAS is empty where a line has no cost; at worst {number(100 * known, lang)} % of a channel's revenue has one.",
-            )
-        )
+        told.append(("cost_missing", said("attr_no_cost", lang, share=number(100 * known, lang))))
     return [{"code": code, "message": message} for code, message in told]
 
 
@@ -166,8 +163,7 @@ def _table(shell: Shell, tenant: Tenant, rows: pl.DataFrame, lang: str, *, campa
     ]
     titles = [*heads, *[word(f"attr_{name}", lang) for name, _ in COLUMNS]]
     ranks = [*[-1 for _ in heads], *[rank for _, rank in COLUMNS]]
-    kept = fitting(titles, cells, ranks, _width(shell))
-    shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in cells], right=titles[len(heads) :])
+    narrow(shell, titles, cells, ranks, right=titles[len(heads) :], lang=lang)
 
 
 def _side_by_side(
@@ -196,32 +192,7 @@ def _side_by_side(
         )
     titles = [*heads, *[word(model, lang) for model in models], word("attr_claimed_revenue", lang)]
     ranks = [*[-1 for _ in heads], *range(len(models)), 1]
-    kept = fitting(titles, cells, ranks, _width(shell))
-    shell.table([titles[at] for at in kept], [[line[at] for at in kept] for line in cells], right=titles[len(heads) :])
-    if len(kept) < len(titles):
-        shell.say(f"{len(titles) - len(kept)} columns do not fit this terminal; --json has them all.")
-
-
-def fitting(
-    titles: Sequence[str], cells: Sequence[Sequence[str]], ranks: Sequence[int], width: int | None
-) -> list[int]:
-    """Which columns to show in so many characters: those of the highest rank go first, of equal ones the last.
-
-    width None: all. Columns of rank -1 stay.
-    """
-    widths = [max([len(title), *(len(row[at]) for row in cells)]) for at, title in enumerate(titles)]
-    kept = list(range(len(titles)))
-    while width is not None and sum(widths[at] + 2 for at in kept) - 2 > width:
-        loser = max(kept, key=lambda at: (ranks[at], at))
-        if ranks[loser] < 0:
-            break
-        kept.remove(loser)
-    return kept
-
-
-def _width(shell: Shell) -> int | None:
-    """Of the terminal; None where nobody looks at one: a file has room for everything."""
-    return shutil.get_terminal_size((80, 24)).columns if shell.out.isatty() else None
+    narrow(shell, titles, cells, ranks, right=titles[len(heads) :], lang=lang)
 
 
 def _footer(shell: Shell, tenant: Tenant, found: Performance, lang: str) -> None:
@@ -236,6 +207,19 @@ def _footer(shell: Shell, tenant: Tenant, found: Performance, lang: str) -> None
         f" · {word('new_customers', lang)} {number(found.new_customers, lang)} · {word('spend', lang)} {money(found.spend)}"
         f" · MER {number(found.mer, lang, 2)} · CAC {money(found.cac)}"
     )
+
+
+def _matching(shell: Shell, found: Performance, lang: str) -> None:
+    """How many visits of each paid channel could be tied to a campaign."""
+    from cortex.reports.analysis_words import said
+    from cortex.reports.words import word
+
+    rates = [
+        f"{word(row['channel'], lang)} {number(100 * Decimal(row['matched']) / row['touches'], lang, 1)} %"
+        for row in found.matching
+    ]
+    if rates:
+        shell.show(said("attr_matched", lang, rates=" · ".join(rates)))
 
 
 def _draw(shell: Shell, tenant: Tenant, file: Path, found: Performance, models: Sequence[str], lang: str) -> None:
@@ -268,6 +252,9 @@ def _facts(found: Performance, period: Window, reach: int, models: Sequence[str]
             "mer": found.mer,
             "cac": found.cac,
         },
+        "matching": [
+            row | {"match_rate": round(Decimal(row["matched"]) / row["touches"], 6)} for row in found.matching
+        ],
         "models": {
             model: {
                 "method": found.methods.get(model, model),

@@ -1,4 +1,4 @@
-"""analyze channels: a client's channels divided by the visits' source or medium, or by how buyers paid."""
+"""analyze channels: a client's channels divided by the visits' source or medium, by device, or by how buyers paid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.cli.stored import among
 from cortex.errors import UsageError
 
-DIMENSIONS = ("payment_method", "source", "medium")
+DIMENSIONS = ("payment_method", "device", "source", "medium")
 PARTS = """
     SELECT channel, part, SUM(orders) AS orders, SUM(new_customers) AS new_customers,
            SUM(attributed_revenue) AS attributed_revenue
@@ -31,13 +31,13 @@ def register(app: typer.Typer) -> None:
 def channels(
     context: typer.Context,
     client: Annotated[str, typer.Argument(metavar="CLIENT")],
-    by: Annotated[str, typer.Option("--by", help="payment_method, source or medium.")] = "payment_method",
+    by: Annotated[str, typer.Option("--by", help="payment_method, device, source or medium.")] = "payment_method",
     model: Annotated[str, typer.Option("--model", help="One of the client file's. The first of them.")] = "",
     days: Annotated[int, typer.Option("--days", help="Days, ending with the last one loaded.")] = 30,
     since: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")] = "",
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")] = "",
 ) -> Answer:
-    """Channels by source, medium or payment method."""
+    """Channels by source, medium, device or payment method."""
     from cortex import tenant as tenants
     from cortex.reports.words import word
 
@@ -61,12 +61,16 @@ def channels(
     shell.say(f"{tenant.code} · {period.since} to {period.last} · {chosen} · {by}")
     figures = [word(f"attr_{name}", lang) for name in ("revenue", "share", "orders", "new_customers")]
     table = []
+
+    def named(part: str) -> str:
+        return (word(part, lang) if by == "device" else part) or "—"
+
     for row in rows:
         row["share"] = row["attributed_revenue"] / whole if whole else None
         share = "—" if row["share"] is None else f"{number(100 * row['share'], lang, 1)} %"
         revenue = brl(row["attributed_revenue"], tenant.currency, lang)
         counts = [number(row[name], lang, 1) for name in ("orders", "new_customers")]
-        table.append([word(row["channel"], lang), row["part"] or "—", revenue, share, *counts])
+        table.append([word(row["channel"], lang), named(row["part"]), revenue, share, *counts])
     shell.table([word("channel", lang), by.replace("_", " "), *figures], table, right=figures)
     data = {"since": period.since, "last": period.last, "model": chosen, "dimension": by, "parts": rows}
     return Answer(client=tenant.code, data=data)

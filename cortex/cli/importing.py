@@ -76,7 +76,7 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
     from cortex.runner import engine, plan
     from cortex.secrets import Vault
     from cortex.settings import Access
-    from cortex.steps import credit, forecasting, insight, predict, pull, refresh, sold, value
+    from cortex.steps import credit, effects, forecasting, insight, predict, pull, refresh, sold, value
     from cortex.stores import Store
     from cortex.tenant import codes
     from cortex.warehouse import provision
@@ -128,6 +128,7 @@ def _load(shell: Shell, command: str, kind: str, name: str, folder: Path, client
             predict.customers,
             value.products,
             sold.classes,
+            effects.effects,
             refresh.everything,
             refresh.cohorts,
             insight.cohorts,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,11 +12,22 @@ from cortex.cli.period import shown
 from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import DatabaseError, QualityGate, UsageError
 
+if TYPE_CHECKING:
+    from cortex.tenant import Tenant
+
 SIGNS = {"ok": "✓", "unknown": "?", "failed": "✗"}
 SUMMED = (
     "placed_orders", "placed_value", "store_orders", "store_revenue", "ga4_orders", "ga4_revenue", "meta_conversions",
     "meta_value", "google_conversions", "google_value", "tiktok_conversions", "tiktok_value",
 )  # fmt: skip
+
+COLUMNS = (
+    ("placed", "placed_orders", "count"), ("in GA4", "ga4_orders", "count"), ("coverage", "ga4_coverage", "share"),
+    ("paid", "store_revenue", "money"), ("GA4", "ga4_revenue", "money"), ("GA4 - paid", "ga4_gap", "money"),
+    ("Meta claims", "meta_value", "money"), ("Google claims", "google_value", "money"),
+    ("TikTok claims", "tiktok_value", "money"), ("claimed / paid", "platform_claims", "share"),
+)  # fmt: skip
+"""Title, name and kind of what is shown of a day."""
 
 Client = Annotated[str, typer.Argument(metavar="CLIENT")]
 
@@ -97,34 +109,52 @@ def reconcile(
             since=window.since,
             until=window.until,
         )
-    found = [_gaps(row) for row in rows]
-    total = _gaps({name: sum((row[name] or 0 for row in rows), Decimal(0)) for name in SUMMED})
+    whole = {name: sum((row[name] or 0 for row in rows), Decimal(0)) for name in SUMMED}
+    off = _off(tenant, whole)
+    found = [_without(_gaps(row), off) for row in rows]
+    total = _without(_gaps(whole), off)
     lang = shell.lang or tenant.lang
+    told = {
+        "count": lambda value: number(value, lang),
+        "money": lambda value: brl(value, tenant.currency, lang),
+        "share": lambda value: _percent(value, lang),
+    }
+    columns = [column for column in COLUMNS if not column[1].startswith(tuple(f"{source}_" for source in off))]
 
     def cells(name: str, row: dict[str, Any]) -> list[str]:
-        return [
-            name,
-            number(row["placed_orders"], lang),
-            number(row["ga4_orders"], lang),
-            _percent(row["ga4_coverage"], lang),
-            *[
-                brl(row[column], tenant.currency, lang)
-                for column in ("store_revenue", "ga4_revenue", "ga4_gap", "meta_value", "google_value", "tiktok_value")
-            ],
-            _percent(row["platform_claims"], lang),
-        ]
+        return [name, *(told[kind](row[key]) for _, key, kind in columns)]
 
-    columns = [
-        "day", "placed", "in GA4", "coverage", "paid", "GA4", "GA4 - paid", "Meta claims", "Google claims", "TikTok claims",
-        "claimed / paid",
-    ]  # fmt: skip
+    titles = ["day", *(title for title, _, _ in columns)]
     shell.table(
-        columns, [*[cells(str(row["day"]), row) for row in found], cells("total", total)], right=tuple(columns[1:])
+        titles, [*[cells(str(row["day"]), row) for row in found], cells("total", total)], right=tuple(titles[1:])
     )
+    if off:
+        shell.say(f"Off for this client: {', '.join(off)}.")
     return Answer(
         client=tenant.code,
-        data={"since": window.since, "last": window.last, "currency": tenant.currency, "days": found, "total": total},
+        data={
+            "since": window.since,
+            "last": window.last,
+            "currency": tenant.currency,
+            "off": off,
+            "days": found,
+            "total": total,
+        },
     )
+
+
+def _off(tenant: Tenant, whole: Mapping[str, Any]) -> list[str]:
+    """Sources the client has not and that told nothing in these days: they are unknown, not 0."""
+    used = {*tenant.ads, *("ga4" for kind in tenant.traffic if kind.startswith("ga4"))}
+    return [
+        source for source in ("ga4", "meta", "google", "tiktok")
+        if source not in used and not any(whole[name] for name in SUMMED if name.startswith(f"{source}_"))
+    ]  # fmt: skip
+
+
+def _without(row: dict[str, Any], off: Sequence[str]) -> dict[str, Any]:
+    gone = tuple(f"{source}_" for source in off)
+    return {name: None if gone and name.startswith(gone) else value for name, value in row.items()}
 
 
 def _gaps(row: dict[str, Any]) -> dict[str, Any]:

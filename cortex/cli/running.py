@@ -69,6 +69,9 @@ def run(
     everyone: Annotated[bool, typer.Option("--all", help="Every active client.")] = False,
     day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Last day; yesterday when left out.")] = "",
     days: Annotated[int | None, typer.Option("--days", help="Days, counted back from --date.")] = None,
+    lookback: Annotated[
+        int | None, typer.Option("--lookback", help="Days before --date; etl.lookback_days when left out.")
+    ] = None,
     only: Only = None,
     skip: Skip = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same window.")] = False,
@@ -86,10 +89,16 @@ def run(
     shell: Shell = context.obj
     cluster = _cluster(shell, engine, scheduler)
     recipe = asking.recipe(shell.workspace, pipeline)
+    if days is not None and lookback is not None:
+        raise UsageError(
+            "CTX-8231",
+            "--days and --lookback both say how far back.",
+            fix="--lookback 7 is --days 8: the day itself counts.",
+        )
     wanted, broken = _tenants(shell, clients or [], everyone=everyone, verb=f"run {pipeline}")
     how = How(
         as_day(day),
-        days,
+        days if lookback is None else lookback + 1,
         tuple(only or ()),
         tuple(skip or ()),
         resume,
@@ -408,7 +417,7 @@ def _one(
 
 
 def _heading(tenant: Tenant, recipe: Recipe, window: Window) -> str:
-    lookback = f" (lookback {tenant.etl.lookback_days})" if recipe.lookback else ""
+    lookback = f" (lookback {window.days - 1})" if recipe.lookback else ""
     return f"{tenant.code} · {recipe.name} · {window}{lookback}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,7 @@ class Stored:
     warehouse: Warehouse
     as_of: date
     lang: str
+    _segments: dict[str, str] = field(default_factory=dict)
 
     def rows(self, query: str, **given: Any) -> list[Row]:
         return [dict(row) for row in self.warehouse.rows(query, **given)]
@@ -43,11 +44,35 @@ class Stored:
         found = self.rows("SELECT figure, value FROM rpt_insight_figures WHERE area IN :areas", areas=list(areas))
         return {row["figure"]: row["value"] for row in found}
 
+    def segment(self, name: str) -> str:
+        """A named RFM segment in the reader's language."""
+        if not self._segments:
+            end = LABELS[self.lang]
+            self._segments.update(
+                {row["segment"]: row[f"name_{end}"] for row in self.rows("SELECT * FROM rpt_rfm_segments")}
+            )
+        return self._segments.get(name, name)
+
+    def alive_by(self) -> str:
+        """The model that tells who is still a buyer: MBG/NBD wherever it could be fitted, else the one that tells orders."""
+        models = self.rows(
+            "SELECT DISTINCT model, is_used, is_converged FROM rpt_customer_models WHERE role = 'orders'"
+        )
+        fitted = {row["model"] for row in models if row["is_converged"]}
+        used = next((row["model"] for row in models if row["is_used"]), "average")
+        return "mbg_nbd" if used != "average" and "mbg_nbd" in fitted else used
+
     def draw(self, chart: Path, spec: Mapping[str, Any], what: str) -> None:
         """A drawing of `cortex.reports.insights` into a file, under the client's name and what it shows."""
         from cortex.reports import insights
 
         insights.write(chart, spec, title=f"{self.tenant.name} · {what} · {self.as_of}", lang=self.lang)
+
+    def word(self, key: str, **values: object) -> str:
+        """In the reader's language (`cortex.reports.analysis_words`)."""
+        from cortex.reports.analysis_words import said
+
+        return said(key, self.lang, **values)
 
     def money(self, value: Decimal | float | None) -> str:
         return number(value, self.lang, 2)

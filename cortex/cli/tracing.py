@@ -10,6 +10,8 @@ from cortex.cli.shell import Answer, Shell, brl, number
 from cortex.errors import DatabaseError, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cortex.tenant import Tenant
     from cortex.warehouse import Warehouse
 
@@ -52,7 +54,32 @@ METRICS = {
     "mer": ("gross revenue / spend", "All marketing together, whoever gets the credit. rpt_daily_performance."),
     "poas": (
         "margin / spend",
-        "margin: attributed revenue less what its goods cost, without freight or fees. Empty where a line has no cost.",
+        "margin: attributed revenue less what its orders cost (explain metric margin). Empty where a line has no cost.",
+    ),
+    "margin": (
+        "(paid - freight - tax - cost of goods - marketplace fees) x (paid - refunded) / paid",
+        "Of each order, the same for POAS, LTV and conversions. Cost: the line's, else the catalogue's; empty without. No payment fees.",
+    ),
+    "ltv": (
+        "(paid - refunded) of all orders / customers",
+        "To date; ltv_window counts the first analytics.ltv_window_days of those whose days have passed. rpt_customer_value.",
+    ),
+    "clv": (
+        "sum over 12 months of orders expected x value expected / 1.01 ^ month",
+        "By BG/NBD or MBG/NBD and Gamma-Gamma, else averages. rpt_customer_predictions, rpt_customer_models.",
+    ),
+    "ltv_to_cac": (
+        "ltv / cac",
+        "Of a cohort: up to its last whole month, by the spend of its own. rpt_cohort_payback.",
+    ),
+    "payback": (
+        "first month in which cumulated revenue per customer >= cac",
+        "0 is the cohort's own month; margin_payback_month is the same of margin. rpt_cohort_payback.",
+    ),
+    "repeat_rate": ("buyers with a second paid order / buyers", "Two orders of one day are two. rpt_insight_figures."),
+    "churn": (
+        "buyers without an order for analytics.churn_threshold_days / buyers",
+        "By probability: 1 - mean chance to be there, by MBG/NBD. rpt_insight_figures, rpt_customer_predictions.",
     ),
     "wape": (
         "sum of |sales - forecast| / sum of sales",
@@ -62,7 +89,19 @@ METRICS = {
         "mean of |sales - forecast| / usual change",
         "Usual change: of a day from its weekday a week before, mean of the last eight weeks. rpt_forecast_models.",
     ),
+    "conversion_rate": (
+        "units bought / units looked at",
+        "Of a product, both as GA4 counts them; empty where no view is known. rpt_product_conversion.",
+    ),
+    "overall_rate": (
+        "sessions with a purchase / sessions",
+        "Of visits, as GA4 counts them; empty on days no purchase was measured. rpt_funnel.",
+    ),
     "claimed_roas": ("value the platform claims / spend", "By the platform's own window and model. fct_ad_spend."),
+    "delivery": (
+        "sales that arrived or were left out by rule / all whose fate is known",
+        "Purchases of the last seven days, by destination: what is still queued is not counted. conversion_outbox.",
+    ),
 }
 """By name: the formula, and what is in it."""
 
@@ -89,7 +128,32 @@ def _metric(shell: Shell, name: str) -> Answer:
     formula, about = METRICS[key]
     shell.show(f"{key} = {formula}")
     shell.show(about)
-    return Answer(data={"metric": key, "formula": formula, "about": about})
+    watched = _watched(key)
+    if watched:
+        shell.show(f"Alert: {watched}")
+    return Answer(data={"metric": key, "formula": formula, "about": about, "alert": watched})
+
+
+def _watched(metric: str) -> str | None:
+    """When people are told of a figure: threshold, baseline and the least there must be to compare."""
+    from cortex.steps import shifts, symptoms
+
+    if metric == "delivery":
+        return (
+            f"below alerts.thresholds.delivery_pct, of at least {symptoms.FEWEST_SALES} sales in"
+            f" {symptoms.JUDGED_DAYS} days. After every run that sends."
+        )
+    if metric not in {"cac", "roas"}:
+        return None
+    brought, beyond = ("new customers", "above") if metric == "cac" else ("orders by last click", "below")
+    threshold = "cac_increase_pct" if metric == "cac" else "roas_decrease_pct"
+    past = f" and {shifts.KNOWN_DAYS} days of orders before it" if metric == "cac" else ""
+    return (
+        f"more than alerts.thresholds.{threshold} percent {beyond} the baseline. Compared: the last"
+        f" {shifts.RECENT_DAYS} whole days, all ad accounts together. Baseline: the same formula over the"
+        f" {shifts.BASELINE_DAYS} days before them. Minimum: {shifts.FEWEST} {brought} in the baseline{past}, and"
+        f" {shifts.FEWEST} that the last days' spend should have brought at its rate. After every run that credits."
+    )
 
 
 def _config(shell: Shell, tenant: Tenant) -> Answer:
@@ -138,16 +202,21 @@ def _found(warehouse: Warehouse, tenant: Tenant, told: str) -> dict[str, Any]:
 
 
 def _show_order(shell: Shell, order: dict[str, Any], tenant: Tenant, lang: str) -> None:
-    placed = order["created_at"].astimezone(tenant.timezone)
-    paid = f", paid {order['paid_at'].astimezone(tenant.timezone):%Y-%m-%d %H:%M}" if order["paid_at"] else ", not paid"
-    shell.show(f"Order {order['number']} (id {order['external_id']} of {order['platform']})")
-    shell.show(
-        f"Placed {placed:%Y-%m-%d %H:%M}{paid} · {order['status']}, {order['payment_status']} · {order['payment_method']}"
-    )
-    money = [brl(order[name], order["currency"], lang) for name in ("paid", "refunded", "net")]
-    shell.show(f"Paid {money[0]} less refunded {money[1]} = {money[2]}, what the models share out")
-    who = "a new customer" if order["is_new_customer"] else "a customer who had bought before"
-    shell.show(f"By {who if order['is_paid'] else 'nobody yet'} · consent {order['consent_state']}")
+    from cortex.reports.analysis_words import said
+
+    placed = said("ex_placed", lang, at=_at(order["created_at"], tenant))
+    paid = said("ex_paid", lang, at=_at(order["paid_at"], tenant)) if order["paid_at"] else said("ex_unpaid", lang)
+    shell.show(said("ex_order", lang, number=order["number"], id=order["external_id"], platform=order["platform"]))
+    shell.show(f"{placed}, {paid} · {order['status']}, {order['payment_status']} · {order['payment_method']}")
+    money = {name: brl(order[name], order["currency"], lang) for name in ("paid", "refunded", "net")}
+    shell.show(said("ex_money", lang, **money))
+    who = "ex_nobody" if not order["is_paid"] else "ex_new" if order["is_new_customer"] else "ex_known"
+    consent = said("ex_consent", lang, state=said(order["consent_state"], lang))
+    shell.show(f"{said(who, lang)} · {consent}")
+
+
+def _at(instant: datetime, tenant: Tenant) -> str:
+    return f"{instant.astimezone(tenant.timezone):%Y-%m-%d %H:%M}"
 
 
 def _show_journey(
@@ -158,65 +227,80 @@ def _show_journey(
     tenant: Tenant,
     lang: str,
 ) -> None:
+    """A row for each visit, with its credit by every model; where the terminal is narrow, what matters least is left out."""
+    from cortex.cli.narrow import narrow
+    from cortex.reports.analysis_words import said
+
     models = sorted({row["model"] for row in credits})
     methods = {row["model"]: row["method"] for row in credits}
     given = {(row["model"], row["position"]): row for row in credits}
-    titles = [name if methods[name] == name else f"{name} = {methods[name]}" for name in models]
-    unknown = {
-        "position": 0,
-        "occurred_at": None,
-        "channel": "unattributed",
-        "origin": "",
-        "campaign": "",
-        "campaign_id": "",
-        "source": "",
-        "medium": "",
-    }
-    rows = []
-    for touch in touches or ([unknown] if credits else []):
-        at = touch["occurred_at"]
-        cells = [given.get((name, touch["position"])) for name in models]
-        rows.append(
-            [
-                touch["position"] or "—",
-                f"{at.astimezone(tenant.timezone):%Y-%m-%d %H:%M}" if at else "—",
-                touch["channel"],
-                " / ".join(part for part in (touch["source"], touch["medium"]) if part) or "—",
-                touch["campaign_id"] or touch["campaign"] or "—",
-                touch["origin"] or "—",
-                *[
-                    f"{brl(cell['attributed_revenue'], order['currency'], lang)} ({number(100 * cell['weight'], lang)} %)"
-                    if cell
-                    else "—"
-                    for cell in cells
-                ],
-            ]
-        )
+    rows = [
+        _visit(touch, [given.get((name, touch["position"])) for name in models], order, tenant, lang)
+        for touch in touches or ([UNKNOWN] if credits else [])
+    ]
     shell.show()
     if not rows:
-        shell.show("No credits: the order is not paid, or no run has credited it yet.")
+        shell.show(said("ex_no_credits", lang))
         return
-    shell.table(["", "when", "channel", "source / medium", "campaign", "told by", *titles], rows, right=titles)
+    named = [name if methods[name] == name else f"{name} = {methods[name]}" for name in models]
+    titles = [
+        "",
+        *(said(name, lang) for name in ("ex_when", "channel", "ex_source", "ex_campaign", "ex_origin")),
+        *named,
+    ]
+    ranks = [-1, 0, -1, 3, 2, 4, *[1 for _ in named]]
+    narrow(shell, titles, rows, ranks, right=named, lang=lang)
+
+
+UNKNOWN: dict[str, Any] = {"position": 0, "occurred_at": None, "channel": "unattributed"} | dict.fromkeys(
+    ("origin", "campaign", "campaign_id", "source", "medium"), ""
+)
+"""The visit nobody saw, whose row holds the credit of an order without any."""
+
+
+def _visit(
+    touch: dict[str, Any], shares: Sequence[dict[str, Any] | None], order: dict[str, Any], tenant: Tenant, lang: str
+) -> list[str]:
+    from cortex.reports.words import word
+
+    def credit(row: dict[str, Any] | None) -> str:
+        if row is None:
+            return "—"
+        return f"{brl(row['attributed_revenue'], order['currency'], lang)} ({number(100 * row['weight'], lang)} %)"
+
+    return [
+        str(touch["position"] or "—"),
+        _at(touch["occurred_at"], tenant) if touch["occurred_at"] else "—",
+        word(touch["channel"], lang),
+        " / ".join(part for part in (touch["source"], touch["medium"]) if part) or "—",
+        touch["campaign_id"] or touch["campaign"] or "—",
+        touch["origin"] or "—",
+        *(credit(row) for row in shares),
+    ]
 
 
 def _show_conversions(shell: Shell, conversions: list[dict[str, Any]], tenant: Tenant, lang: str) -> None:
+    from cortex.reports.analysis_words import said
+
     shell.show()
     if not conversions:
-        shell.show("No conversion of it was queued.")
+        shell.show(said("ex_none_queued", lang))
         return
+    value = said("ex_value", lang)
+    names = ("ex_destination", "ex_action", "ex_state", "ex_reason", "ex_value", "ex_sent", "ex_event")
     shell.table(
-        ["destination", "action", "state", "reason", "value", "sent", "event id"],
+        [said(name, lang) for name in names],
         [
             [
                 row["destination"],
                 row["action"],
-                row["state"],
-                row["reason"] or "—",
+                said(row["state"], lang),
+                said(row["reason"], lang) if row["reason"] else "—",
                 brl(row["value"], row["currency"], lang),
-                f"{row['sent_at'].astimezone(tenant.timezone):%Y-%m-%d %H:%M}" if row["sent_at"] else "—",
+                _at(row["sent_at"], tenant) if row["sent_at"] else "—",
                 row["event_id"],
             ]
             for row in conversions
         ],
-        right=["value"],
+        right=[value],
     )

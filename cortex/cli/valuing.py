@@ -1,4 +1,4 @@
-"""analyze ltv, rfm, cohorts, churn, repeat: what the weekly run found about customers, as tables, JSON and charts."""
+"""analyze ltv, rfm, cohorts, churn: what the weekly run found about customers, as tables, JSON and charts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cortex.cli import selling
+from cortex.cli import buying, selling
+from cortex.cli.narrow import narrow
 from cortex.cli.shell import Answer, Shell, number
 from cortex.cli.stored import LABELS, Chart, Client, Row, Stored, Top, among, stored
 from cortex.errors import UsageError
+from cortex.reports.words import word
 
 if TYPE_CHECKING:
     from cortex.customers.prediction import Validation
@@ -23,11 +25,17 @@ METRICS = ("retention", "revenue", "ltv", "ltv_margin")
 COLUMNS = 12
 """Periods of a cohort table that fit a terminal."""
 QUARTER = timedelta(days=90)
+RANKS = {"value_365": 4, "ltv_window": 3, "clv": 2, "ltv_margin": 1}
+"""How soon a column is given up where the terminal is narrow: the highest first."""
+WORTH = ("ltv", "ltv_window", "ltv_margin", "value_365", "clv", "cac")
+FEW = 125
+"""Customers below which there is not one for each of the 125 cells the segments are made of."""
 
 
 def register(tree: typer.Typer) -> None:
     """Add the commands to `analyze`."""
-    for command in (ltv, rfm, cohorts, churn, repeat, selling.abc, selling.products):
+    for command in (ltv, rfm, cohorts, churn, buying.repeat, buying.places,
+                    selling.abc, selling.products, selling.categories, selling.sellers):  # fmt: skip
         tree.command(command.__name__)(command)
 
 
@@ -51,22 +59,23 @@ def ltv(
         if by == "cohort":
             groups = _with_payback(held, groups)
         models = held.rows("SELECT * FROM rpt_customer_models ORDER BY role, model, parameter")
-        spread = held.figures("ltv")
+        spread, histogram = held.figures("ltv"), _histogram(held)
         found = _hidden_quarter(held) if validate else None
         _show_worth(shell, held, by, groups[-top:] if by == "cohort" else groups[:top])
         if by == "all":
-            _show_spread(shell, held, spread)
+            _show_spread(shell, held, spread, histogram)
             _show_models(shell, held, models)
         if found:
             _show_validation(shell, held, found)
         if chart:
-            _draw_worth(held, chart, by, groups[:top], found)
+            _draw_worth(held, chart, by, groups[:top], histogram, found)
         data: Row = {
             "as_of": held.as_of,
             "by": by,
             "currency": held.tenant.currency,
             "groups": groups,
             "percentiles": spread,
+            "histogram": histogram,
             "models": models,
         }
         if found:
@@ -82,56 +91,92 @@ def ltv(
     if uncosted:
         told = f"Margin is empty where buyers ({uncosted} of them) have an order whose cost of goods is not known."
         warnings.append({"code": "cost_unknown", "message": told})
-    for warning in warnings:
-        shell.say(warning["message"])
+        shell.say(held.word("cost_unknown", count=number(uncosted, held.lang)))
     return Answer(client=client, data=data, warnings=warnings)
+
+
+def _histogram(held: Stored) -> list[Row]:
+    """Buyers by what they have paid to date: from each bound up to the next."""
+    found = held.figures("ltv_histogram")
+    bars = [{"from": int(name.removeprefix("from_")), "customers": int(count)} for name, count in found.items()]
+    return sorted(bars, key=lambda bar: bar["from"])
 
 
 def _with_payback(held: Stored, groups: list[Row]) -> list[Row]:
     """Monthly cohorts with what they cost: spend of their own month, and the month it was paid back in."""
     paid = {str(row["cohort"]): row for row in held.rows("SELECT * FROM rpt_cohort_payback WHERE channel = ''")}
-    names = ("spend", "cac", "ltv_to_cac", "payback_month")
-    return [group | {name: paid[group["entry"]][name] for name in names} for group in groups]
+    names = ("spend", "cac", "ltv_to_cac", "payback_month", "margin_payback_month")
+    # A cohort whose own month has not ended is not judged yet.
+    return [group | {name: paid.get(group["entry"], {}).get(name) for name in names} for group in groups]
 
 
 def _show_worth(shell: Shell, held: Stored, by: str, groups: Sequence[Row]) -> None:
-    heads = ["customers", "ltv", "1st 365 d", "margin", "next 365 d", "clv", "cac", "ltv/cac"]
-    heads += ["paid back"] if by == "cohort" else []
-    window = held.tenant.analytics.ltv_window_days
-    heads[2] = f"1st {window} d"
+    money = ("ltv", "ltv_margin", "clv", "cac") if by == "cohort" else WORTH
+    counts = ("payback_month", "margin_payback_month") if by == "cohort" else ()
+    names = ("customers", *money, "ltv_to_cac", *counts)
+    heads = [held.word(name, days=held.tenant.analytics.ltv_window_days) for name in names]
     rows = [
         [
-            row["label"][:24],
+            _entry(held, by, row)[:24],
             number(row["customers"], held.lang),
-            *(held.money(row[name]) for name in ("ltv", "ltv_window", "ltv_margin", "value_365", "clv", "cac")),
+            *(held.money(row[name]) for name in money),
             number(row["ltv_to_cac"], held.lang, 2),
-            *(["—" if row["payback_month"] is None else str(row["payback_month"])] if by == "cohort" else []),
+            *(number(row[name], held.lang) for name in counts),
         ]
         for row in groups
     ]
-    shell.table([by, *heads], rows, right=heads)
+    # The figures of the years ahead go first, then those of the first days and of what it cost.
+    ranks = [-1, *(RANKS.get(name, 0) for name in names)]
+    narrow(shell, [held.word(by), *heads], rows, ranks, right=heads, lang=held.lang)
 
 
-def _show_spread(shell: Shell, held: Stored, spread: Mapping[str, Any]) -> None:
+def _entry(held: Stored, by: str, row: Row) -> str:
+    """A group by its name in the reader's language."""
+    label = str(row["label"])
+    if by == "cohort":
+        return label[:7]
+    return {"channel": word(label, held.lang), "segment": held.segment(label)}.get(by) or (
+        label if by == "product" else held.word(label)
+    )
+
+
+def _show_spread(shell: Shell, held: Stored, spread: Mapping[str, Any], histogram: Sequence[Row]) -> None:
     names = sorted(spread, key=lambda name: int(name[1:]))
     shell.show()
-    shell.table(["ltv to date", *names], [["", *(held.money(spread[name]) for name in names)]], right=names)
+    shell.table([held.word("ltv_to_date"), *names], [["", *(held.money(spread[name]) for name in names)]], right=names)
+    whole = sum(bar["customers"] for bar in histogram)
+    if whole:
+        heads = [held.word(name) for name in ("ltv_from", "customers", "share")]
+        shell.show()
+        shell.table(
+            heads,
+            [
+                [
+                    number(bar["from"], held.lang),
+                    number(bar["customers"], held.lang),
+                    held.share(bar["customers"] / whole),
+                ]
+                for bar in histogram
+            ],
+            right=heads,
+        )
 
 
 def _show_models(shell: Shell, held: Stored, models: Sequence[Row]) -> None:
     shell.show()
     rows = [
         [
-            row["role"],
-            row["model"],
+            held.word(row["role"]),
+            held.word(row["model"]) if row["model"] == "average" else row["model"],
             row["parameter"],
             number(row["value"], held.lang, 3),
             number(row["error"], held.lang, 3),
-            "used" if row["is_used"] else row["reason"] or "spare",
+            held.word("used" if row["is_used"] else row["reason"] or "spare"),
         ]
         for row in models
     ]
-    shell.table(["predicts", "model", "parameter", "value", "error", ""], rows, right=["value", "error"])
+    heads = [held.word(name) for name in ("predicts", "model", "parameter", "value", "error")]
+    shell.table([*heads, ""], rows, right=heads[3:])
 
 
 def _hidden_quarter(held: Stored) -> Validation:
@@ -163,13 +208,17 @@ def _show_validation(shell: Shell, held: Stored, found: Validation) -> None:
     show_validation(shell, found, held.lang)
 
 
-def _draw_worth(held: Stored, chart: Path, by: str, groups: Sequence[Row], found: Validation | None) -> None:
+def _draw_worth(
+    held: Stored, chart: Path, by: str, groups: Sequence[Row], histogram: Sequence[Row], found: Validation | None
+) -> None:
     from cortex.reports import insights
 
     if found:
         spec = insights.calibration(found.calibration.to_dicts())
+    elif by == "all":
+        spec = insights.bars([(f"≥ {number(bar['from'], held.lang)}", bar["customers"]) for bar in histogram])
     else:
-        spec = insights.bars([(row["label"], float(row["ltv"])) for row in groups])
+        spec = insights.bars([(_entry(held, by, row), float(row["ltv"])) for row in groups])
     held.draw(chart, spec, f"LTV · {by}")
 
 
@@ -185,15 +234,14 @@ def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
         for row in segments:
             row["name"], row["action"] = row[f"name_{end}"], row[f"action_{end}"]
             row["share"] = Decimal(row["customers"]) / whole if whole else None
-        if not whole:
-            shell.say(
-                "The segments need five score classes: analytics.rfm_quantiles is not 5, or nobody has bought yet."
-            )
-        heads = ["customers", "share", "revenue", "still there", "next 365 d"]
+        warnings = _few(held, whole)
+        for warning in warnings:
+            shell.say(warning["message"])
+        heads = [held.word(name) for name in ("customers", "share", "revenue", "expected_alive", "value_365")]
         rows = [
             [
                 row["name"],
-                row["behaviour"].replace("_", " "),
+                held.word(row["behaviour"]),
                 number(row["customers"], held.lang),
                 held.share(row["share"]),
                 held.money(row["revenue"]),
@@ -202,7 +250,8 @@ def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
             ]
             for row in segments
         ]
-        shell.table(["segment", "behaviour", *heads], rows, right=heads)
+        titles = [held.word("segment"), held.word("behaviour"), *heads]
+        narrow(shell, titles, rows, [-1, 3, -1, 1, 0, 2, 0], right=heads, lang=held.lang)
         shell.show()
         for row in segments:
             if row["customers"]:
@@ -216,7 +265,18 @@ def rfm(context: typer.Context, client: Client, chart: Chart = None) -> Answer:
         return Answer(
             client=client,
             data={"as_of": held.as_of, "segments": segments, "tiers": tiers, "tier_floors": held.figures("tiers")},
+            warnings=warnings,
         )
+
+
+def _few(held: Stored, customers: int) -> list[dict[str, str]]:
+    """What to think of segments of so many: nothing, below five to a fifth of them; less than one would, below FEW."""
+    if not customers:
+        return [{"code": "no_segments", "message": held.word("no_segments")}]
+    if customers >= FEW:
+        return []
+    told = held.word("few_customers", count=customers, fifth=number(customers / 5, held.lang, 1))
+    return [{"code": "few_customers", "message": told}]
 
 
 def cohorts(
@@ -245,6 +305,11 @@ def cohorts(
         begun = sorted({cell["cohort"] for cell in cells})[-top:]
         shown = [cell for cell in cells if cell["cohort"] in begun]
         _show_cohorts(shell, held, shown, metric)
+        payback = held.rows(
+            "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
+        )
+        if grain == "month":
+            _show_payback(shell, held, payback[-top:])
         if chart:
             from cortex.reports import insights
 
@@ -253,9 +318,6 @@ def cohorts(
                 percent=metric == "retention",
             )
             held.draw(chart, spec, metric)
-        payback = held.rows(
-            "SELECT * FROM rpt_cohort_payback WHERE channel = :channel ORDER BY cohort", channel=channel
-        )
         return Answer(
             client=client,
             data={
@@ -276,7 +338,8 @@ def _show_cohorts(shell: Shell, held: Stored, cells: Sequence[Row], metric: str)
     periods = range(min(COLUMNS, max((cell["period"] for cell in cells), default=-1) + 1))
     rows: dict[date, list[str]] = {}
     for cell in cells:
-        line = rows.setdefault(cell["cohort"], [str(cell["cohort"]), number(cell["customers"], held.lang)])
+        begun = str(cell["cohort"])[: 7 if cell["grain"] == "month" else 10]
+        line = rows.setdefault(cell["cohort"], [begun, number(cell["customers"], held.lang)])
         if cell["period"] < COLUMNS:
             value = cell[metric]
             if metric == "retention":
@@ -286,11 +349,33 @@ def _show_cohorts(shell: Shell, held: Stored, cells: Sequence[Row], metric: str)
             line.append(text)
     wide = 2 + len(periods)
     heads = [str(period) for period in periods]
+    buyers = held.word("buyers")
     shell.table(
-        ["cohort", "buyers", *heads],
+        [held.word("cohort"), buyers, *heads],
         [line + [""] * (wide - len(line)) for line in rows.values()],
-        right=["buyers", *heads],
+        right=[buyers, *heads],
     )
+
+
+def _show_payback(shell: Shell, held: Stored, payback: Sequence[Row]) -> None:
+    """What each cohort cost and when it had paid that back; nothing where no spend is known of any."""
+    costed = [row for row in payback if row["cac"] is not None]
+    if not costed:
+        return
+    money, counts = ("spend", "cac", "ltv"), ("payback_month", "margin_payback_month")
+    heads = [held.word(name) for name in ("customers", *money, "ltv_to_cac", *counts)]
+    rows = [
+        [
+            str(row["cohort"])[:7],
+            number(row["customers"], held.lang),
+            *(held.money(row[name]) for name in money),
+            number(row["ltv_to_cac"], held.lang, 2),
+            *(number(row[name], held.lang) for name in counts),
+        ]
+        for row in costed
+    ]
+    shell.show()
+    shell.table([held.word("cohort"), *heads], rows, right=heads)
 
 
 def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = None) -> Answer:
@@ -302,23 +387,27 @@ def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = 
             "SELECT * FROM rpt_customer_predictions WHERE at_stake > 0 ORDER BY at_stake DESC, customer_key LIMIT 100"
         )
         days = number(told["threshold_days"], held.lang)
+        model = held.alive_by()
+        by = held.word(model) if model == "average" else model
+        heads = [held.word(name) for name in ("buyers", "rate")]
         shell.table(
-            ["churn", "buyers", "rate"],
+            [held.word("churn"), *heads],
             [
-                [f"by rule: {days} days without an order", number(told["churned_by_rule"], held.lang), held.share(told["rate_by_rule"])],
-                ["by probability: less likely there than gone", number(told["probably_gone"], held.lang), ""],
-                ["by probability: expected share gone", "", held.share(told["rate_by_probability"])],
+                [held.word("by_rule", days=days), number(told["churned_by_rule"], held.lang), held.share(told["rate_by_rule"])],
+                [held.word("probably_gone", model=by), number(told["probably_gone"], held.lang), ""],
+                [held.word("expected_gone", model=by), "", held.share(told["rate_by_probability"])],
             ],
-            right=["buyers", "rate"],
+            right=heads,
         )  # fmt: skip
-        heads = ["orders", "days ago", "still there", "at stake"]
+        end = LABELS[held.lang]
+        heads = [held.word(name) for name in ("orders", "recency_days", "p_alive", "at_stake")]
         shell.show()
         shell.table(
-            ["buyer", "segment", *heads],
+            [held.word("buyer"), held.word("segment"), *heads],
             [
                 [
                     row["customer_key"][:12],
-                    row["rfm_segment"],
+                    held.segment(row["rfm_segment"] or ""),
                     number(row["total_orders"], held.lang),
                     number(row["recency_days"], held.lang),
                     held.share(row["p_alive"]),
@@ -328,30 +417,13 @@ def churn(context: typer.Context, client: Client, top: Top = 20, chart: Chart = 
             ],
             right=heads,
         )
+        shell.show()
+        for name, action in dict.fromkeys((row["rfm_segment"], row[f"action_{end}"]) for row in risk[:top]):
+            if action:
+                shell.show(f"{held.segment(name)}: {action}")
         if chart:
             from cortex.reports import insights
 
             spec = insights.bars([(row["customer_key"][:12], float(row["at_stake"])) for row in risk[:top]])
             held.draw(chart, spec, "churn")
-        return Answer(client=client, data={"as_of": held.as_of, "churn": told, "at_risk": risk})
-
-
-def repeat(context: typer.Context, client: Client) -> Answer:
-    """How many buyers came back, how soon, and at what hours."""
-    shell: Shell = context.obj
-    with stored(shell, client) as held:
-        told = held.figures("repeat")
-        shell.table(
-            ["buyers", "came back", "rate", "days to 2nd: p25", "median", "p75"],
-            [
-                [
-                    number(told["customers"], held.lang),
-                    number(told["repeat_customers"], held.lang),
-                    held.share(told["repeat_rate"]),
-                    *(number(told[name], held.lang, 1) for name in ("days_p25", "days_median", "days_p75")),
-                ]
-            ],
-            right=["buyers", "came back", "rate", "days to 2nd: p25", "median", "p75"],
-        )
-        patterns = held.rows("SELECT * FROM rpt_purchase_patterns ORDER BY weekday, hour")
-        return Answer(client=client, data={"as_of": held.as_of, "repeat": told, "patterns": patterns})
+        return Answer(client=client, data={"as_of": held.as_of, "churn": told | {"model": model}, "at_risk": risk})

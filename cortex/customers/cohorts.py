@@ -118,16 +118,22 @@ def payback(cells: pl.DataFrame, spend: pl.DataFrame) -> pl.DataFrame:
 
     cells: output of `cohorts`. spend: cohort, spend (Int64 minor units) of the cohort's own period. Returns cohort,
     customers, cac (minor units), ltv (of the last complete period), ltv_to_cac, payback_period (first period in which
-    ltv reached cac, null if not yet); null cac and what follows from it where nothing is known to have been spent.
+    ltv reached cac, null if not yet), and with ltv_margin in the cells the same of margin: ltv_margin,
+    margin_payback_period. Null cac and what follows from it where nothing is known to have been spent.
     """
     known = cells.filter(pl.col("ltv").is_not_null()).join(spend, on="cohort", how="left")
     costed = known.with_columns(cac=pl.when(pl.col("spend") > 0).then(pl.col("spend") / pl.col("customers"))).sort(
         "cohort", "period"
     )
+    of_margin = {}
+    if "ltv_margin" in cells.columns:
+        reached = pl.col("period").filter(pl.col("ltv_margin") >= pl.col("cac"))
+        of_margin = {"ltv_margin": pl.col("ltv_margin").last(), "margin_payback_period": reached.min()}
     return costed.group_by("cohort", maintain_order=True).agg(
         pl.col("customers").first(),
         pl.col("cac").first(),
         pl.col("ltv").last(),
         ltv_to_cac=pl.col("ltv").last() / pl.col("cac").first(),
         payback_period=pl.col("period").filter(pl.col("ltv") >= pl.col("cac")).min(),
+        **of_margin,
     )

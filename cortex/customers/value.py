@@ -10,13 +10,16 @@ import polars as pl
 def realised(orders: pl.DataFrame, *, as_of: date, window_days: int, churn_days: int) -> pl.DataFrame:
     """One row per buyer from paid orders.
 
-    orders: order_key, customer_key, paid_date (Date), net (Int64 minor units: paid less refunded), channel, state;
-    paid orders only, one row each. as_of: last day the figures are true for; later orders are ignored.
+    orders: order_key, customer_key, paid_date (Date), is_new_customer (1 for the order that won its buyer, the first of
+    its day), net (Int64 minor units: paid less refunded), channel, state; paid orders only, one row each. as_of: last
+    day the figures are true for; later orders are ignored.
     Returns customer_key, first_order_date, last_order_date, first_order_key, first_order_channel, total_orders,
     total_revenue, avg_order_value, recency_days, ltv_to_date, ltv_window, is_churned, state, as_of; money in minor
     units. `ltv_window` counts orders paid less than `window_days` after the first (first day included).
     """
-    seen = orders.filter(pl.col("paid_date") <= as_of).sort("customer_key", "paid_date", "order_key")
+    seen = orders.filter(pl.col("paid_date") <= as_of).sort(
+        "customer_key", "paid_date", "is_new_customer", "order_key", descending=[False, False, True, False]
+    )
     first = pl.col("paid_date").first()
     inside = (pl.col("paid_date") - first).dt.total_days() < window_days
     frame = seen.group_by("customer_key", maintain_order=True).agg(

@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from cortex.reports.funnel import Level
+
 Kind = Literal["money", "count", "ratio"]
 Better = Literal["up", "down", "neither"]
 
@@ -80,6 +82,19 @@ class Product:
     name: str
     units: int
     revenue: Decimal
+    conversion: Decimal | None = None
+    """Units bought of those looked at; None where no source tells of views."""
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How far the period's visits came, as one source counts them."""
+
+    origin: str
+    levels: Sequence[Level]
+    devices: Sequence[tuple[str, Decimal | None]]
+    """Share of each device's visits that led to a purchase, most visits first."""
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,9 @@ class Report:
     cohorts: Sequence[Cohort]
     deliveries: Sequence[Delivery]
     products: Sequence[Product] = ()
+    views_from: str = ""
+    """Which source counts the views of products; empty where none does."""
+    funnel: Funnel | None = None
     notices: Sequence[str] = field(default_factory=tuple)
     pretended: bool = False
     """Made under CORTEX_NOW."""

@@ -26,6 +26,10 @@ TITLES: dict[str, tuple[str, str, str]] = {
         "{destination} has {share} % of the sales it is owed",
         "{destination} tiene {share} % de las ventas que debería",
     ),
+    "cac": ("CAC +{change} % (limite {limit} %)", "CAC +{change} % (limit {limit} %)", "CAC +{change} % (límite {limit} %)"),
+    "roas": (
+        "ROAS −{change} % (limite {limit} %)", "ROAS −{change} % (limit {limit} %)", "ROAS −{change} % (límite {limit} %)",
+    ),
 }
 MESSAGES: dict[str, tuple[str, str, str]] = {
     "destination_stopped": (
@@ -43,6 +47,16 @@ MESSAGES: dict[str, tuple[str, str, str]] = {
         "{lost} of {judged} sales of the last {days} days did not arrive; at least {least} % should.",
         "{lost} de {judged} ventas de los últimos {days} días no llegaron; al menos {least} % deberían.",
     ),
+    "cac": (
+        "{spend} nos {days} dias até {last} trouxeram {won} novos clientes, {cac} cada; nos {baseline} dias antes, {cac_before}.",
+        "{spend} of the {days} days to {last} won {won} new customers, {cac} each; in the {baseline} days before, {cac_before}.",
+        "{spend} en {days} días hasta el {last} trajeron {won} clientes nuevos, {cac} cada uno; los {baseline} días antes, {cac_before}.",
+    ),
+    "roas": (
+        "{spend} nos {days} dias até {last} trouxeram {value} por último clique, ROAS {roas}; nos {baseline} dias antes, {roas_before}.",
+        "{spend} of the {days} days to {last} brought {value} by last click, ROAS {roas}; in the {baseline} days before, {roas_before}.",
+        "{spend} en {days} días hasta el {last} trajeron {value} por último clic, ROAS {roas}; los {baseline} días antes, {roas_before}.",
+    ),
 }
 MORE: tuple[str, str, str] = ("E mais {more}.", "And {more} more.", "Y {more} más.")
 SEVERITIES: dict[str, tuple[str, str, str]] = {
@@ -55,8 +69,10 @@ MARKS: dict[str, tuple[str, str, str]] = {
     "dismissed": ("posto de lado", "dismissed", "descartado"),
 }
 # fmt: on
-_COUNTS = {"count", "lost", "judged", "days", "more"}
-_SHARES = {"share", "least"}
+_COUNTS = {"count", "lost", "judged", "days", "more", "won", "baseline"}
+_SHARES = {"share", "least", "change", "limit"}
+_MONEY = {"value", "spend", "cac", "cac_before"}
+_RATIOS = {"roas", "roas_before"}
 
 
 def title(alert: Mapping[str, Any], lang: str, currency: str) -> str:
@@ -104,8 +120,10 @@ def _told(name: str, text: str, words: Words, at: int) -> str:
             return words.number(Decimal(text))
         if name in _SHARES:
             return words.number(Decimal(text), 0 if Decimal(text) == int(Decimal(text)) else 1)
-        if name == "value":
-            return words.money(Decimal(text))
+        if name in _MONEY:
+            return words.money(Decimal(text)) if text else "—"
+        if name in _RATIOS:
+            return words.number(Decimal(text), 2)
     except InvalidOperation:
         return text
     return written(name, text, words, at)

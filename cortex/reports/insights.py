@@ -60,7 +60,7 @@ def matrix(rows: Sequence[tuple[str, int, float | None]], *, percent: bool) -> R
     told = [{"cohort": cohort, "period": period, "value": value} for cohort, period, value in rows if value is not None]
     shape = ".0%" if percent else ",.0f"
     place = {
-        "y": {"field": "cohort", "type": "ordinal", "axis": {"title": None}},
+        "y": {"field": "cohort", "type": "ordinal", "sort": None, "axis": {"title": None}},
         "x": {"field": "period", "type": "ordinal", "axis": {"title": None, "orient": "top", "labelAngle": 0}},
     }
     return {

@@ -19,6 +19,7 @@ STREAMS: dict[str, tuple[str, str, str]] = {
     "ads.tiktok": ("TikTok", "TikTok", "TikTok"),
     "traffic.ga4": ("GA4", "GA4", "GA4"),
     "traffic.ga4_bigquery": ("GA4 no BigQuery", "GA4 in BigQuery", "GA4 en BigQuery"),
+    "funnel": ("Funil", "Funnel", "Embudo"),
     "conversions": ("Conversões", "Conversions", "Conversiones"),
     "demand": ("Previsão", "Forecast", "Pronóstico"),
     "quality": ("Qualidade dos dados", "Data quality", "Calidad de los datos"),
@@ -162,6 +163,26 @@ SENTENCES: dict[str, tuple[str, str, str]] = {
         "O GA4 cortou dados de atribuição em {count} dias a partir de {first} ({reasons}).",
         "GA4 cut attribution data short on {count} days from {first} ({reasons}).",
         "GA4 recortó datos de atribución en {count} días desde el {first} ({reasons}).",
+    ),
+    "ga4-no-stage": (
+        "O GA4 juntou {count} eventos em (other) entre {first} e {last}: não contam em nenhuma etapa do funil.",
+        "GA4 folded {count} events into (other) from {first} to {last}: they are in no stage of the funnel.",
+        "GA4 agrupó {count} eventos en (other) entre {first} y {last}: no cuentan en ninguna etapa del embudo.",
+    ),
+    "ga4-no-item-id": (
+        "O GA4 viu {count} visualizações de produto sem item id entre {first} e {last}: não são de nenhum produto.",
+        "GA4 saw {count} product views without an item id from {first} to {last}: they belong to no product.",
+        "GA4 vio {count} vistas de producto sin item id entre {first} y {last}: no son de ningún producto.",
+    ),
+    "ga4bq-no-item-id": (
+        "{count} visualizações de produto sem item id entre {first} e {last}: não são de nenhum produto.",
+        "{count} product views without an item id from {first} to {last}: they belong to no product.",
+        "{count} vistas de producto sin item id entre {first} y {last}: no son de ningún producto.",
+    ),
+    "ga4bq-funnel-no-consent": (
+        "{count} eventos de visitantes sem consentimento entre {first} e {last} não contam em nenhuma etapa do funil.",
+        "{count} events of visitors without consent from {first} to {last} are in no stage of the funnel.",
+        "{count} eventos de visitantes sin consentimiento entre {first} y {last} no cuentan en ninguna etapa del embudo.",
     ),
     "ga4bq-streamed": (
         "{count} dias a partir de {first} só existem na exportação contínua, que não é completa.",

@@ -1,4 +1,4 @@
-"""BigQuery as the sandbox shows it: the datasets of GA4's export, and jobs for the one question it can answer.
+"""BigQuery as the sandbox shows it: the datasets of GA4's export, and jobs for the questions it can answer.
 
 It runs no SQL. A query is known by its table, its parameters and the columns it reads and gives; another one is refused.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cortex.clock import Clock
-from cortex.sandbox.bigquery_rows import SCHEMA, Export, Row, answer
+from cortex.sandbox import bigquery_funnel, bigquery_rows
+from cortex.sandbox.bigquery_rows import Export, Row
 from cortex.sandbox.google_rest import Refused
 from cortex.sandbox.market import Market, Property
 from cortex.sandbox.oauth import BIGQUERY, CLOUD_PLATFORM, OAuth
@@ -31,10 +32,6 @@ MOST_TABLES = 50
 PER_SECOND = 100
 """Requests of one user to one method."""
 
-PARAMETERS = {
-    "since": "STRING", "until": "STRING", "settled": "STRING", "first": "STRING", "last": "STRING",
-    "intraday": "ARRAY", "lookback_days": "INT64", "quiet_days": "INT64",
-}  # fmt: skip
 FIELDS = {
     "collected_traffic_source": {
         "manual_campaign_id", "manual_campaign_name", "manual_source", "manual_medium", "manual_term", "manual_content",
@@ -42,6 +39,7 @@ FIELDS = {
     },
     "session_traffic_source_last_click": {"manual_campaign", "google_ads_campaign", "cross_channel_campaign"},
     "ecommerce": {"transaction_id", "purchase_revenue", "purchase_revenue_in_usd", "refund_value", "total_item_quantity"},
+    "device": {"category", "mobile_brand_name", "operating_system", "language", "web_info"},
 }  # fmt: skip
 """Fields of the export's records that a query may name."""
 READS = (
@@ -53,7 +51,53 @@ READS = (
     "_TABLE_SUFFIX",
     "ga_session_id",
 )
-KINDS = ("'touch'", "'path'", "'hidden'", "'unnamed'")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One that can be answered: its parameters and their types, the words its text must have, the columns of its rows."""
+
+    parameters: Mapping[str, str]
+    words: tuple[str, ...]
+    schema: Sequence[tuple[str, str]]
+    answer: Callable[[Export, Mapping[str, Any]], Iterator[Row]]
+
+    def is_asked(self, text: str, parameters: Collection[str]) -> bool:
+        gives = set(re.findall(r"\bAS (\w+)", text))
+        words = (*READS, *self.words)
+        return (
+            set(parameters) == self.parameters.keys()
+            and all(word in text for word in words)
+            and {name for name, _ in self.schema} <= gives
+        )
+
+
+DAYS_READ = {"since": "STRING", "until": "STRING", "first": "STRING", "last": "STRING", "intraday": "ARRAY"}
+QUESTIONS = (
+    Question(
+        {**DAYS_READ, "settled": "STRING", "lookback_days": "INT64", "quiet_days": "INT64"},
+        ("'touch'", "'path'", "'hidden'", "'unnamed'"),
+        bigquery_rows.SCHEMA,
+        bigquery_rows.answer,
+    ),
+    Question(
+        DAYS_READ,
+        ("'stage'", "'item'", "'hidden'", "'unnamed'", *(f"'{name}'" for name in bigquery_funnel.STAGE_OF), "items"),
+        bigquery_funnel.SCHEMA,
+        bigquery_funnel.answer,
+    ),
+)
+TYPES = {name: kind for question in QUESTIONS for name, kind in question.parameters.items()}
+WORDS = """
+ALL AND ANY ARRAY AS ASC AT BETWEEN BY CASE CAST COLLATE CONTAINS CREATE CROSS CUBE CURRENT DEFAULT DEFINE DESC
+DISTINCT ELSE END ENUM ESCAPE EXCEPT EXCLUDE EXISTS EXTRACT FALSE FETCH FOLLOWING FOR FROM FULL GROUP GROUPING
+GROUPS HASH HAVING IF IGNORE IN INNER INTERSECT INTERVAL INTO IS JOIN LATERAL LEFT LIKE LIMIT LOOKUP MERGE
+NATURAL NEW NO NOT NULL NULLS OF ON OR ORDER OUTER OVER PARTITION PRECEDING PROTO QUALIFY RANGE RECURSIVE
+RESPECT RIGHT ROLLUP ROWS SELECT SET SOME STRUCT TABLESAMPLE THEN TO TREAT TRUE UNBOUNDED UNION UNNEST USING
+WHEN WHERE WINDOW WITH WITHIN
+"""
+RESERVED = frozenset(WORDS.split())
+"""Words of GoogleSQL that name nothing unless they stand between backticks (lexical structure, reserved keywords)."""
 REASONS = {
     "INVALID_ARGUMENT": "invalid", "UNAUTHENTICATED": "authError", "PERMISSION_DENIED": "accessDenied",
     "NOT_FOUND": "notFound", "INTERNAL": "internalError", "UNAVAILABLE": "backendError",
@@ -66,6 +110,7 @@ class Job:
     rows: list[Row]
     size: int
     most: int | None
+    schema: Sequence[tuple[str, str]]
     polls: int
     """Times it is still running when it is asked for."""
 
@@ -189,7 +234,7 @@ class BigQueryStandIn:
         if not isinstance(query, dict):
             raise Refused("INVALID_ARGUMENT", "Required parameter is missing: query")
         reference = body.get("jobReference") or {}
-        dataset, told = question(query)
+        dataset, asked, told = question(query)
         prop = self._property(grant, dataset)
         if reference.get("location", LOCATION).upper() != LOCATION:
             raise Refused(
@@ -200,15 +245,15 @@ class BigQueryStandIn:
             raise Refused("NOT_FOUND", f"Not found: {PROJECT}:{dataset}.events_* does not match any table.")
         size = export.size(told) * self.heavier
         if config.get("dryRun"):
-            dry = Job(PROJECT, [], size, None, 0)
+            dry = Job(PROJECT, [], size, None, asked.schema, 0)
             return _shown("", dry, "DONE", dry=True)
         number = str(reference.get("jobId") or "")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,1024}", number):
             raise Refused("INVALID_ARGUMENT", f"Invalid job ID {number!r}.")
         most = query.get("maximumBytesBilled")
-        job = Job(PROJECT, [], size, None if most is None else int(most), self._polls)
+        job = Job(PROJECT, [], size, None if most is None else int(most), asked.schema, self._polls)
         if job.most is None or size <= job.most:
-            job.rows = list(answer(export, told))
+            job.rows = list(asked.answer(export, told))
         with self._lock:
             if number in self._jobs:
                 raise _Refused("ALREADY_EXISTS", f"Already Exists: Job {PROJECT}:{LOCATION}.{number}", "duplicate")
@@ -239,13 +284,13 @@ class BigQueryStandIn:
         page = job.rows[first : first + most]
         found |= {
             "jobComplete": True,
-            "schema": {"fields": [{"name": name, "type": kind, "mode": "NULLABLE"} for name, kind in SCHEMA]},
+            "schema": {"fields": [{"name": name, "type": kind, "mode": "NULLABLE"} for name, kind in job.schema]},
             "totalRows": str(len(job.rows)),
             "totalBytesProcessed": str(job.size),
             "cacheHit": False,
         }
         if page:
-            found["rows"] = [{"f": [{"v": str(row[name])} for name, _ in SCHEMA]} for row in page]
+            found["rows"] = [{"f": [{"v": str(row[name])} for name, _ in job.schema]} for row in page]
         return found | ({"pageToken": str(first + most)} if first + most < len(job.rows) and most else {})
 
 
@@ -257,13 +302,16 @@ class _Refused(Refused):
         self.reason = reason
 
 
-def question(query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The dataset and the parameters of the one question that can be answered. Raises Refused for every other."""
+def question(query: Mapping[str, Any]) -> tuple[str, Question, dict[str, Any]]:
+    """The dataset, which question that can be answered, and its parameters. Raises Refused for every other."""
     text = query.get("query")
     if not isinstance(text, str) or not text.strip():
         raise Refused("INVALID_ARGUMENT", "Required parameter is missing: query")
     if query.get("useLegacySql") is not False:
         raise Refused("INVALID_ARGUMENT", "Legacy SQL does not know backticks: set useLegacySql to false.")
+    for alias in re.findall(r"\bAS ([A-Za-z]\w*)\b(?!\s*\()", text):
+        if alias.upper() in RESERVED - {"STRUCT", "SELECT"}:  # SELECT AS STRUCT makes rows, it names none
+            raise Refused("INVALID_ARGUMENT", f"Syntax error: Unexpected keyword {alias.upper()}")
     told = _parameters(query)
     asked = set(re.findall(r"@(\w+)", text))
     if lacking := sorted(asked - told.keys()):
@@ -276,17 +324,13 @@ def question(query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         for name in re.findall(rf"\b{record}\.(\w+)", text):
             if name not in names:
                 raise Refused("INVALID_ARGUMENT", f"Field name {name} does not exist in STRUCT at {record}.")
-    gives = set(re.findall(r"\bAS (\w+)", text))
-    if (
-        asked != PARAMETERS.keys()
-        or not all(word in text for word in (*READS, *KINDS))
-        or not {name for name, _ in SCHEMA} <= gives
-    ):
-        raise Refused(
-            "INVALID_ARGUMENT",
-            "The stand-in runs no SQL; it knows the question of the export's visits and paths alone.",
-        )
-    return known[1], told
+    for known_question in QUESTIONS:
+        if known_question.is_asked(text, asked):
+            return known[1], known_question, told
+    raise Refused(
+        "INVALID_ARGUMENT",
+        "The stand-in runs no SQL; it knows the questions of the export's visits and paths, and of its stages and items.",
+    )
 
 
 def _parameters(query: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,7 +339,7 @@ def _parameters(query: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for each in query.get("queryParameters") or []:
         name, kind = each.get("name"), (each.get("parameterType") or {}).get("type")
-        if PARAMETERS.get(name) != kind:
+        if TYPES.get(name) != kind:
             raise Refused("INVALID_ARGUMENT", f"Invalid value type for parameter {name}: {kind}.")
         value = each.get("parameterValue") or {}
         if kind == "ARRAY":

@@ -1,4 +1,4 @@
-"""What the stand-in's export answers to the one question it knows: visits of orders, journeys by path, what is not tied.
+"""What the stand-in's export answers to the question about visits: those of orders, journeys by path, what is not tied.
 
 The question, by its parameters: tables with suffixes `first` to `last` or in `intraday` are read; rows are dated `since`
 to `until`, both included; a visit counts up to `lookback_days` before the last; a journey ends with a purchase or when
@@ -8,7 +8,7 @@ to `until`, both included; a visit counts up to `lookback_days` before the last;
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -18,14 +18,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from cortex.sandbox.market import DEVICES
 from cortex.sandbox.trail import HIDDEN, UNTIL_BOUGHT, Trail
 
 SCHEMA = (
-    ("kind", "STRING"), ("day", "STRING"), ("order_id", "STRING"), ("at", "INTEGER"), ("source", "STRING"),
+    ("kind", "STRING"), ("day", "STRING"), ("order_id", "STRING"), ("moment", "INTEGER"), ("source", "STRING"),
     ("medium", "STRING"), ("campaign", "STRING"), ("campaign_id", "STRING"), ("content", "STRING"),
     ("channel_group", "STRING"), ("gclid", "STRING"), ("gbraid", "STRING"), ("wbraid", "STRING"), ("fbclid", "STRING"),
     ("ttclid", "STRING"), ("msclkid", "STRING"), ("page", "STRING"), ("path", "STRING"), ("journeys", "INTEGER"),
-    ("orders", "INTEGER"),
+    ("orders", "INTEGER"), ("device", "STRING"),
 )  # fmt: skip
 CLICKS = ("gclid", "gbraid", "wbraid", "ttclid", "msclkid", "fbclid")
 DAY = 86_400
@@ -144,8 +145,9 @@ def _touches(trail: Trail, followed: list[tuple[int, str]], told: Mapping[str, A
                 break
             source, medium, campaign, campaign_id, group, content = _came(trail, visit)
             yield _row(
-                kind="touch", day=day, order_id=trail.orders[buying], at=int(trail.at[visit]) * 1_000_000, source=source,
+                kind="touch", day=day, order_id=trail.orders[buying], moment=int(trail.at[visit]) * 1_000_000, source=source,
                 medium=medium, campaign=campaign, campaign_id=campaign_id, channel_group=group, content=content, page="/",
+                device=DEVICES[int(trail.device[buying])],
                 **{name: trail.clicks.get(visit, {}).get(name, "") for name in CLICKS},
             )  # fmt: skip
 
@@ -164,4 +166,9 @@ def _step(trail: Trail, visit: int) -> dict[str, str]:
 
 
 def _row(**said: Any) -> Row:
-    return {name: said.get(name, 0 if kind == "INTEGER" else "") for name, kind in SCHEMA}
+    return filled(SCHEMA, said)
+
+
+def filled(schema: Sequence[tuple[str, str]], said: Mapping[str, Any]) -> Row:
+    """A row of a schema; what is not said is 0 or empty."""
+    return {name: said.get(name, 0 if kind == "INTEGER" else "") for name, kind in schema}

@@ -47,6 +47,7 @@ LOOKS = (
     "Natural",
     "Vinho",
 )
+BRANDS = ("Ateliê Norte", "Casa do Sul", "Boa Trama", "Linha Própria")
 SIZES: dict[Sector, tuple[str, ...]] = {"fashion": ("PP", "P", "M", "G", "GG"), "home": ("Único",)}
 
 
@@ -67,6 +68,10 @@ class Good:
     stock: int
     created: int
     """Epoch seconds."""
+    thing: str = ""
+    """What it is, without its look: the category below `category`, where there is one."""
+    look: str = ""
+    brand: str = ""
 
 
 def stock_shelves(rng: np.random.Generator, sector: Sector, count: int, first_id: int, opened: int) -> list[Good]:
@@ -84,13 +89,17 @@ def stock_shelves(rng: np.random.Generator, sector: Sector, count: int, first_id
         sizes = list(SIZES[sector])
         product_id = first_id + 7 * i
         price = int(prices[i])
+        look = LOOKS[(int(looks[i]) + i // 32) % len(LOOKS)]
         goods.append(
             Good(
                 product_id=product_id,
                 variants=[product_id * 10 + k for k in range(len(sizes))],
                 sizes=sizes,
                 sku=f"{plain(category)[:3].upper()}-{i + 1:04d}",
-                name=f"{thing} {LOOKS[(int(looks[i]) + i // 32) % len(LOOKS)]}",
+                name=f"{thing} {look}",
+                thing=thing,
+                look=look,
+                brand=BRANDS[i % len(BRANDS)],
                 category=category,
                 price=price,
                 full_price=int(price * 1.3 // 100 * 100 + 90) if marked_down[i] else price,
@@ -116,10 +125,11 @@ def rescale(goods: list[Good], factor: float) -> None:
 def wire_products(goods: list[Good], domain: str) -> list[dict[str, Any]]:
     """The catalogue as `GET /products` gives it: names by language, variants inline, money as text."""
     categories = {name: 9000 + i for i, name in enumerate(dict.fromkeys(good.category for good in goods))}
-    return [_wire_product(good, categories[good.category], domain) for good in goods]
+    below = {name: 9500 + i for i, name in enumerate(dict.fromkeys(good.thing for good in goods))}
+    return [_wire_product(good, categories[good.category], below[good.thing], domain) for good in goods]
 
 
-def _wire_product(good: Good, category_id: int, domain: str) -> dict[str, Any]:
+def _wire_product(good: Good, category_id: int, thing_id: int, domain: str) -> dict[str, Any]:
     handle = f"{plain(good.name)}-{good.product_id}"
     created = stamp(good.created)
     variants = [
@@ -136,7 +146,7 @@ def _wire_product(good: Good, category_id: int, domain: str) -> dict[str, Any]:
             "sku": f"{good.sku}-{size}" if len(good.variants) > 1 else good.sku,
             "barcode": None,
             "weight": f"{good.weight_grams / 1000:.3f}",
-            "values": [{"pt": size}],
+            "values": [{"pt": value} for value in (size, good.look) if value],
             "created_at": created,
             "updated_at": created,
         }
@@ -147,18 +157,20 @@ def _wire_product(good: Good, category_id: int, domain: str) -> dict[str, Any]:
         "name": {"pt": good.name},
         "description": {"pt": f"<p>{good.name}</p>"},
         "handle": {"pt": handle},
-        "attributes": [{"pt": "Tamanho"}] if len(good.variants) > 1 else [],
+        "attributes": [{"pt": name} for name in ("Tamanho", "Cor") if name == "Tamanho" or good.look],
         "published": True,
         "free_shipping": False,
         "requires_shipping": True,
         "canonical_url": f"https://{domain}/produtos/{handle}/",
-        "brand": None,
+        "brand": good.brand or None,
         "tags": "",
         "created_at": created,
         "updated_at": created,
         "variants": variants,
         "images": [],
         "categories": [
-            {"id": category_id, "name": {"pt": good.category}, "handle": {"pt": plain(good.category)}, "parent": None}
+            {"id": at, "name": {"pt": name}, "handle": {"pt": plain(name)}, "parent": above}
+            for at, name, above in ((category_id, good.category, None), (thing_id, good.thing, category_id))
+            if name
         ],
     }

@@ -15,13 +15,11 @@ from cortex.clock import Clock, local_day
 from cortex.sandbox import ga4_reports
 from cortex.sandbox.ga4_reports import (
     CURRENCY,
+    DIMENSIONS,
     INTEGER,
+    METRICS,
     MONEY,
-    ORDER_DIMENSIONS,
-    ORDER_METRICS,
     REVENUE,
-    SESSION_DIMENSIONS,
-    SESSION_METRICS,
     Flags,
     Report,
 )
@@ -193,13 +191,10 @@ def _flags_of(prop: Property, flags: Flags, report: Report, enums: bool) -> dict
 def _metadata(prop: Property) -> dict[str, Any]:
     return {
         "name": f"properties/{prop.property_id}/metadata",
-        "dimensions": [
-            {"apiName": name, "uiName": name, "category": "Traffic source"}
-            for name in sorted(ORDER_DIMENSIONS.keys() | SESSION_DIMENSIONS.keys())
-        ],
+        "dimensions": [{"apiName": name, "uiName": name, "category": "Traffic source"} for name in sorted(DIMENSIONS)],
         "metrics": [
             {"apiName": name, "uiName": name, "type": _type(name)[0], "category": "Ecommerce"}
-            for name in sorted(ORDER_METRICS.keys() | SESSION_METRICS.keys())
+            for name in sorted(METRICS)
         ],
     }
 

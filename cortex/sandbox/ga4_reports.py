@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from cortex.sandbox import ga4_filters
+from cortex.sandbox.ga4_filters import Filter
 from cortex.sandbox.google_rest import Fields, Refused
-from cortex.sandbox.market import GaOrder, GaSessions, Property, within
+from cortex.sandbox.market import GaEvents, GaItem, GaOrder, GaSessions, Property, within
 
 MOST_DIMENSIONS = 9
 MOST_METRICS = 10
@@ -21,7 +24,7 @@ MOST_ROWS = 250_000
 NOT_SET = "(not set)"
 OTHER = "(other)"
 
-Item = GaOrder | GaSessions
+Item = GaOrder | GaSessions | GaEvents | GaItem
 Read = Callable[[Any], str]
 
 _TRAFFIC: dict[str, Read] = {
@@ -37,8 +40,20 @@ ORDER_DIMENSIONS: dict[str, Read] = {
     **_TRAFFIC,
     "transactionId": lambda item: item.transaction_id,
     "sessionManualAdContent": lambda item: item.content,
+    "deviceCategory": lambda item: item.device,
 }
 SESSION_DIMENSIONS: dict[str, Read] = {**_TRAFFIC, "landingPage": lambda item: item.landing_page}
+EVENT_DIMENSIONS: dict[str, Read] = {
+    **_TRAFFIC,
+    "deviceCategory": lambda item: item.device,
+    "eventName": lambda item: item.name,
+}
+ITEM_DIMENSIONS: dict[str, Read] = {
+    "date": _TRAFFIC["date"],
+    "itemId": lambda item: item.item_id,
+    "itemName": lambda item: item.name,
+    "itemCategory": lambda item: item.category,
+}
 
 ORDER_METRICS: dict[str, Callable[[Any], Decimal]] = {
     "purchaseRevenue": lambda item: item.revenue,
@@ -56,7 +71,38 @@ SESSION_METRICS: dict[str, Callable[[Any], Decimal]] = {
     "purchaseRevenue": lambda item: item.revenue,
     "totalRevenue": lambda item: item.revenue,
 }
+EVENT_METRICS: dict[str, Callable[[Any], Decimal]] = {
+    "eventCount": lambda item: Decimal(item.events),
+    "sessions": lambda item: Decimal(item.sessions),
+}
+ITEM_METRICS: dict[str, Callable[[Any], Decimal]] = {
+    "itemsViewed": lambda item: Decimal(item.viewed),
+    "itemsAddedToCart": lambda item: Decimal(item.added),
+    "itemsCheckedOut": lambda item: Decimal(item.checked_out),
+    "itemsPurchased": lambda item: Decimal(item.purchased),
+}
 MONEY = frozenset({"purchaseRevenue", "totalRevenue", "refundAmount"})
+
+SESSION_BEGAN = "session_start"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Dimensions and metrics that go together, and the table of a property that answers them."""
+
+    dimensions: Mapping[str, Read]
+    metrics: Mapping[str, Callable[[Any], Decimal]]
+    items: Callable[[Property], Sequence[Item]]
+
+
+SOURCES = (
+    Source(SESSION_DIMENSIONS, SESSION_METRICS, lambda prop: prop.sessions),
+    Source(ORDER_DIMENSIONS, ORDER_METRICS, lambda prop: prop.orders),
+    Source(EVENT_DIMENSIONS, EVENT_METRICS, lambda prop: prop.events),
+    Source(ITEM_DIMENSIONS, ITEM_METRICS, lambda prop: prop.items),
+)
+DIMENSIONS = frozenset(name for source in SOURCES for name in source.dimensions)
+METRICS = frozenset(name for source in SOURCES for name in source.metrics)
 
 INTEGER, CURRENCY, REVENUE = ("TYPE_INTEGER", 1), ("TYPE_CURRENCY", 9), ("REVENUE_DATA", 2)
 """Enum members by name and by number: a client that asks for `enum-encoding=int` gets numbers."""
@@ -67,6 +113,7 @@ REPORT_FIELDS = frozenset(
         "dimensions",
         "metrics",
         "dateRanges",
+        "dimensionFilter",
         "offset",
         "limit",
         "orderBys",
@@ -104,6 +151,7 @@ class Report:
     keep_empty: bool
     quota: bool
     currency: str
+    chosen: Filter = ga4_filters.EVERYTHING
 
 
 def parse(body: Any, property_id: str, today: date) -> Report:
@@ -112,8 +160,8 @@ def parse(body: Any, property_id: str, today: date) -> Report:
     named = fields.text("property")
     if named and named != f"properties/{property_id}":
         raise Refused("INVALID_ARGUMENT", "The property of the report is not the property of the request.")
-    dimensions = _names(fields, "dimensions", ORDER_DIMENSIONS.keys() | SESSION_DIMENSIONS.keys(), MOST_DIMENSIONS)
-    metrics = _names(fields, "metrics", ORDER_METRICS.keys() | SESSION_METRICS.keys(), MOST_METRICS)
+    dimensions = _names(fields, "dimensions", DIMENSIONS, MOST_DIMENSIONS)
+    metrics = _names(fields, "metrics", METRICS, MOST_METRICS)
     if not dimensions and not metrics:
         raise Refused("INVALID_ARGUMENT", "A report needs at least one dimension or metric.")
     limit = fields.integer("limit", DEFAULT_ROWS) or DEFAULT_ROWS
@@ -130,6 +178,7 @@ def parse(body: Any, property_id: str, today: date) -> Report:
         fields.truth("keepEmptyRows"),
         fields.truth("returnPropertyQuota"),
         fields.text("currencyCode"),
+        ga4_filters.parse(fields.get("dimensionFilter"), DIMENSIONS),
     )
 
 
@@ -198,13 +247,14 @@ Rows = list[tuple[tuple[str, ...], list[Decimal]]]
 def rows(prop: Property, report: Report, today: date, flags: Flags) -> tuple[Rows, bool]:
     """Every row of the report, unsorted, and whether some went to `(other)`."""
     source = _source(report)
-    dimensions = ORDER_DIMENSIONS if source == "orders" else SESSION_DIMENSIONS
-    measures: Mapping[str, Callable[[Any], Decimal]] = ORDER_METRICS if source == "orders" else SESSION_METRICS
-    items: Sequence[Item] = prop.orders if source == "orders" else prop.sessions
+    dimensions, measures = source.dimensions, source.metrics
+    items = source.items(prop)
     totals: dict[tuple[str, ...], list[Decimal]] = {}
     for position, (since, until) in enumerate(report.ranges):
         suffix = (f"date_range_{position}",) if len(report.ranges) > 1 else ()
         for item in within(items, since, min(until, today)):
+            if not report.chosen.passes(partial(_value, dimensions, item)):
+                continue
             key = (*(dimensions[name](item) or NOT_SET for name in report.dimensions), *suffix)
             row = totals.setdefault(key, [Decimal(0)] * len(report.metrics))
             for column, name in enumerate(report.metrics):
@@ -218,15 +268,29 @@ def rows(prop: Property, report: Report, today: date, flags: Flags) -> tuple[Row
     return _gathered(totals, report, most), True
 
 
-def _source(report: Report) -> str:
-    """Which of a property's tables the names belong to together. Raises Refused for names that do not go together."""
-    for source, dimensions, metrics in (
-        ("sessions", SESSION_DIMENSIONS, SESSION_METRICS),
-        ("orders", ORDER_DIMENSIONS, ORDER_METRICS),
-    ):
-        if set(report.dimensions) <= dimensions.keys() and set(report.metrics) <= metrics.keys():
-            return source
+def _value(dimensions: Mapping[str, Read], item: Item, name: str) -> str:
+    return dimensions[name](item) or NOT_SET
+
+
+def _source(report: Report) -> Source:
+    """The table whose names these are. Raises Refused for names that do not go together."""
+    asked = {*report.dimensions, *report.chosen.names}
+    for source in SOURCES:
+        if asked <= source.dimensions.keys() and set(report.metrics) <= source.metrics.keys():
+            return _told_apart(source, report)
     raise Refused("INVALID_ARGUMENT", "Please remove some dimensions or metrics to make the request compatible.")
+
+
+def _told_apart(source: Source, report: Report) -> Source:
+    """A session with several events counts once: where events are not told apart, it is counted by its beginning."""
+    if "sessions" not in source.metrics or "eventName" not in source.dimensions or "eventName" in report.dimensions:
+        return source
+    if "eventName" in report.chosen.names and (report.chosen.only is None or len(report.chosen.only) != 1):
+        raise Refused("INVALID_ARGUMENT", "The stand-in counts no sessions over several events: ask for eventName too.")
+    if "eventName" in report.chosen.names:
+        return source
+    began = {"sessions": lambda item: Decimal(item.sessions if item.name == SESSION_BEGAN else 0)}
+    return replace(source, metrics={**source.metrics, **began})
 
 
 def _gathered(totals: dict[tuple[str, ...], list[Decimal]], report: Report, most: int) -> Rows:

@@ -17,6 +17,9 @@ from cortex.sandbox.orders import Order, Orders
 if TYPE_CHECKING:
     from cortex.sandbox.trail import Trail
 
+DEVICES = ("mobile", "desktop")
+"""Categories of GA4 that the world's visitors have."""
+
 
 @dataclass(frozen=True, slots=True)
 class AdDay:
@@ -59,6 +62,7 @@ class GaOrder(msgspec.Struct, frozen=True, gc=False):
     channel_group: str
     content: str
     revenue: Decimal
+    device: str = ""
 
 
 class GaSessions(msgspec.Struct, frozen=True, gc=False):
@@ -74,6 +78,34 @@ class GaSessions(msgspec.Struct, frozen=True, gc=False):
     users: int
     new_users: int
     revenue: Decimal
+
+
+class GaEvents(msgspec.Struct, frozen=True, gc=False):
+    """Events of one name, and the sessions they happened in."""
+
+    day: date
+    source: str
+    medium: str
+    campaign: str
+    campaign_id: str
+    channel_group: str
+    device: str
+    name: str
+    events: int
+    sessions: int
+
+
+class GaItem(msgspec.Struct, frozen=True, gc=False):
+    """Units of one product in the e-commerce events of a day."""
+
+    day: date
+    item_id: str
+    name: str
+    category: str
+    viewed: int
+    added: int
+    checked_out: int
+    purchased: int
 
 
 class Dated(Protocol):
@@ -141,8 +173,10 @@ class Property:
     """Of its web stream; with `api_secret` what Measurement Protocol counts hits by."""
     api_secret: str = ""
     orders: Sequence[GaOrder] = ()
-    """Oldest day first, as are the sessions."""
+    """Oldest day first, as are the others."""
     sessions: Sequence[GaSessions] = ()
+    events: Sequence[GaEvents] = ()
+    items: Sequence[GaItem] = ()
     trail: Trail | None = None
     """What its export to BigQuery has; None where it is not linked."""
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ import numpy as np
 
 from cortex.errors import UsageError
 from cortex.sandbox.arrivals import AGENTS, Arrivals, browser_ip, kit_attributes
+from cortex.sandbox.browsing import Bought
 from cortex.sandbox.campaigns import google_ads, meta_ads
 from cortex.sandbox.catalog import Good, wire_products
 from cortex.sandbox.checkout import Sale, Sold, wire_order
@@ -46,7 +47,7 @@ from cortex.sandbox.places import BY_UF
 from cortex.sandbox.plans import ZONE, ShopPlan, open_shop, stream
 from cortex.sandbox.sales import KIT
 from cortex.sandbox.shoppers import Traffic, wander
-from cortex.sandbox.world import arrive, report, uncollected
+from cortex.sandbox.world import arrive, browse_shop, report, uncollected
 
 DAY = 86400
 LOOKERS = 14
@@ -96,7 +97,9 @@ def _shop(tables: Tables, seed: int, code: str) -> Shop:
         order_ids[occasion] = sale.order_id
         totals[occasion] = sale.charged
     until = datetime.fromtimestamp(placed[-1], UTC)
-    report(stream(seed, code, "reports"), shop, arrivals, ads, totals, order_ids, since, until)
+    bought = _bought(list(goods.values()), occasions, sales)
+    inside = browse_shop(stream(seed, code, "browsing"), traffic, bought, list(goods.values()))
+    report(stream(seed, code, "reports"), shop, arrivals, ads, totals, order_ids, since, until, inside)
     return shop
 
 
@@ -283,6 +286,18 @@ def _line(item_id: int, item: Row, good: Good) -> Sold:
         weight_grams=good.weight_grams,
         properties=[{"name": "seller_id", "value": item["seller_id"]}],
     )
+
+
+def _bought(goods: list[Good], occasions: list[int], sales: list[Sale]) -> Bought:
+    """A line for each product of an order, as a cart shows it."""
+    index = {good.product_id: i for i, good in enumerate(goods)}
+    lines = [
+        (occasion, index[product_id], units)
+        for occasion, sale in zip(occasions, sales, strict=True)
+        for product_id, units in sorted(Counter(line.product_id for line in sale.lines).items())
+    ]
+    occasion, product, quantity = np.array(lines, dtype=np.int64).reshape(-1, 3).T
+    return Bought(occasion, product, quantity)
 
 
 def _events(order: Row, sale: Sale) -> list[Event]:

@@ -15,7 +15,7 @@ from cortex.sandbox.arrivals import Arrivals
 from cortex.sandbox.campaigns import Ad, Label
 from cortex.sandbox.clicks import gclids
 from cortex.sandbox.columns import Column, Rows, Texts
-from cortex.sandbox.market import AdDay, GaOrder, GaSessions, GoogleClick
+from cortex.sandbox.market import DEVICES, AdDay, GaOrder, GaSessions, GoogleClick
 from cortex.sandbox.shoppers import DIRECT, META, PMAX, SEARCH, Traffic
 
 Ints = npt.NDArray[np.int64]
@@ -211,9 +211,10 @@ def ga_orders(
     order_ids: dict[int, int],
     totals: Ints,
     days: Days,
+    device: npt.NDArray[np.int8],
 ) -> tuple[Rows[GaOrder], Ints]:
     """GA4's purchases of the given occasions, oldest first, credited to the last visit that was not direct; and those
-    visits."""
+    visits. device: by occasion, index of DEVICES."""
     credited = last_visit_of(traffic, traffic.visit_channel != DIRECT)
     final = traffic.first_visit + traffic.visits - 1
     credited = np.where(credited < 0, final, credited)
@@ -227,14 +228,16 @@ def ga_orders(
         Column(numbers[inside], str),
         *(Column(label, said.__getitem__) for said in zip(*(each.ga_key() for each in labels), strict=True)),
         Column(totals[occasions[inside]], cents),
+        Column(device[occasions[inside]], DEVICES.__getitem__),
     )
     return rows, credited
 
 
 def ga_sessions(
     rng: np.random.Generator, arrivals: Arrivals, occasions: list[int], credited: Ints, totals: Ints, days: Days
-) -> Rows[GaSessions]:
+) -> tuple[Rows[GaSessions], Bools, Ints]:
     """Sessions by day (oldest first), source and landing page: those whose visitor let GA4 see them, about 85 in a hundred.
+    Which visits they are, and on which day.
 
     The purchases of `occasions` count for the visit they are `credited` to, on the day of the purchase.
     """
@@ -256,7 +259,7 @@ def ga_sessions(
     new = rng.binomial(users, 0.6)
     rest, path = np.divmod(found, len(paths))
     d, key = np.divmod(rest, len(keys))
-    return Rows(
+    rows = Rows(
         GaSessions,
         Column(d, days.dates.__getitem__),
         *(Column(key, said.__getitem__) for said in zip(*keys, strict=True)),
@@ -267,3 +270,4 @@ def ga_sessions(
         Column(new),
         Column(revenue, cents),
     )
+    return rows, seen, day

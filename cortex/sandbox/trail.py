@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from cortex.sandbox.arrivals import Arrivals
+from cortex.sandbox.browsing import Browsing, Shelf
+from cortex.sandbox.market import GaItem
 from cortex.sandbox.reporting import Days
 
 HIDDEN = -1
@@ -31,6 +34,12 @@ class Trail:
     """By visit: the order it ended in."""
     clicks: dict[int, dict[str, str]] = field(default_factory=dict)
     """By visit of a buyer: click id by parameter name."""
+    device: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, dtype=np.int8))
+    """Index of market.DEVICES."""
+    events: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    """By event name: how many on each visit. The purchase is in `orders`."""
+    items: Sequence[GaItem] = ()
+    """What the events were about, oldest day first."""
 
 
 def trail(
@@ -41,6 +50,8 @@ def trail(
     *,
     share: float,
     heard: list[int],
+    browsing: Browsing,
+    shelf: Shelf,
 ) -> Trail:
     """The visits GA4 recorded from the first of `days` on.
 
@@ -56,13 +67,17 @@ def trail(
     refused = ~seen & (rng.random(count) < 0.5)
     visitor = np.where(seen, traffic.person * DEVICES + traffic.device, HIDDEN)[traffic.visit_occasion]
     at = traffic.visit_at.astype(np.int64)
-    kept = np.flatnonzero((seen | refused)[traffic.visit_occasion] & (days.of(traffic.visit_at) >= 0))
+    day = days.of(traffic.visit_at)
+    recorded = (seen | refused)[traffic.visit_occasion] & (day >= 0)
+    kept = np.flatnonzero(recorded)
     kept = kept[np.lexsort((at[kept], visitor[kept]))]
     place = np.full(len(at), -1, dtype=np.int64)
     place[kept] = np.arange(len(kept))
     final = traffic.first_visit + traffic.visits - 1
     ends = {int(place[final[occasion]]): str(number) for occasion, number in order_ids.items()}
     ends.pop(-1, None)
+    ordered = np.zeros(count, dtype=np.bool_)
+    ordered[buyers] = True
     clicks = {int(place[visit]): ids for visit, ids in arrivals.clicks.items() if place[visit] >= 0}
     return Trail(
         at[kept],
@@ -71,4 +86,7 @@ def trail(
         [label.ga_key() for label in arrivals.labels],
         ends,
         clicks,
+        browsing.device[traffic.visit_occasion[kept]],
+        {name: happened[kept] for name, happened in browsing.events.items()},
+        shelf.items(recorded, day, np.arange(len(at)), ordered, days),
     )

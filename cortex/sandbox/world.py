@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from cortex.clock import day_start, local_day
 from cortex.sandbox.arrivals import Arrivals, click_ids
+from cortex.sandbox.browsing import Bought, Browsing, Seen, Shelf, browse, ga_events
 from cortex.sandbox.campaigns import Ad, google_ads, label_visits, labels_for, meta_ads
 from cortex.sandbox.catalog import Good, stock_shelves, wire_products
 from cortex.sandbox.market import Market, PathCount, Shop
@@ -105,7 +106,9 @@ def _shop(plan: ShopPlan, index: int, seed: int, start: datetime, now: datetime)
     totals = np.zeros(len(traffic.at), dtype=np.int64)
     totals[list(bookings)] = [booking.charged for booking in bookings.values()]
     order_ids = {occasion: booking.order_id for occasion, booking in bookings.items()}
-    report(stream(seed, plan.code, "reports"), shop, arrivals, ads, totals, order_ids, start, now)
+    bought = Bought(np.repeat(occasions, np.diff(baskets.offsets)), baskets.product, baskets.quantity)
+    inside = browse_shop(stream(seed, plan.code, "browsing"), traffic, bought, goods)
+    report(stream(seed, plan.code, "reports"), shop, arrivals, ads, totals, order_ids, start, now, inside)
     shop.truth, shop.paths = _truth(traffic, bookings, start)
     return shop
 
@@ -135,6 +138,14 @@ def arrive(
     return arrivals
 
 
+def browse_shop(
+    rng: np.random.Generator, traffic: Traffic, bought: Bought, goods: list[Good]
+) -> tuple[Browsing, Shelf]:
+    """What visitors did in the shop, and with which products."""
+    browsing = browse(rng, traffic, bought)
+    return browsing, Shelf(rng, traffic, browsing, bought, goods)
+
+
 def report(
     rng: np.random.Generator,
     shop: Shop,
@@ -144,10 +155,12 @@ def report(
     order_ids: dict[int, int],
     start: datetime,
     now: datetime,
+    inside: tuple[Browsing, Shelf],
 ) -> None:
     """Fill the advertising accounts and the GA4 property of a shop, from the day of `start` on.
 
-    `totals` are cents by occasion. GA4 hears of some of the orders only, and of none that had no visit.
+    `totals` are cents by occasion; `inside` is what visitors did in the shop. GA4 hears of some of the orders only, and
+    of none that had no visit.
     """
     traffic = arrivals.traffic
     days = Days.between(start, now, ZONE)
@@ -163,9 +176,20 @@ def report(
     if shop.ga4:
         heard = dict(zip(order_ids, (rng.random(len(order_ids)) < SEEN_BY_GA).tolist(), strict=True))
         seen = {occasion: order_id for occasion, order_id in order_ids.items() if heard[occasion]}
-        shop.ga4.orders, credited = ga_orders(traffic, arrivals.visit_label, arrivals.labels, seen, totals, days)
-        shop.ga4.sessions = ga_sessions(rng, arrivals, list(seen), credited, totals, days)
-        shop.ga4.trail = trail(rng, arrivals, order_ids, days, share=SEEN_BY_GA, heard=list(seen))
+        browsing, shelf = inside
+        shop.ga4.orders, credited = ga_orders(
+            traffic, arrivals.visit_label, arrivals.labels, seen, totals, days, browsing.device
+        )
+        shop.ga4.sessions, visits, day = ga_sessions(rng, arrivals, list(seen), credited, totals, days)
+        shop.ga4.trail = trail(
+            rng, arrivals, order_ids, days, share=SEEN_BY_GA, heard=list(seen), browsing=browsing, shelf=shelf
+        )
+        buyers = np.array(list(seen), dtype=np.int64)
+        known = Seen(visits, day, credited, buyers[days.of(traffic.at[buyers]) >= 0])
+        shop.ga4.events = ga_events(arrivals, browsing, known, days)
+        ordered = np.zeros(len(traffic.at), dtype=np.bool_)
+        ordered[known.buyers] = True
+        shop.ga4.items = shelf.items(visits, day, known.told_of(traffic), ordered, days)
 
 
 def _truth(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cortex.clock import local_day
 from cortex.records import Place, Product, Review, Seller
 from cortex.run import Outcome, Run
-from cortex.steps import landing
+from cortex.steps import landing, quarantine
 from cortex.stores import Store
 from cortex.warehouse import tables
 
@@ -27,15 +27,17 @@ REORDER_POINT = 10
 def products(run: Run) -> Outcome:
     """The catalogue as it stands. What it no longer lists is marked so, unless some of it could not be read."""
     seen: set[str] = set()
-    bad = len(run.quarantined)
     today = local_day(run.now(), run.tenant.timezone)
     listed: Iterator[Product] = _shop(run).products()  # type: ignore[attr-defined]  # offered by what defines it
     for batch in _batches(listed, run.tenant.etl.batch_size):
         newest = {item.product_id: item for item in batch}
         run.warehouse.atomically(partial(_write_products, items=list(newest.values()), run=run, today=today))
         seen |= set(newest)
-    gone = run.warehouse.atomically(partial(_unlist, run=run, seen=seen)) if len(run.quarantined) == bad else 0
-    return Outcome(len(seen), f"{len(seen)} products" + (f", {gone} no longer listed" if gone else ""))
+    whole = not run.quarantined
+    bad = quarantine.judge(run, len(seen), "products")
+    gone = run.warehouse.atomically(partial(_unlist, run=run, seen=seen)) if whole else 0
+    said = f", {gone} no longer listed" if gone else ""
+    return Outcome(len(seen), f"{len(seen)} products{said}{_aside(bad)}", {"products": len(seen), "quarantined": bad})
 
 
 def _write_products(tx: Transaction, items: Sequence[Product], run: Run, today: date) -> None:
@@ -144,12 +146,31 @@ def _stock_row(item: Product, today: date, run: Run) -> landing.Row:
 
 
 def sellers(run: Run) -> Outcome:
-    """Who sells on the marketplace."""
+    """Who sells on the marketplace. A share nobody told is the weekly run's to count, and stays."""
     listed: Iterator[Seller] = _shop(run).sellers()  # type: ignore[attr-defined]
-    rows = [
-        {"platform": one.platform, "seller_id": one.seller_id, "city": one.city, "state": one.state} for one in listed
-    ]
-    return _stored(run, tables.dim_sellers.name, rows, "sellers")
+    rows = [_seller_row(one) for one in listed]
+    told = [row for row in rows if row["market_share"] is not None]
+    counted = [row for row in rows if row["market_share"] is None]
+
+    def write(tx: Transaction) -> None:
+        tx.upsert(tables.dim_sellers, told)
+        tx.upsert(tables.dim_sellers, counted, keep=("market_share",))
+
+    run.warehouse.atomically(write)
+    return _told(run, len(rows), "sellers")
+
+
+def _seller_row(one: Seller) -> landing.Row:
+    return {
+        "platform": one.platform,
+        "seller_id": one.seller_id,
+        "nickname": one.nickname,
+        "city": one.city,
+        "state": one.state,
+        "reputation": one.reputation,
+        "is_competitor": int(one.competitor),
+        "market_share": one.market_share,
+    }
 
 
 def places(run: Run) -> Outcome:
@@ -201,7 +222,16 @@ def _shop(run: Run) -> Store:
 
 def _stored(run: Run, table: str, rows: Sequence[landing.Row], what: str) -> Outcome:
     run.warehouse.atomically(lambda tx: tx.upsert(table, rows))
-    return Outcome(len(rows), f"{len(rows)} {what}")
+    return _told(run, len(rows), what)
+
+
+def _told(run: Run, good: int, what: str) -> Outcome:
+    bad = quarantine.judge(run, good, what)
+    return Outcome(good, f"{good} {what}{_aside(bad)}", {what: good, "quarantined": bad})
+
+
+def _aside(bad: int) -> str:
+    return f" · {bad} quarantined" if bad else ""
 
 
 def _batches(stream: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -227,6 +227,7 @@ def _exchanged(order: Order, factor: Decimal, own: str) -> Order:
         subtotal=one(order.subtotal),
         discount=one(order.discount),
         shipping=one(order.shipping),
+        shipping_cost=None if order.shipping_cost is None else one(order.shipping_cost),
         tax=one(order.tax),
         total=one(order.total),
         paid=one(order.paid),

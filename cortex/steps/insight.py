@@ -25,7 +25,7 @@ Row = dict[str, Any]
 GRAINS: tuple[Grain, ...] = ("month", "week")
 ORDER_CELLS = f"""
     SELECT f.{{start}} AS cohort, d.{{start}}, c.first_order_channel, COUNT(DISTINCT o.customer_key) AS active,
-           COUNT(*) AS paid_orders, SUM(o.paid) AS revenue, SUM(o.paid - o.shipping - l.cost) AS margin,
+           COUNT(*) AS paid_orders, SUM(o.paid) AS revenue, SUM(o.paid - o.shipping - o.tax - l.cost) AS margin,
            COUNT(*) - COUNT(l.cost) AS uncosted
     FROM fct_orders o
     JOIN dim_customers c ON c.customer_key = o.customer_key
@@ -35,17 +35,21 @@ ORDER_CELLS = f"""
     WHERE o.is_paid = 1 AND o.paid_date <= :as_of
     GROUP BY f.{{start}}, d.{{start}}, c.first_order_channel
 """  # noqa: S608
-REFUND_CELLS = """
-    SELECT f.{start} AS cohort, d.{start}, c.first_order_channel, 0 AS active, 0 AS paid_orders,
-           SUM(0.00 - r.amount) AS revenue, SUM(0.00 - r.amount) AS margin, 0 AS uncosted
+REFUND_CELLS = f"""
+    SELECT f.{{start}} AS cohort, d.{{start}}, c.first_order_channel, 0 AS active, 0 AS paid_orders,
+           SUM(0.00 - r.amount) AS revenue,
+           SUM(CASE WHEN o.paid > 0 THEN -1.0 * r.amount * (o.paid - o.shipping - o.tax - l.cost) / o.paid
+                    ELSE 0.00 - r.amount END) AS margin, 0 AS uncosted
     FROM fct_refunds r
     JOIN fct_orders o ON o.order_key = r.order_key AND o.is_paid = 1 AND o.paid_date <= :as_of
     JOIN dim_customers c ON c.customer_key = o.customer_key
     JOIN dim_dates f ON f.day = c.first_order_date
     JOIN dim_dates d ON d.day = r.refund_date
+    LEFT JOIN ({COSTS}) l ON l.order_key = o.order_key
     WHERE r.refund_date <= :as_of
-    GROUP BY f.{start}, d.{start}, c.first_order_channel
-"""
+    GROUP BY f.{{start}}, d.{{start}}, c.first_order_channel
+"""  # noqa: S608
+"""A refund takes back its part of the order's margin: what was given back is not earned, and the goods came back."""
 SIZES = """
     SELECT f.{start} AS cohort, c.first_order_channel, COUNT(*) AS customers
     FROM dim_customers c JOIN dim_dates f ON f.day = c.first_order_date
@@ -141,7 +145,8 @@ def _payback(cells: pl.DataFrame, spent: pl.DataFrame, channel: str) -> list[Row
     mine = spent.filter(pl.col("platform") == channel) if channel else spent
     by_month = mine.group_by("cohort").agg(pl.col("spend").sum())
     found = counting.payback(cells, by_month).join(by_month, on="cohort", how="left")
-    return _in_money(found.rename({"payback_period": "payback_month"}), "spend", "cac", "ltv")
+    named = {"payback_period": "payback_month", "margin_payback_period": "margin_payback_month"}
+    return _in_money(found.rename(named), "spend", "cac", "ltv", "ltv_margin")
 
 
 def _in_money(frame: pl.DataFrame, *columns: str) -> list[Row]:
@@ -195,11 +200,13 @@ def customer_worth(run: Run) -> Outcome:
 
     def write(tx: Transaction) -> None:
         tx.replace(tables.customer_value, {}, rows)
-        tx.replace(tables.insight_figures, {"area": ["churn", "ltv", "repeat"]}, figures)
+        areas = ["churn", "ltv", "ltv_histogram", "repeat"]
+        tx.replace(tables.insight_figures, {"area": areas}, figures)
         tx.replace(tables.purchase_patterns, {}, patterns)
 
     run.warehouse.atomically(write)
-    return Outcome(len(rows), f"{len(rows)} groups of buyers", {row["figure"]: row["value"] for row in figures})
+    facts = {row["figure"]: row["value"] for row in figures if row["area"] != "ltv_histogram"}
+    return Outcome(len(rows), f"{len(rows)} groups of buyers", facts)
 
 
 def _worth(run: Run, dimension: str, as_of: date) -> list[Row]:
@@ -292,13 +299,12 @@ STANDING = """
     SELECT c.recency_days, c.ltv_to_date, p.p_alive
     FROM dim_customers c JOIN customer_predictions p ON p.customer_key = c.customer_key
 """
-PERCENTILES = (10, 25, 50, 75, 90)
 
 
 def _figures(run: Run, as_of: date) -> list[Row]:
     import polars as pl
 
-    from cortex.customers import churn
+    from cortex.customers import churn, spread
     from cortex.customers import cohorts as counting
 
     standing = run.warehouse.frame(STANDING).with_columns(pl.col("ltv_to_date", "p_alive").cast(pl.Float64))
@@ -310,7 +316,8 @@ def _figures(run: Run, as_of: date) -> list[Row]:
         "repeat": counting.returned(
             seconds.with_columns(pl.col("first", "second").cast(pl.Date)), buyers=standing.height
         ),
-        "ltv": {f"p{at}": standing["ltv_to_date"].quantile(at / 100, "linear") for at in PERCENTILES},
+        "ltv": spread.percentiles(standing["ltv_to_date"]),
+        "ltv_histogram": {f"from_{bound}": count for bound, count in spread.histogram(standing["ltv_to_date"]).items()},
     }
     return [
         {"area": area, "figure": name, "value": value, "as_of": as_of}

@@ -32,6 +32,7 @@ RawRow = record(tables.raw_ecommerce_orders)
 ErasedRow = record(tables.erased_orders)
 OWN = Decimal(1)
 """Rate of the client's own currency."""
+COMPUTERS = ("Windows NT", "Macintosh", "X11", "CrOS")
 PAID = {"paid", "partially_refunded", "refunded"}
 
 
@@ -227,6 +228,21 @@ def _largest(payments: list[Payment]) -> Payment:
     return max(payments, key=lambda payment: payment.amount, default=_NO_PAYMENT)
 
 
+def device_of(user_agent: str) -> str:
+    """The device of a browser by what it says of itself, in GA4's words; empty for what is no browser.
+
+    A tablet that asks for the desktop's pages, as an iPad does, says that it is a computer.
+
+    >>> device_of("Mozilla/5.0 (Linux; Android 14; SM-A546E) Chrome/142.0.0.0 Mobile Safari/537.36")
+    'mobile'
+    """
+    if "iPad" in user_agent or "Tablet" in user_agent or ("Android" in user_agent and "Mobile" not in user_agent):
+        return "tablet"
+    if "Mobile" in user_agent or "iPhone" in user_agent:
+        return "mobile"
+    return "desktop" if any(system in user_agent for system in COMPUTERS) else ""
+
+
 def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Any:
     """A row of fct_orders, as yet of no run."""
     paid = is_paid(order)
@@ -242,13 +258,17 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Any:
         customer_key=customer,
         status=order.status,
         payment_status=order.payment_status,
+        status_detail=order.status_detail,
         fulfilment_status=order.fulfilment_status,
         is_paid=int(paid),
         created_at=order.created_at,
         updated_at=order.updated_at,
         paid_at=paid_at,
-        cancelled_at=order.cancelled_at,
+        shipped_at=order.shipped_at,
         delivered_at=order.delivered_at,
+        delivery_days=(local_day(order.delivered_at, zone) - order_date).days if order.delivered_at else None,
+        closed_at=order.closed_at,
+        cancelled_at=order.cancelled_at,
         cancel_reason=order.cancel_reason,
         order_date=order_date,
         paid_date=(order_date if paid_at == order.created_at else local_day(paid_at, zone)) if paid_at else None,
@@ -262,6 +282,8 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Any:
         subtotal=order.subtotal,
         discount=order.discount,
         shipping=order.shipping,
+        shipping_cost=order.shipping_cost,
+        shipping_mode=order.shipping_mode,
         tax=order.tax,
         total=order.total,
         paid=order.paid if paid else 0 * order.paid,
@@ -275,6 +297,7 @@ def _order_row(order: Order, at: str, customer: str, zone: ZoneInfo) -> Any:
         postal_prefix=order.postal_prefix,
         country=order.country,
         marketplace=order.marketplace,
+        device=device_of(order.customer.user_agent),
         is_test=int(order.test),
         utm_source=last.source,
         utm_medium=last.medium,
@@ -354,4 +377,5 @@ def touch_row(touch: Touch, zone: ZoneInfo, *, order_ref: str) -> Any:
         ttclid=touch.clicks.ttclid,
         msclkid=touch.clicks.msclkid,
         landing_page=touch.landing_page,
+        device=touch.device,
     )

@@ -14,6 +14,7 @@ from cortex.destinations import Destination, DestinationSection
 from cortex.errors import PolicyRefusal
 from cortex.records import Conversion
 from cortex.run import Run
+from cortex.steps.costs import LINES, TAKEN, UNIT
 from cortex.warehouse import outbox
 
 if TYPE_CHECKING:
@@ -43,13 +44,11 @@ ORDERS = f"SELECT {MADE_OF} FROM fct_orders o WHERE o.order_key IN :keys"  # noq
 ITEMS = """
     SELECT order_key, line, product_id, quantity, unit_price FROM fct_order_items WHERE order_key IN :keys
 """
-COSTS = """
-    SELECT i.order_key AS order_key, SUM(i.quantity * COALESCE(i.unit_cost, p.cost_price)) AS cost,
-           COUNT(*) AS known, COUNT(COALESCE(i.unit_cost, p.cost_price)) AS priced
-    FROM fct_order_items i
-    LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+COSTS = f"""
+    SELECT i.order_key AS order_key, SUM({TAKEN}) AS cost, COUNT(*) AS known, COUNT({UNIT}) AS priced
+    FROM {LINES}
     WHERE i.order_key IN :keys GROUP BY i.order_key
-"""
+"""  # noqa: S608
 BUYERS = "SELECT customer_key, ltv_to_date FROM dim_customers WHERE customer_key IN :keys"
 COUNTED = "SELECT COUNT(*) AS n FROM dim_customers WHERE ltv_to_date > 0"
 FLOOR = """

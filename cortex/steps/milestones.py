@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cortex.clock import system_clock
@@ -60,7 +61,7 @@ def standing(tenant: Tenant, workspace: Workspace, database: str) -> list[checkl
 def streak(database: str, workspace: Workspace, code: str) -> int:
     """Days in a row, up to the newest, whose daily run succeeded."""
     with Control.open(database, workspace.state) as control:
-        return _streak([run for run in control.runs(code, limit=RUNS) if run["status"] == "ok"])
+        return _streak([run for run in control.runs(code, limit=RUNS) if run["status"] == "ok"], control)
 
 
 def _of_file(tenant: Tenant) -> Iterator[tuple[str, str]]:
@@ -107,7 +108,7 @@ def _of_runs(runs: Sequence[Mapping[str, Any]], control: Control) -> Iterator[tu
         yield "backfill.90", f"run {filled['run_id']}"
     if clocked := _clocked(good):
         yield "schedule.installed", clocked
-    if _streak(good) >= STREAK:
+    if _streak(good, control) >= STREAK:
         yield "streak.7", f"{STREAK} daily runs"
 
 
@@ -117,11 +118,13 @@ def _read_all(control: Control, run: Mapping[str, Any]) -> bool:
     return any(step["step"] == "store.orders" for step in steps) and all(step["status"] == "ok" for step in steps)
 
 
-def _streak(good: Iterable[Mapping[str, Any]]) -> int:
-    days = sorted({run["until"] for run in good if run["pipeline"] == "daily"}, reverse=True)
-    length = 0
-    for at, day in enumerate(days):
-        if (days[0] - day).days != at:
+def _streak(good: Sequence[Mapping[str, Any]], control: Control) -> int:
+    """Days in a row, back from the newest, of which a daily run read every source: a part of one proves nothing."""
+    daily = sorted((run for run in good if run["pipeline"] == "daily"), key=lambda run: run["until"], reverse=True)
+    length, newest = 0, None
+    for day, runs in groupby(daily, key=lambda run: run["until"]):
+        newest = newest or day
+        if (newest - day).days != length or not any(_read_all(control, run) for run in runs):
             break
         length += 1
     return length

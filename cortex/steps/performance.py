@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortex.steps import credit
+from cortex.steps.costs import LINES, TAKEN, UNIT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,15 +26,19 @@ SPEND = """
            SUM(s.conversions) AS claimed_orders, SUM(s.conversion_value) AS claimed_revenue
     FROM fct_ad_spend s WHERE s.day >= :since AND s.day < :until GROUP BY s.platform, s.campaign_id
 """
-COSTS = """
-    SELECT o.order_key AS order_key, MAX(o.paid) AS paid, SUM(i.quantity * i.unit_cost) AS goods,
-           SUM(CASE WHEN i.unit_cost IS NULL THEN 1 ELSE 0 END) AS unknown
-    FROM fct_orders o JOIN fct_order_items i ON i.order_key = o.order_key
+COSTS = f"""
+    SELECT o.order_key AS order_key, MAX(o.paid) AS paid, MAX(o.shipping) + MAX(o.tax) AS charged,
+           SUM({TAKEN}) AS goods, SUM(CASE WHEN {UNIT} IS NULL THEN 1 ELSE 0 END) AS unknown
+    FROM fct_orders o JOIN ({LINES}) ON i.order_key = o.order_key
     WHERE o.is_paid = 1 AND o.paid_date >= :since AND o.paid_date < :until GROUP BY o.order_key
-"""
+"""  # noqa: S608
 TOTALS = """
     SELECT COUNT(*) AS orders, SUM(paid) AS gross, SUM(paid - refunded) AS net, SUM(is_new_customer) AS new_customers
     FROM fct_orders WHERE is_paid = 1 AND paid_date >= :since AND paid_date < :until
+"""
+MATCHED = """
+    SELECT channel, SUM(touches) AS touches, SUM(matched) AS matched FROM rpt_campaign_matching
+    WHERE day >= :since AND day < :until GROUP BY channel ORDER BY touches DESC, channel
 """
 NAMES = "SELECT platform AS channel, campaign_id, MAX(campaign_name) AS campaign FROM dim_campaigns GROUP BY platform, campaign_id"
 
@@ -43,11 +48,14 @@ class Performance:
     """A period by channel and by campaign, as `cortex.attribution._performance` has it; money in cents.
 
     campaigns: only what was tied to an ad platform; an empty campaign_id holds what could not be tied to a campaign.
-    methods: model by model the one that shared the orders out. stored: whether the credits are those of the last run.
+    matching: channel, touches, matched of paid channels: visits before the period's orders, and those that could be tied
+    to a campaign. methods: model by model the one that shared the orders out. stored: whether the credits are those of
+    the last run.
     """
 
     channels: pl.DataFrame
     campaigns: pl.DataFrame
+    matching: list[dict[str, Any]]
     methods: dict[str, str]
     stored: bool
     orders: int
@@ -59,12 +67,12 @@ class Performance:
     @property
     def mer(self) -> Decimal | None:
         """What all marketing returned, whoever gets the credit: gross revenue / spend."""
-        return self.gross / self.spend if self.spend else None
+        return round(self.gross / self.spend, 6) if self.spend else None
 
     @property
     def cac(self) -> Decimal | None:
         """Blended: all spend / all new customers."""
-        return self.spend / self.new_customers if self.spend and self.new_customers else None
+        return round(self.spend / self.new_customers, 2) if self.spend and self.new_customers else None
 
 
 def gather(
@@ -99,14 +107,20 @@ def gather(
     return Performance(
         channels=arithmetic.performance(credited, spend, costs, by=("channel",)),
         campaigns=by_campaign.join(warehouse.frame(NAMES), on=["channel", "campaign_id"], how="left"),
+        matching=[dict(row) for row in warehouse.rows(MATCHED, **days)],
         methods=dict(credited.select("model", "method").unique().sort("model").iter_rows()),
         stored=stored,
         orders=total["orders"],
         new_customers=int(total["new_customers"] or 0),
-        gross=Decimal(str(total["gross"] or 0)),
-        net=Decimal(str(total["net"] or 0)),
+        gross=_cents(total["gross"]),
+        net=_cents(total["net"]),
         spend=Decimal(int(spend["spend"].sum())) / 100,
     )
+
+
+def _cents(total: object) -> Decimal:
+    """A sum of money as it was added up: one engine adds decimals, the other floats."""
+    return round(Decimal(str(total or 0)), 2)
 
 
 def _stored(warehouse: Warehouse, models: Sequence[str], days: Mapping[str, object]) -> pl.DataFrame:
@@ -137,9 +151,10 @@ def _computed(warehouse: Warehouse, window: Window, models: Sequence[str], windo
 
 
 def _costs(told: pl.DataFrame) -> pl.DataFrame:
-    """What the goods of each order cost per cent paid: a refund takes its part of the cost back with it."""
+    """What goods, freight and tax of each order took per cent paid: a refund takes its part of them back with it."""
     import polars as pl
 
-    paid, goods = pl.col("paid").cast(pl.Float64), pl.col("goods").cast(pl.Float64)
-    share = pl.when((pl.col("unknown") == 0) & (paid > 0)).then(goods / paid)
+    paid = pl.col("paid").cast(pl.Float64)
+    spent = pl.col("goods").cast(pl.Float64) + pl.col("charged").cast(pl.Float64)
+    share = pl.when((pl.col("unknown") == 0) & (paid > 0)).then(spent / paid)
     return told.select(pl.col("order_key").cast(pl.String), cost_share=share)

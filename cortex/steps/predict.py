@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
+from cortex.steps.costs import LINES, TAKEN, UNIT
 from cortex.steps.value import in_parts, of_all_buyers
 from cortex.warehouse import tables
 
@@ -23,8 +24,7 @@ Row = dict[str, Any]
 STREAM = "customers.predictions"
 ORDER_DAYS = """
     SELECT o.customer_key, c.first_order_date, c.last_order_date, COUNT(DISTINCT o.paid_date) AS order_days,
-           SUM(CASE WHEN o.paid_date > c.first_order_date THEN o.paid - o.refunded ELSE 0.00 END) AS later,
-           SUM(o.paid - o.refunded - o.shipping) AS kept
+           SUM(CASE WHEN o.paid_date > c.first_order_date THEN o.paid - o.refunded ELSE 0.00 END) AS later
     FROM dim_customers c
     JOIN fct_orders o ON o.customer_key = c.customer_key AND o.is_paid = 1 AND o.paid_date <= :as_of
     WHERE o.customer_key >= :low AND o.customer_key < :high
@@ -32,18 +32,24 @@ ORDER_DAYS = """
     ORDER BY o.customer_key
 """
 """One row for each buyer: the database groups orders, the models never see one."""
-COSTS = """
-    SELECT order_key, CASE WHEN COUNT(unit_cost) = COUNT(*) THEN SUM(quantity * unit_cost) END AS cost
-    FROM fct_order_items GROUP BY order_key
-"""
-"""Cost of goods of each order; unknown while that of any of its lines is."""
-GOODS = """
-    SELECT o.customer_key, SUM(i.quantity * i.unit_cost) AS cost, COUNT(*) - COUNT(i.unit_cost) AS uncosted
-    FROM fct_orders o LEFT JOIN fct_order_items i ON i.order_key = o.order_key
-    WHERE o.is_paid = 1 AND o.paid_date <= :as_of AND o.customer_key >= :low AND o.customer_key < :high
-    GROUP BY o.customer_key
-"""
-"""What each buyer's goods cost the shop, and how many lines there are whose cost nobody knows."""
+COSTS = f"""
+    SELECT i.order_key AS order_key, CASE WHEN COUNT({UNIT}) = COUNT(*) THEN SUM({TAKEN}) END AS cost
+    FROM {LINES} GROUP BY i.order_key
+"""  # noqa: S608
+"""What the lines of each order took; unknown while that of any of its lines is."""
+MARGINS = f"""
+    SELECT customer_key, SUM(uncosted) AS uncosted,
+           SUM((paid - shipping - tax - cost) * CASE WHEN paid > 0 THEN 1.0 * (paid - refunded) / paid ELSE 1.0 END) AS margin
+    FROM (
+        SELECT o.customer_key, o.order_key, o.paid, o.refunded, o.shipping, o.tax,
+               SUM({TAKEN}) AS cost, COUNT(*) - COUNT({UNIT}) AS uncosted
+        FROM fct_orders o LEFT JOIN ({LINES}) ON i.order_key = o.order_key
+        WHERE o.is_paid = 1 AND o.paid_date <= :as_of AND o.customer_key >= :low AND o.customer_key < :high
+        GROUP BY o.customer_key, o.order_key, o.paid, o.refunded, o.shipping, o.tax
+    ) orders
+    GROUP BY customer_key
+"""  # noqa: S608
+"""What each buyer left the shop, in the proportion that was not given back, and how many lines have no known cost."""
 
 
 def customers(_tenant: Tenant) -> Iterator[Step]:
@@ -69,7 +75,7 @@ def predict_customers(run: Run) -> Outcome:
         tx.replace(tables.customer_models, {}, models)
         tx.replace(tables.customer_model_parameters, {}, parameters)
 
-    return _write(run, told, days, as_of, fitted)
+    return _write(run, told, as_of, fitted)
 
 
 def predict_again(run: Run) -> Outcome:
@@ -92,7 +98,7 @@ def predict_again(run: Run) -> Outcome:
         churn_days=run.tenant.analytics.churn_threshold_days,
         fitted=_fitted_before(models, run.warehouse.rows(PARAMETERS)),
     )
-    return _write(run, told, days, as_of, lambda _: None)
+    return _write(run, told, as_of, lambda _: None)
 
 
 USED = "SELECT model, role, is_used, is_converged FROM customer_models ORDER BY is_used DESC, model"
@@ -125,9 +131,7 @@ def _fitted_before(models: list[Row], parameters: list[Row]) -> Fitted:
     return prediction.Fitted(counting, spending)
 
 
-def _write(
-    run: Run, told: Forecast, days: pl.DataFrame, as_of: date, besides: Callable[[Transaction], None]
-) -> Outcome:
+def _write(run: Run, told: Forecast, as_of: date, besides: Callable[[Transaction], None]) -> Outcome:
     """Predictions of every buyer and the floors of tiers, in one transaction with what is written besides."""
     import polars as pl
 
@@ -139,7 +143,7 @@ def _write(
     frame = (
         told.buyers.join(tier_of.rename({"tier": "clv_tier"}), on="customer_key")
         .join(lost, on="customer_key", how="left")
-        .join(_margins(days, of_all_buyers(run.warehouse, GOODS, as_of=as_of)), on="customer_key", how="left")
+        .join(_margins(of_all_buyers(run.warehouse, MARGINS, as_of=as_of)), on="customer_key", how="left")
         .with_columns(pl.col("at_stake").fill_null(0.0), is_probably_gone=gone.cast(pl.Int64), as_of=pl.lit(as_of))
         .rename({"frequency": "repeat_days"})
         .drop("recency_days", "age_days")
@@ -178,14 +182,12 @@ def summary(days: pl.DataFrame, as_of: date) -> pl.DataFrame:
     ).sort("customer_key")
 
 
-def _margins(days: pl.DataFrame, goods: pl.DataFrame) -> pl.DataFrame:
+def _margins(left: pl.DataFrame) -> pl.DataFrame:
     """customer_key, margin: what each buyer left the shop; null while the cost of any line is unknown."""
     import polars as pl
 
-    kept, cost = pl.col("kept").cast(pl.Float64), pl.col("cost").cast(pl.Float64)
-    return days.join(goods, on="customer_key").select(
-        "customer_key", margin=pl.when(pl.col("uncosted") == 0).then(kept - cost).round(2)
-    )
+    known = pl.when(pl.col("uncosted") == 0).then(pl.col("margin").cast(pl.Float64))
+    return left.select("customer_key", margin=known.round(2))
 
 
 def _named(buyers: pl.DataFrame, tier_of: pl.DataFrame) -> list[str]:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window, day_start, local_day
-from cortex.errors import QualityGate
-from cortex.records import AdSpend, History, Notice, Order, Restatement, Sessions
+from cortex.records import AdSpend, Notice, Order, Sessions
 from cortex.run import Outcome, Run, Step
 from cortex.steps import catalogue as catalogue_steps
-from cortex.steps import currencies, erasing, keeping, landing, saving, sealing, walked
+from cortex.steps import currencies, erasing, keeping, landing, quarantine, saving, sealing, walked, windows
 from cortex.steps.ahead import read_ahead
 from cortex.stores import Store
 from cortex.traffic import Traffic
@@ -88,11 +87,10 @@ def orders(run: Run) -> Outcome:
             value += sum([row.paid for row in landed.orders], Decimal(0))
             newest = max([row.updated_at for row in landed.orders] + ([newest] if newest else []))
             run.progress(total)
-    _move(run, stream, Window(changes.since, run.window.until), newest)
+    windows.move(run, stream, Window(changes.since, run.window.until), newest)
     run.notices += exchanged.notices(stream)
     _tell_texts(run, stream, done)
-    bad = _quarantine(run)
-    _gate(run, bad, total)
+    bad = quarantine.judge(run, total, "orders")
     unusual = f" · {bad} quarantined" if bad else ""
     return Outcome(
         total,
@@ -148,7 +146,7 @@ def _write_orders(tx: Transaction, landed: landing.Landed, *, unknown: bool) -> 
         tables.fct_orders,
         landed.orders,
         newer="updated_at",
-        keep=("customer_key", "is_new_customer"),
+        keep=("customer_key", "is_new_customer", "device"),
         quiet=("run_id",),
         unknown=unknown,
     )
@@ -173,10 +171,12 @@ def spend(run: Run, kind: str) -> Outcome:
     """Spend of the window, replaced: a row the platform withdrew goes away here too."""
     platform = run.adapter("ads", kind, AdPlatform, run.tenant.ads[kind])
     stream = f"ads.{kind}"
-    window = _reread(run, stream, platform.restates, platform.history)
+    window = windows.reread(run, stream, platform.restates, platform.history)
     if window is None:
-        return _forgotten(run, kind, stream, platform.history)
+        return windows.forgotten(run, kind, stream, platform.history)
     read = list(platform.spend(window))
+    # Before anything is replaced: a platform that says it all in another shape must not empty what it said before.
+    bad = quarantine.judge(run, len(read), f"ad-days of {kind}", loaded=False)
     settled_clicks = Window(max(window.since, min(run.window.since, window.last) - CLICKS_SETTLE), window.until)
     clicks = {click.click_id: click for click in platform.clicks(settled_clicks)}
     pulled_at = run.now()
@@ -203,16 +203,19 @@ def spend(run: Run, kind: str) -> Outcome:
         tx.upsert(tables.RAW_ADS[kind], raw, quiet=("fetched_at", "run_id"))
         tx.replace(tables.fct_ad_spend, {"platform": kind, "day": (window.since, window.until)}, spend_rows)
         tx.upsert(tables.dim_campaigns, list(campaigns.values()))
+        _restage(tx, run, kind)
         tx.upsert(tables.fct_ad_clicks, click_rows)
-        _move_in(tx, run, stream, window)
+        windows.move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
     run.notices += exchanged.notices(stream)
     total = sum((row["spend"] for row in spend_rows), Decimal(0))
+    clicked = f", {len(clicks)} clicks" if clicks else ""
     return Outcome(
         len(read),
-        f"{len(read)} ad-days, {total} {run.tenant.currency}" + (f", {len(clicks)} clicks" if clicks else ""),
+        f"{len(read)} ad-days, {total} {run.tenant.currency}{clicked}" + (f" · {bad} quarantined" if bad else ""),
         {
+            "quarantined": bad,
             "spend": total,
             "currency": run.tenant.currency,
             "native_currencies": sorted({row.currency for row in read}),
@@ -265,13 +268,28 @@ def _campaign_row(row: AdSpend, run: Run) -> landing.Row:
     }
 
 
+STAGED = "SELECT DISTINCT campaign_name, funnel_stage FROM dim_campaigns WHERE platform = :platform"
+
+
+def _restage(tx: Transaction, run: Run, kind: str) -> None:
+    """Campaigns that ended long ago follow the client file's words too."""
+    for row in tx.rows(STAGED, platform=kind):
+        stage = run.tenant.funnel_stage(row["campaign_name"])
+        if stage != row["funnel_stage"]:
+            tx.update(
+                tables.dim_campaigns,
+                {"platform": kind, "campaign_name": row["campaign_name"]},
+                {"funnel_stage": stage},
+            )
+
+
 def visits(run: Run, kind: str) -> Outcome:
     """What a source offers, replaced by window: touches of orders, sessions by source, journeys by path."""
     source = run.adapter("traffic", kind, Traffic, run.tenant.traffic[kind])
     stream = f"traffic.{kind}"
-    window = _reread(run, stream, source.restates, source.history)
+    window = windows.reread(run, stream, source.restates, source.history)
     if window is None:
-        return _forgotten(run, kind, stream, source.history)
+        return windows.forgotten(run, kind, stream, source.history)
     sessions: list[Sessions] | None = list(source.sessions(window)) if hasattr(source, "sessions") else None
     gone = erasing.order_refs(run.warehouse)
     told = (erasing.without_ids(touch) if touch.order_id in gone else touch for touch in source.touches(window))
@@ -292,7 +310,7 @@ def visits(run: Run, kind: str) -> Outcome:
         if paths is not None:
             tx.replace(tables.agg_paths, {"origin": kind, "day": days}, paths)
         tx.replace(tables.stg_touches, {"origin": kind, "day": days}, list(touches.values()))
-        _move_in(tx, run, stream, window)
+        windows.move_in(tx, run, stream, window)
 
     run.warehouse.atomically(write)
     run.notices += exchanged.notices(stream)
@@ -352,75 +370,3 @@ def _changes(run: Run, stream: str) -> Window:
     known = cursor["complete_until"] if cursor else None
     since = run.window.since if known is None else min(run.window.since, known - OVERLAP)
     return Window(since, until)
-
-
-def _reread(run: Run, stream: str, restates: Restatement, history: History) -> Window | None:
-    """The window plus the days the platform still restates, plus any gap since the last read.
-
-    Never further back than the platform keeps: what it has forgotten must stay here as it was read in time. None when
-    it keeps nothing of the window.
-    """
-    since = run.window.since
-    if run.reread != "none":
-        days = restates.weekly if run.reread == "weekly" else restates.daily
-        since = min(since, run.window.until - timedelta(days=days))
-        cursor = run.warehouse.cursor(stream)
-        if cursor and cursor["complete_until"] is not None:
-            since = min(since, cursor["complete_until"])
-    if history.days is not None:
-        since = max(since, local_day(run.now(), run.tenant.timezone) - timedelta(days=history.days))
-    return Window(since, run.window.until) if since < run.window.until else None
-
-
-def _forgotten(run: Run, kind: str, stream: str, history: History) -> Outcome:
-    said = f"{kind} keeps {history.days} days; {run.window} is older and cannot be read"
-    facts = {"days": str(run.window.days), "kept": str(history.days), **_ends(run.window)}
-    run.notices.append(Notice(code="CTX-2201", stream=stream, message=said, count=run.window.days, facts=facts))
-    return Outcome(0, said)
-
-
-def _ends(window: Window) -> dict[str, str]:
-    return {"first": window.since.isoformat(), "last": window.last.isoformat()}
-
-
-def _move(run: Run, stream: str, window: Window, newest: datetime | None) -> None:
-    run.warehouse.atomically(lambda tx: _move_in(tx, run, stream, window, newest))
-
-
-def _move_in(tx: Transaction, run: Run, stream: str, window: Window, newest: datetime | None = None) -> None:
-    """The cursor goes forward only, and only over ground that was read: a gap stays before it, and so does today."""
-    until = min(window.until, local_day(run.now(), run.tenant.timezone))
-    cursor = tx.cursor(stream)
-    known = cursor["complete_until"] if cursor else None
-    if known is not None and (known < window.since or known >= until):
-        return
-    tx.move_cursor(stream, complete_until=until, source_updated_at=newest, run_id=run.run_id, at=run.now())
-
-
-def _quarantine(run: Run) -> int:
-    """Store what could not be trusted; how many records."""
-    bad, run.quarantined[:] = list(run.quarantined), []
-    rows = {
-        (record.stream, record.key[:128], record.reason[:255]): {
-            "stream": record.stream,
-            "record_key": record.key[:128],
-            "reason": record.reason[:255],
-            "first_seen": run.now(),
-            "last_seen": run.now(),
-            "run_id": run.run_id,
-        }
-        for record in bad
-    }
-    if rows:
-        run.warehouse.atomically(lambda tx: tx.upsert(tables.quarantine, list(rows.values()), keep=("first_seen",)))
-    return len({(record.stream, record.key) for record in bad})
-
-
-def _gate(run: Run, bad: int, good: int) -> None:
-    allowed = run.tenant.quality.max_quarantined_pct
-    if bad and 100.0 * bad / (bad + good) > allowed:
-        raise QualityGate(
-            "CTX-2102",
-            f"{bad} of {bad + good} orders could not be trusted; client {run.tenant.code} allows {allowed:g} %.",
-            fix=f"cortex doctor {run.tenant.code} lists the reasons; good orders were loaded.",
-        )

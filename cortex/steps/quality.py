@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from cortex import plugins
-from cortex.clock import local_day
+from cortex.clock import day_start, local_day
 from cortex.errors import CortexError, QualityGate
 from cortex.records import Notice
 from cortex.run import Outcome, Run, Step
@@ -121,7 +121,7 @@ def _days(run: Run) -> Mapping[str, Any]:
 
 
 def _freshness(run: Run) -> Iterator[Finding]:
-    """Streams of platforms that can be asked: files end where they end."""
+    """Streams of platforms that can be asked: files end where they end. A funnel nobody ever asked for is none."""
     today = local_day(run.now(), run.tenant.timezone)
     shop = plugins.adapter("stores", run.tenant.ecommerce.kind, Store)
     streams = ["store.orders"] if shop.secrets else []
@@ -130,6 +130,7 @@ def _freshness(run: Run) -> Iterator[Finding]:
         row["stream"]: row["complete_until"]
         for row in run.warehouse.rows("SELECT stream, complete_until FROM sync_state")
     }
+    streams += [stream for kind in run.tenant.traffic if (stream := f"funnel.{kind}") in read]
     for stream in streams:
         until = read.get(stream)
         behind = (today - until).days if until else 9999
@@ -327,14 +328,38 @@ def _currencies(run: Run) -> Iterator[Finding]:
         yield Finding(f"{part}.currency", mixed, Decimal(0), said)
 
 
+READ = {
+    "store.orders": "SELECT COUNT(*) AS n FROM fct_orders WHERE updated_at >= :instant",
+    "store.products": "SELECT COUNT(*) AS n FROM channel_products WHERE is_active = 1",
+    "store.reviews": "SELECT COUNT(*) AS n FROM fct_reviews",
+    "store.sellers": "SELECT COUNT(*) AS n FROM dim_sellers",
+    "ads": "SELECT COUNT(*) AS n FROM fct_ad_spend WHERE platform = :kind AND day >= :since",
+}
+"""By stream: how many records a run that reads it can have found good. An order told the same again is read, not written."""
+
+
 def _quarantined(run: Run) -> Iterator[Finding]:
-    bad = _count(
-        run, "SELECT COUNT(DISTINCT record_key) AS n FROM quarantine WHERE run_id = :run_id", run_id=run.run_id
-    )
-    good = _count(run, "SELECT COUNT(*) AS n FROM fct_orders WHERE run_id = :run_id", run_id=run.run_id)
-    share = 100 * bad / (bad + good) if bad + good else Decimal(0)
     allowed = Decimal(str(run.tenant.quality.max_quarantined_pct))
-    yield Finding("quarantine", share, allowed, f"{bad} records of this run could not be trusted")
+    bad = {
+        row["stream"]: row["n"]
+        for row in run.warehouse.rows(
+            "SELECT stream, COUNT(DISTINCT record_key) AS n FROM quarantine WHERE run_id = :run_id GROUP BY stream",
+            run_id=run.run_id,
+        )
+    }
+    for stream in sorted({"store.orders", *bad}):
+        count = Decimal(bad.get(stream, 0))
+        good = _good(run, stream) if count else Decimal(0)
+        share = 100 * count / (count + good) if count else Decimal(0)
+        yield Finding(stream, share, allowed, f"{count} records of this run could not be trusted")
+
+
+def _good(run: Run, stream: str) -> Decimal:
+    room, _, kind = stream.partition(".")
+    sql = READ[stream if stream in READ else room]
+    instant = day_start(run.window.since, run.tenant.timezone).replace(tzinfo=None)
+    given = {"instant": instant, "since": run.window.since, "kind": kind}
+    return _count(run, sql, **{name: value for name, value in given.items() if f":{name}" in sql})
 
 
 def _announced(run: Run) -> Iterator[Finding]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from cortex.clock import Window
 from cortex.errors import DatabaseError
-from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Product, Report, notices
+from cortex.reports import Channel, Cohort, Day, Delivery, Figure, Funnel, Product, Report, notices
+from cortex.reports import funnel as way
 from cortex.reports.words import word
+from cortex.steps import looked
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
@@ -46,6 +48,9 @@ PRODUCTS = """
     WHERE day >= :since AND day < :until GROUP BY platform, product_id ORDER BY revenue DESC, name LIMIT :top
 """
 
+FUNNEL = "SELECT * FROM rpt_funnel WHERE day >= :since AND day < :until"
+PLACED = "SELECT SUM(placed_orders) AS orders FROM rpt_reconciliation WHERE day >= :since AND day < :until"
+
 
 def last_day(warehouse: Warehouse) -> date:
     """The last day whose orders are whole. Raises DatabaseError when nothing has been loaded."""
@@ -70,6 +75,7 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
     days, past = _with_past(warehouse, window)
     model = tenant.analytics.models[0]
     claims = _between(warehouse, CLAIMS, window, model=model)
+    looks = looked.at(warehouse, window)
     return Report(
         client=tenant.name,
         currency=tenant.currency,
@@ -87,9 +93,9 @@ def gather(warehouse: Warehouse, tenant: Tenant, window: Window, *, now: datetim
         models=tenant.analytics.models,
         cohorts=_cohorts(warehouse),
         deliveries=_deliveries(_between(warehouse, DELIVERIES, window)),
-        products=[
-            Product(row["name"], row["units"], row["revenue"]) for row in _between(warehouse, PRODUCTS, window, top=TOP)
-        ],
+        products=[_product(row, looks) for row in _between(warehouse, PRODUCTS, window, top=TOP)],
+        views_from=looks.source,
+        funnel=_funnel(warehouse, window, lang),
         notices=[*_methods(warehouse, window, lang), *_notices(warehouse, lang, tenant.currency)],
         pretended=bool(os.environ.get("CORTEX_NOW")),
     )
@@ -242,6 +248,31 @@ def _cohorts(warehouse: Warehouse) -> list[Cohort]:
         )
         for month in recent
     ]
+
+
+def _product(row: Row, looks: looked.Looks) -> Product:
+    look = looks.of(row["platform"], row["product_id"])
+    return Product(row["name"], row["units"], row["revenue"], look.conversion if look else None)
+
+
+def _funnel(warehouse: Warehouse, window: Window, lang: str) -> Funnel | None:
+    """The closed funnel where a source tells it, else the open one; the shop's own orders beside GA4's purchases."""
+    by_origin = way.by(_between(warehouse, FUNNEL, window), "origin")
+    if not by_origin:
+        return None
+    origin = "ga4_bigquery" if "ga4_bigquery" in by_origin else next(iter(by_origin))
+    rows = by_origin[origin]
+    levels = way.levels(rows)
+    placed = _between(warehouse, PLACED, window)[0]["orders"] or 0
+    return Funnel(
+        origin=origin,
+        levels=levels,
+        devices=[(name, way.levels(part)[-1].of_visits) for name, part in way.by(rows, "device").items()],
+        notes=[
+            *way.unmeasured(levels, len({row["day"] for row in rows}), lang),
+            way.compared(levels[-1], placed, lang),
+        ],
+    )
 
 
 METHODS = """

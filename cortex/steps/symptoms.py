@@ -16,6 +16,7 @@ from cortex.records import Notice
 from cortex.run import Run
 from cortex.secrets import REDACTOR
 from cortex.steps.quality import RULES
+from cortex.steps.shifts import BASELINE_DAYS, RECENT_DAYS, Shift, shifts
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
@@ -24,6 +25,7 @@ Row = dict[str, Any]
 STOPPED = "CTX-6104"
 """The notice of a destination that is left alone because its account, pixel or action is wrong."""
 BELOW = "CTX-8130"
+DEARER, LESS = "CTX-8241", "CTX-8242"
 JUDGED_DAYS = 7
 """Days whose sales say whether deliveries arrive."""
 FEWEST_SALES = 20
@@ -76,6 +78,8 @@ def found(run: Run, ended: Ended) -> Iterator[Condition]:
     yield from _quality(run, ended)
     for kind in _delivering(run, ended):
         yield from _delivery(run, kind)
+    if _credited(ended):
+        yield from (_dearer(run, shift) if shift.metric == "cac" else _less(run, shift) for shift in shifts(run))
 
 
 def looked_at(run: Run, ended: Ended) -> Iterator[str]:
@@ -87,6 +91,8 @@ def looked_at(run: Run, ended: Ended) -> Iterator[str]:
         unknown = {row["rule"] for row in _results(run) if row["status"] == "unknown"}
         yield from (f"quality:{rule.name}" for rule in RULES if rule.name not in unknown)
     yield from (f"delivery:{kind}" for kind in _delivering(run, ended))
+    if _credited(ended):
+        yield from ("cac:all", "roas:all")
 
 
 def _subject(ended: Ended, fate: Fate) -> str:
@@ -215,14 +221,67 @@ def _delivery(run: Run, kind: str) -> Iterator[Condition]:
     )  # fmt: skip
 
 
+def _credited(ended: Ended) -> bool:
+    """Whether the credits are as new as the orders: what CAC and ROAS are made of is all there."""
+    return any(fate.name == "attribution" and fate.status in {"ok", "done"} for fate in ended.fates)
+
+
+def _dearer(run: Run, shift: Shift) -> Condition:
+    currency, change = run.tenant.currency, _percent(shift.change)
+    cac, before = (None if one is None else f"{one:.2f}" for one in (shift.recent.cac, shift.before.cac))
+    return Condition(
+        kind="cac",
+        subject="all",
+        severity="warning",
+        code=DEARER,
+        title=f"CAC +{change} % (limit {shift.limit:f} %)",
+        message=f"{shift.recent.spend:.2f} {currency} of the {RECENT_DAYS} days to {shift.last} won {shift.recent.won:f}"
+        f" new customers, {cac or '—'} each; in the {BASELINE_DAYS} days before it was {before}.",
+        action=f"cortex analyze attribution {run.tenant.code} --days {RECENT_DAYS}",
+        facts={
+            **_compared(shift), "won": f"{shift.recent.won:f}", "cac": cac or "", "cac_before": before or "",
+        },
+    )  # fmt: skip
+
+
+def _less(run: Run, shift: Shift) -> Condition:
+    roas, before = (f"{one or 0:.2f}" for one in (shift.recent.roas, shift.before.roas))
+    return Condition(
+        kind="roas",
+        subject="all",
+        severity="warning",
+        code=LESS,
+        title=f"ROAS -{_percent(shift.change)} % (limit {shift.limit:f} %)",
+        message=f"{shift.recent.spend:.2f} {run.tenant.currency} of the {RECENT_DAYS} days to {shift.last} brought"
+        f" {shift.recent.revenue:.2f} by last click, ROAS {roas}; in the {BASELINE_DAYS} days before it was {before}.",
+        action=f"cortex analyze attribution {run.tenant.code} --days {RECENT_DAYS}",
+        facts={
+            **_compared(shift), "value": f"{shift.recent.revenue:.2f}", "roas": roas, "roas_before": before,
+        },
+    )  # fmt: skip
+
+
+def _compared(shift: Shift) -> dict[str, str]:
+    return {
+        "change": _percent(shift.change), "limit": f"{shift.limit:f}", "spend": f"{shift.recent.spend:.2f}",
+        "days": str(RECENT_DAYS), "baseline": str(BASELINE_DAYS), "last": shift.last.isoformat(),
+    }  # fmt: skip
+
+
+def _percent(change: Decimal | None) -> str:
+    return "∞" if change is None else f"{change:.1f}"
+
+
 def gone(tenant: Tenant, row: Row) -> bool:
     """Whether an alert is about a platform the client has no more: no run will ever look at it again."""
     if row["kind"] == "quality":
         return False
+    if row["kind"] in {"cac", "roas"}:
+        return not tenant.ads
     if row["kind"] == "delivery":
         return row["subject"] not in tenant.destinations
     room, _, kind = row["subject"].rpartition("/")[2].partition(".")
     if room == "conversions":
         return kind in plugins.kinds("destinations") and kind not in tenant.destinations
-    enabled = {"ads": tenant.ads, "traffic": tenant.traffic}.get(room)
+    enabled = {"ads": tenant.ads, "traffic": tenant.traffic, "funnel": tenant.traffic}.get(room)
     return enabled is not None and kind not in enabled

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PART = 20_000
 """Rows handed to the database at once: as dictionaries they are many times their size."""
 PAID_ORDERS = """
-    SELECT o.order_key, o.customer_key, o.paid_date, o.paid - o.refunded AS net, o.state,
+    SELECT o.order_key, o.customer_key, o.paid_date, o.is_new_customer, o.paid - o.refunded AS net, o.state,
            COALESCE(a.channel, 'unattributed') AS channel
     FROM fct_orders o
     LEFT JOIN fct_attribution a ON a.order_key = o.order_key AND a.model = 'last_click'
@@ -37,6 +37,14 @@ WON = """
 SCORED = """
     SELECT customer_key, recency_days, total_orders, total_revenue FROM dim_customers
     WHERE customer_key >= :low AND customer_key < :high
+"""
+BOUGHT = """
+    SELECT o.customer_key, COALESCE(p.category, i.category) AS category, SUM(i.total) AS total
+    FROM fct_order_items i
+    JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1
+    LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id
+    WHERE o.customer_key >= :low AND o.customer_key < :high
+    GROUP BY o.customer_key, COALESCE(p.category, i.category)
 """
 BOUNDS = ("", *"123456789abcdef", "~")
 """Keys of buyers are hexadecimal digests: sixteen parts of about the same size."""
@@ -140,7 +148,7 @@ def customer_value(run: Run) -> Outcome:
     won = value.won_by(of_all_buyers(run.warehouse, WON, model=run.tenant.analytics.models[0]))
     frame = value.named(frame, won)
     frame = from_cents(frame, "total_revenue", "avg_order_value", "ltv_to_date", "ltv_window")
-    scores = ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_segment")
+    scores = ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_segment", "preferred_category")
     empty = dict.fromkeys(scores)
 
     def write(tx: Transaction) -> None:
@@ -171,7 +179,7 @@ def _figures(orders: pl.DataFrame, as_of: date) -> dict[str, object]:
 
 
 def rfm(run: Run) -> Outcome:
-    """Scores and segment of every customer, from the values of this run."""
+    """Scores and segment of every customer, from the values of this run, and the category they spent most on."""
     from cortex.customers import rfm as scoring
     from cortex.warehouse.read import to_cents
 
@@ -180,6 +188,7 @@ def rfm(run: Run) -> Outcome:
         "total_revenue",
     )
     told = scoring.scores(frame, quantiles=run.tenant.analytics.rfm_quantiles)
+    told = told.join(_preferred(run.warehouse), on="customer_key", how="left")
 
     def write(tx: Transaction) -> None:
         for rows in in_parts(told):
@@ -187,6 +196,22 @@ def rfm(run: Run) -> Outcome:
 
     run.warehouse.atomically(write)
     return Outcome(told.height, f"{told['rfm_segment'].n_unique()} segments")
+
+
+def _preferred(warehouse: Warehouse) -> pl.DataFrame:
+    """The category each buyer spent most on; of several the first by name. Lines without a category tell nothing."""
+    import polars as pl
+
+    from cortex.warehouse.read import to_cents
+
+    spent = to_cents(of_all_buyers(warehouse, BOUGHT), "total")
+    named = spent.with_columns(pl.col("customer_key", "category").cast(pl.String)).filter(pl.col("category") != "")
+    first = named.sort("customer_key", "total", "category", descending=[False, True, False])
+    return (
+        first.group_by("customer_key", maintain_order=True)
+        .first()
+        .select("customer_key", preferred_category="category")
+    )
 
 
 def abc(run: Run) -> Outcome:

@@ -37,6 +37,11 @@ def measure(row: Row, name: str) -> Decimal | None:
     return read
 
 
+def flag(row: Row, name: str) -> bool:
+    """1, true, yes, sim, sí; anything else is no."""
+    return text(row, name).lower() in {"1", "true", "yes", "sim", "sí", "si"}
+
+
 def day(row: Row, name: str) -> date | None:
     """2026-11-19 or 19/11/2026; None when empty. Raises BadRecord."""
     written = text(row, name)

@@ -85,6 +85,8 @@ class Kept(Struct, omit_defaults=True, gc=False):
     discount_gateway: wire.Amount = None
     promotional_discount: object = None
     shipping_cost_customer: wire.Amount = None
+    shipping_cost_owner: wire.Amount = None
+    shipping_option: str | None = None
     total: wire.Amount = None
     total_paid: wire.Amount = None
     coupon: object = None
@@ -97,6 +99,9 @@ class Kept(Struct, omit_defaults=True, gc=False):
     updated_at: str | None = None
     paid_at: str | None = None
     cancelled_at: str | None = None
+    shipped_at: str | None = None
+    closed_at: str | None = None
+    next_action: str | None = None
     products: list[wire.Item] | None = None
 
 
@@ -149,16 +154,21 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
         number=text(told.number),
         status=_known(STATUSES, "status", told.status or "", "open", oddities),
         payment_status=payment_status,
+        status_detail=_masked(told.next_action or ""),
         fulfilment_status=_masked(told.shipping_status or ""),
         created_at=created,
         updated_at=updated,
         paid_at=paid_at if received else None,
+        shipped_at=instant(told.shipped_at, "shipped_at"),
+        closed_at=instant(told.closed_at, "closed_at"),
         cancelled_at=cancelled_at,
         cancel_reason=_masked(told.cancel_reason or ""),
         currency=currency,
         subtotal=subtotal,
         discount=discount,
         shipping=shipping,
+        shipping_cost=_cost(told, currency),
+        shipping_mode=_mode(told),
         total=total,
         paid=paid,
         coupon=_coupon(told.coupon),
@@ -179,6 +189,17 @@ def _order(told: wire.Order, external_id: str, zone: ZoneInfo, oddities: Odditie
     )
 
 
+def _cost(told: wire.Order, currency: str) -> Decimal | None:
+    """What the shop pays for sending it; a shop that does not keep it leaves it out."""
+    said = told.shipping_cost_owner
+    return None if said is None or said == "" else amount(said, "shipping_cost_owner", currency)
+
+
+def _mode(told: wire.Order) -> str:
+    said = told.shipping_option or told.shipping_carrier_name or told.shipping_pickup_type or ""
+    return _masked(said.strip())
+
+
 def _kept(told: wire.Order) -> Kept:
     """What may rest. Words are listed, but people type into fields that should hold words."""
     promotion, details, coupons = told.promotional_discount, told.payment_details, told.coupon
@@ -196,6 +217,8 @@ def _kept(told: wire.Order) -> Kept:
         # A list is PHP's empty mapping; a full one is of nobody's documentation.
         promotional_discount=None if isinstance(promotion, list) else promotion,
         shipping_cost_customer=told.shipping_cost_customer,
+        shipping_cost_owner=told.shipping_cost_owner,
+        shipping_option=_word(told.shipping_option),
         total=told.total,
         total_paid=told.total_paid,
         coupon=_codes(coupons if isinstance(coupons, list) else [coupons]),
@@ -208,6 +231,9 @@ def _kept(told: wire.Order) -> Kept:
         updated_at=told.updated_at,
         paid_at=told.paid_at,
         cancelled_at=told.cancelled_at,
+        shipped_at=told.shipped_at,
+        closed_at=told.closed_at,
+        next_action=_word(told.next_action),
         products=told.products,
     )
 

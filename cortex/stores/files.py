@@ -31,14 +31,16 @@ from cortex.records import (
     Person,
     Product,
     Refund,
+    Seller,
     Touch,
 )
 from cortex.settings import PlatformSection
-from cortex.stores import Store, _files_goods
-from cortex.stores._columns import Row, dashed
+from cortex.stores import Store, _files_goods, _files_sellers
+from cortex.stores._columns import Row, dashed, flag
 from cortex.stores._columns import money as _money
 from cortex.stores._columns import text as _text
 from cortex.stores._files_goods import GOODS
+from cortex.stores._files_sellers import SELLER
 from cortex.stores._oddities import Oddities
 from cortex.stores._people import full_name, postal_prefix, state_code
 from cortex.stores._values import STREAM, bad, units
@@ -46,8 +48,9 @@ from cortex.stores._values import STREAM, bad, units
 PERSONAL = ("customer_id", "email", "phone", "document", "name", "postal_code", "ip", "user_agent")
 CLICKS = ("gclid", "gbraid", "wbraid", "fbc", "fbp", "fbclid", "ttclid", "ttp", "msclkid")
 ORDER = (
-    "order_id", "number", "placed_at", "updated_at", "paid_at", "cancelled_at", "status", "payment_status", "currency",
-    "total", "discount", "shipping", "tax", "payment_method", "installments", "payment_fee", "coupon", "refunded",
+    "order_id", "number", "placed_at", "updated_at", "paid_at", "shipped_at", "delivered_at", "closed_at", "cancelled_at",
+    "status", "status_detail", "payment_status", "fulfilment_status", "currency", "total", "discount", "shipping",
+    "shipping_cost", "shipping_mode", "tax", "payment_method", "installments", "payment_fee", "coupon", "refunded",
     "refunded_at", "city", "state", "country", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term",
     "landing_page", "consent", "consent_version", "consent_at", "marketplace", "test", *CLICKS, *PERSONAL,
 )  # fmt: skip
@@ -74,6 +77,8 @@ class Files(Store):
     class Config(PlatformSection):
         path: Path
         """The file; relative to the workspace."""
+        sellers: Path | None = None
+        """A CSV of sellers, where the orders are a marketplace's."""
 
     config: Config
     docs = "platforms/files.md"
@@ -115,6 +120,18 @@ class Files(Store):
                 yield _files_goods.product(row, currency)
             except BadRecord as failure:
                 self.access.quarantine(BadRecord("store.products", key[:64], failure.reason))
+
+    def sellers(self) -> Iterator[Seller]:
+        """The sellers of the file of sellers, where there is one."""
+        if self.config.sellers is None:
+            return
+        file = self.access.vault.root / self.config.sellers.expanduser()
+        for number, row in _table(file, _text_of(file), SELLER, _files_sellers.NEEDED):
+            try:
+                yield _files_sellers.seller(row)
+            except BadRecord as failure:
+                key = _text(row, "seller_id")[:64] or f"line {number}"
+                self.access.quarantine(BadRecord("store.sellers", key, failure.reason))
 
     @property
     def _file(self) -> Path:
@@ -166,8 +183,11 @@ class Files(Store):
         is_paid = payment in PAID
         paid_at = (self._instant(row, "paid_at") or placed) if is_paid else None
         refunds = self._refunds(row, payment, total, currency, paid_at)
-        cancelled = self._instant(row, "cancelled_at")
-        known = [at for at in (placed, paid_at, cancelled, *(refund.created_at for refund in refunds)) if at]
+        shipped, delivered, closed, cancelled = (
+            self._instant(row, name) for name in ("shipped_at", "delivered_at", "closed_at", "cancelled_at")
+        )
+        happened = (placed, paid_at, shipped, delivered, closed, cancelled, *(refund.created_at for refund in refunds))
+        known = [at for at in happened if at]
         updated = max([*known, self._instant(row, "updated_at") or placed])
         country = _text(row, "country").upper()[:2] or "BR"
         clicks = Clicks(**{name: _text(row, name) for name in CLICKS})
@@ -177,14 +197,21 @@ class Files(Store):
             number=_text(row, "number"),
             status=status,
             payment_status=payment,
+            status_detail=_text(row, "status_detail"),
+            fulfilment_status=_text(row, "fulfilment_status"),
             created_at=placed,
             updated_at=updated,
             paid_at=paid_at,
+            shipped_at=shipped,
+            delivered_at=delivered,
+            closed_at=closed,
             cancelled_at=cancelled,
             currency=currency,
             subtotal=subtotal,
             discount=discount,
             shipping=shipping,
+            shipping_cost=_money(row, "shipping_cost", currency) if _text(row, "shipping_cost") else None,
+            shipping_mode=_text(row, "shipping_mode"),
             tax=tax,
             total=total,
             paid=total if is_paid else Decimal("0.00"),
@@ -216,7 +243,7 @@ class Files(Store):
                 at=self._instant(row, "consent_at"),
             ),
             marketplace=_text(row, "marketplace"),
-            test=_text(row, "test").lower() in {"1", "true", "yes", "sim", "sí", "si"},
+            test=flag(row, "test"),
             payload=_payload(written),
         )
 
@@ -270,24 +297,33 @@ class Files(Store):
 
 
 def _written(file: Path) -> Iterator[Written]:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise _unusable(file, f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise _unusable(file, f"cannot be read as UTF-8 text ({type(problem).__name__})") from None
+    text = _text_of(file)
     return _from_json(file, text) if text.lstrip()[:1] in {"{", "["} else _from_csv(file, text)
 
 
-def _from_csv(file: Path, text: str) -> Iterator[Written]:
+def _text_of(file: Path) -> str:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise _unusable(file, f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise _unusable(file, f"cannot be read as UTF-8 text ({type(problem).__name__})") from None
+
+
+def _table(file: Path, text: str, known: Sequence[str], needed: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    """Rows of a CSV with the number of their line."""
     lines = text.splitlines()
     separator = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
     reader = csv.DictReader(lines, delimiter=separator)
     names = [name.strip().lower() for name in reader.fieldnames or []]
-    _check_names(file, names, (*ORDER, *LINE))
+    _check_names(file, names, known, needed)
     reader.fieldnames = names
+    return enumerate(reader, start=2)
+
+
+def _from_csv(file: Path, text: str) -> Iterator[Written]:
     orders: dict[str, tuple[int, Row, list[Row]]] = {}
-    for number, row in enumerate(reader, start=2):
+    for number, row in _table(file, text, (*ORDER, *LINE), NEEDED):
         key = str(row.get("order_id") or "").strip() or f"line {number}"
         _, _, mine = orders.setdefault(key, (number, row, []))
         if any(str(row.get(name) or "").strip() for name in LINE):
@@ -306,16 +342,16 @@ def _from_json(file: Path, text: str) -> Iterator[Written]:
     orders = told.get("orders", [told]) if isinstance(told, dict) else told
     if not isinstance(orders, list) or not all(isinstance(order, dict) for order in orders):
         raise _unusable(file, "is no list of orders")
-    _check_names(file, sorted({name for order in orders for name in order} - {"lines"}) or NEEDED, ORDER)
+    _check_names(file, sorted({name for order in orders for name in order} - {"lines"}) or NEEDED, ORDER, NEEDED)
     for at, order in enumerate(orders, start=1):
         lines = order.get("lines") or []
         sound = isinstance(lines, list) and all(isinstance(line, dict) for line in lines)
         yield Written(f"order {at}", order, lines if sound else [{"quantity": "?"}])
 
 
-def _check_names(file: Path, names: Sequence[str], known: Sequence[str]) -> None:
+def _check_names(file: Path, names: Sequence[str], known: Sequence[str], needed: Sequence[str]) -> None:
     """A misspelt column would be money or a click that is not there."""
-    missing = [name for name in NEEDED if name not in names]
+    missing = [name for name in needed if name not in names]
     strange = sorted(set(names) - set(known))
     if missing:
         raise _unusable(file, f"has no column {missing[0]}")

@@ -211,7 +211,7 @@ class Olist(Store):
         )
 
     def _order(self, row: Row, changed: datetime) -> Order:
-        order_id, customer_id, said, purchased, approved, _, delivered = row
+        order_id, customer_id, said, purchased, approved, handed_over, delivered = row
         if said not in STATUSES:
             raise bad("order_status is not known")
         if customer_id not in self._tables.customers:
@@ -235,6 +235,7 @@ class Olist(Store):
             created_at=created,
             updated_at=changed,
             paid_at=paid_at,
+            shipped_at=_instant(handed_over) if handed_over else None,
             delivered_at=_instant(delivered) if delivered else None,
             cancel_reason=said if said == "unavailable" else "",
             subtotal=subtotal,

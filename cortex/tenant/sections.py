@@ -157,10 +157,10 @@ class Thresholds(Section):
     """How far a figure may move before people are told, in percent of its baseline."""
 
     cac_increase_pct: float = Field(
-        default=20, gt=0, le=1000, description="Rise of CAC worth an alert; not watched yet."
+        default=20, gt=0, le=1000, description="Rise of CAC, last 7 days against the 28 before, worth an alert."
     )
     roas_decrease_pct: float = Field(
-        default=15, gt=0, le=100, description="Fall of ROAS worth an alert; not watched yet."
+        default=15, gt=0, le=100, description="Fall of ROAS, last 7 days against the 28 before, worth an alert."
     )
     delivery_pct: Percent = Field(
         default=95, description="Share of the last days' sales a destination must have, or have left out by rule."
@@ -309,33 +309,56 @@ class Kpis(Section):
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
 
 
-Words = Annotated[tuple[Annotated[Line, Field(min_length=2, max_length=60)], ...], AfterValidator(_once)]
+def _searchable(word: str) -> str:
+    try:
+        _expression(word)
+    except re.error as wrong:
+        raise ValueError(f"is no regular expression: {wrong}") from None
+    return word
+
+
+Word = Annotated[Line, Field(min_length=2, max_length=60), AfterValidator(_searchable)]
+Words = Annotated[tuple[Word, ...], AfterValidator(_once)]
 
 
 class FunnelStages(Section):
     """Which campaigns work at which stage, by words of their names. The first stage with a word in the name counts."""
 
-    TOFU: Words = Field(default=(), description="Words of campaigns that make the shop known.")
-    MOFU: Words = Field(default=(), description="Words of campaigns that win interest.")
-    BOFU: Words = Field(default=(), description="Words of campaigns that close the sale (remarketing).")
+    TOFU: Words = Field(
+        default=(), description="Words of campaigns that make the shop known; /between slashes/ a regular expression."
+    )
+    MOFU: Words = Field(default=(), description="Words of campaigns that win interest, likewise.")
+    BOFU: Words = Field(default=(), description="Words of campaigns that close the sale (remarketing), likewise.")
 
     unknown: ClassVar[str] = "unknown"
 
     def stage(self, campaign_name: str) -> str:
         """TOFU, MOFU, BOFU or unknown. Case and accents do not matter.
 
-        >>> FunnelStages(TOFU=("prospecção",)).stage("[PROSPECCAO] Verão")
+        >>> FunnelStages(TOFU=("prospecção",), BOFU=("/^rmkt|remarketing$/",)).stage("[PROSPECCAO] Verão")
         'TOFU'
         """
         name = _bare(campaign_name)
         for stage in ("TOFU", "MOFU", "BOFU"):
-            if any(_bare(word) in name for word in getattr(self, stage)):
+            if any(re.search(_expression(word), name) for word in getattr(self, stage)):
                 return stage
         return self.unknown
 
 
+def _expression(word: str) -> re.Pattern[str]:
+    """What is looked for in a bare name: the word itself, or the expression between its slashes."""
+    if len(word) > 2 and word[0] == word[-1] == "/":
+        return re.compile(_bare_letters(word[1:-1]), re.IGNORECASE)
+    return re.compile(re.escape(_bare(word)))
+
+
 def _bare(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return _bare_letters(text.casefold())
+
+
+def _bare_letters(text: str) -> str:
+    r"""Without accents; the case stays, because `\S` is not `\s`."""
+    decomposed = unicodedata.normalize("NFKD", text)
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 

@@ -15,7 +15,9 @@ class Traffic(Adapter, ABC):
     """What a source offers besides is what it defines:
 
     `sessions(window) -> Iterator[Sessions]`, sessions per day and source, told by one source of a client;
-    `journeys(window) -> Iterator[Walked]`, journeys by path, those that led to no order too.
+    `journeys(window) -> Iterator[Walked]`, journeys by path, those that led to no order too;
+    `funnel(window) -> Iterator[Reached]`, how many visits reached each stage of the shop, by device and source;
+    `product_views(window) -> Iterator[Viewed]`, how often each product was looked at, put into a cart, bought.
     Flags such as thresholding or `(other)` go to `access.notice`.
     """
 

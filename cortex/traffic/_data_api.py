@@ -38,6 +38,8 @@ class Layout:
     name: str
     dimensions: tuple[str, ...]
     metrics: tuple[str, ...]
+    events: tuple[str, ...] = ()
+    """Of `eventName`: only these are asked for."""
 
 
 class DataApi:
@@ -131,7 +133,7 @@ class DataApi:
 def _request(layout: Layout, day: date, offset: int, rows: int) -> Any:
     from google.analytics.data_v1beta import types
 
-    return types.RunReportRequest(
+    asked = types.RunReportRequest(
         dimensions=[types.Dimension(name=name) for name in layout.dimensions],
         metrics=[types.Metric(name=name) for name in layout.metrics],
         date_ranges=[types.DateRange(start_date=day.isoformat(), end_date=day.isoformat())],
@@ -143,6 +145,12 @@ def _request(layout: Layout, day: date, offset: int, rows: int) -> Any:
         limit=rows,
         return_property_quota=True,
     )
+    if layout.events:
+        listed = types.Filter.InListFilter(values=layout.events, case_sensitive=True)
+        asked.dimension_filter = types.FilterExpression(
+            filter=types.Filter(field_name="eventName", in_list_filter=listed)
+        )
+    return asked
 
 
 def _dead() -> CredentialError:

@@ -8,12 +8,14 @@ MOST_DAYS = 31
 """Days asked for in one query; the days before them are read too, for earlier visits."""
 
 COLUMNS = (
-    "kind", "day", "order_id", "at", "source", "medium", "campaign", "campaign_id", "content", "channel_group",
+    "kind", "day", "order_id", "moment", "source", "medium", "campaign", "campaign_id", "content", "channel_group",
     "gclid", "gbraid", "wbraid", "fbclid", "ttclid", "msclkid", "page", "path", "journeys", "orders",
+    "device",
 )  # fmt: skip
 """What a row answers. kind: `touch` (a visit of an order), `path` (journeys that went the same way and ended on the
 day), `hidden` (events and purchases of visitors without consent, whom nobody can follow), `unnamed` (purchases without
-a transaction id). day: YYYYMMDD of the property. at: microseconds, UTC. path: JSON list of visits, oldest first."""
+a transaction id). day: YYYYMMDD of the property. moment: microseconds, UTC. path: JSON list of visits, oldest first.
+device: of the browser, which is that of the order and of every visit before it."""
 
 STEPS = ("source", "medium", "channel_group", "click")
 """What a visit of a path tells."""
@@ -25,11 +27,12 @@ QUERY = """
 WITH seen AS (
   SELECT
     event_date AS day,
-    event_timestamp AS at,
+    event_timestamp AS moment,
     user_pseudo_id AS person,
     (SELECT value.int_value FROM UNNEST(event_params) WHERE key = 'ga_session_id') AS session,
     (SELECT value.string_value FROM UNNEST(event_params) WHERE key = 'page_location') AS page,
     (SELECT value.string_value FROM UNNEST(event_params) WHERE key = 'page_referrer') AS referrer,
+    device.category AS device,
     event_name = 'purchase' AS bought,
     NULLIF(NULLIF(TRIM(ecommerce.transaction_id), ''), '(not set)') AS order_id,
     collected_traffic_source AS told,
@@ -38,24 +41,24 @@ WITH seen AS (
   WHERE _TABLE_SUFFIX BETWEEN @first AND @last OR _TABLE_SUFFIX IN UNNEST(@intraday)
 ),
 purchases AS (
-  SELECT day, at, person, session, order_id
+  SELECT day, moment, person, session, order_id, device
   FROM seen
   WHERE bought
-  QUALIFY order_id IS NULL OR ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY at) = 1
+  QUALIFY order_id IS NULL OR ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY moment) = 1
 ),
 landings AS (
   SELECT
     person,
     session,
-    MIN(at) AS at,
+    MIN(moment) AS moment,
     MAX(day) AS day,
-    ARRAY_AGG(page IGNORE NULLS ORDER BY at LIMIT 1)[SAFE_OFFSET(0)] AS page,
-    ARRAY_AGG(referrer IGNORE NULLS ORDER BY at LIMIT 1)[SAFE_OFFSET(0)] AS referrer,
+    ARRAY_AGG(page IGNORE NULLS ORDER BY moment LIMIT 1)[SAFE_OFFSET(0)] AS page,
+    ARRAY_AGG(referrer IGNORE NULLS ORDER BY moment LIMIT 1)[SAFE_OFFSET(0)] AS referrer,
     ARRAY_AGG(
       IF(COALESCE(told.gclid, told.manual_source, told.manual_medium, told.manual_campaign_name) IS NULL, NULL, told)
-      IGNORE NULLS ORDER BY at LIMIT 1
+      IGNORE NULLS ORDER BY moment LIMIT 1
     )[SAFE_OFFSET(0)] AS told,
-    ARRAY_AGG(credited IGNORE NULLS ORDER BY at LIMIT 1)[SAFE_OFFSET(0)] AS credited
+    ARRAY_AGG(credited IGNORE NULLS ORDER BY moment LIMIT 1)[SAFE_OFFSET(0)] AS credited
   FROM seen
   WHERE person IS NOT NULL AND session IS NOT NULL
   GROUP BY person, session
@@ -64,7 +67,7 @@ visits AS (
   SELECT
     person,
     session,
-    at,
+    moment,
     day,
     COALESCE(told.manual_source, IF(told.gclid IS NULL, IF(came_in, credited.source, NULL), 'google'), '') AS source,
     COALESCE(told.manual_medium, IF(told.gclid IS NULL, IF(came_in, credited.medium, NULL), 'cpc'), '') AS medium,
@@ -109,13 +112,13 @@ marked AS (
     ON b.person = v.person AND b.session = v.session
 ),
 numbered AS (
-  SELECT *, SUM(opens) OVER (PARTITION BY person ORDER BY at, session) AS journey
+  SELECT *, SUM(opens) OVER (PARTITION BY person ORDER BY moment, session) AS journey
   FROM (
     SELECT
       *,
       IF(
-        COALESCE(at - LAG(at) OVER (PARTITION BY person ORDER BY at, session) <= @quiet_days * 86400000000, FALSE)
-        AND NOT COALESCE(LAG(bought) OVER (PARTITION BY person ORDER BY at, session), FALSE),
+        COALESCE(moment - LAG(moment) OVER (PARTITION BY person ORDER BY moment, session) <= @quiet_days * 86400000000, FALSE)
+        AND NOT COALESCE(LAG(bought) OVER (PARTITION BY person ORDER BY moment, session), FALSE),
         0, 1
       ) AS opens
     FROM marked
@@ -126,9 +129,9 @@ closed AS (
     person,
     journey,
     MAX(day) AS day,
-    MAX(at) AS ended,
+    MAX(moment) AS ended,
     LOGICAL_OR(bought) AS bought,
-    ARRAY_AGG(STRUCT(at, session, source, medium, channel_group, click)) AS visits
+    ARRAY_AGG(STRUCT(moment, session, source, medium, channel_group, click)) AS visits
   FROM numbered
   GROUP BY person, journey
 ),
@@ -139,35 +142,35 @@ walked AS (
     TO_JSON_STRING(ARRAY(
       SELECT AS STRUCT visit.source, visit.medium, visit.channel_group, visit.click
       FROM UNNEST(visits) AS visit
-      WHERE visit.at > ended - @lookback_days * 86400000000
-      ORDER BY visit.at, visit.session
+      WHERE visit.moment > ended - @lookback_days * 86400000000
+      ORDER BY visit.moment, visit.session
     )) AS path
   FROM closed
   WHERE day BETWEEN @since AND LEAST(@until, @settled)
 )
 SELECT
-  'touch' AS kind, p.day AS day, p.order_id AS order_id, v.at AS at, v.source AS source, v.medium AS medium,
+  'touch' AS kind, p.day AS day, p.order_id AS order_id, v.moment AS moment, v.source AS source, v.medium AS medium,
   v.campaign AS campaign, v.campaign_id AS campaign_id, v.content AS content, v.channel_group AS channel_group,
   v.gclid AS gclid, v.gbraid AS gbraid, v.wbraid AS wbraid, v.fbclid AS fbclid, v.ttclid AS ttclid,
-  v.msclkid AS msclkid, v.page AS page, '' AS path, 0 AS journeys, 0 AS orders
+  v.msclkid AS msclkid, v.page AS page, '' AS path, 0 AS journeys, 0 AS orders, COALESCE(p.device, '') AS device
 FROM purchases AS p
 JOIN visits AS v ON v.person = p.person
 WHERE p.order_id IS NOT NULL AND p.day BETWEEN @since AND @until
-  AND v.at <= p.at AND v.at > p.at - @lookback_days * 86400000000
+  AND v.moment <= p.moment AND v.moment > p.moment - @lookback_days * 86400000000
 UNION ALL
 SELECT
-  'path', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', path, COUNT(*), COUNTIF(bought)
+  'path', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', path, COUNT(*), COUNTIF(bought), ''
 FROM walked
 GROUP BY day, path
 UNION ALL
 SELECT
-  'hidden', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', COUNT(*), COUNTIF(bought)
+  'hidden', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', COUNT(*), COUNTIF(bought), ''
 FROM seen
 WHERE person IS NULL AND day BETWEEN @since AND @until
 GROUP BY day
 UNION ALL
 SELECT
-  'unnamed', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', 0, COUNT(*)
+  'unnamed', day, '', 0, '', '', '', '', '', '', '', '', '', '', '', '', '', '', 0, COUNT(*), ''
 FROM purchases
 WHERE order_id IS NULL AND day BETWEEN @since AND @until
 GROUP BY day

@@ -1,4 +1,4 @@
-"""Google Analytics 4: which visit it credits each order to, and sessions by source (Data API, a day at a time)."""
+"""Google Analytics 4: the visit it credits each order to, sessions by source, and how far visits came (Data API)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cortex.google import CREDENTIALS
 from cortex.http import Shifted, persist
 from cortex.limits import Limit
 from cortex.money import amount
-from cortex.records import Account, History, Notice, Restatement, Sessions, Touch
+from cortex.records import Account, History, Notice, Reached, Restatement, Sessions, Stage, Touch, Viewed
 from cortex.settings import PlatformSection
 from cortex.traffic import Traffic
 from cortex.traffic._data_api import LIMITS, MOST_REPORTS, DataApi, Layout
@@ -35,6 +35,7 @@ ORDERS = Layout(
         "sessionCampaignId",
         "sessionDefaultChannelGroup",
         "sessionManualAdContent",
+        "deviceCategory",
     ),
     ("purchaseRevenue", "ecommercePurchases"),
 )
@@ -43,11 +44,29 @@ SESSIONS = Layout(
     ("date", "sessionSource", "sessionMedium", "sessionCampaignName", "sessionDefaultChannelGroup"),
     ("sessions", "engagedSessions", "totalUsers", "newUsers", "purchaseRevenue"),
 )
+STAGE_OF: dict[str, Stage] = {
+    "session_start": "visit",
+    "view_item": "view",
+    "add_to_cart": "cart",
+    "begin_checkout": "checkout",
+    "add_payment_info": "payment",
+    "purchase": "purchase",
+}
+"""By name of the event, as GA4 recommends them to shops."""
+FUNNEL = Layout(
+    "funnel",
+    ("date", "deviceCategory", "sessionSource", "sessionMedium", "sessionDefaultChannelGroup", "eventName"),
+    ("eventCount", "sessions"),
+    tuple(STAGE_OF),
+)
+ITEMS = Layout("items", ("date", "itemId"), ("itemsViewed", "itemsAddedToCart", "itemsPurchased"))
 CHECK = Layout("check", ("date",), ("sessions",))
 
 AT_ONCE = 4
 """Runs at a time on one property, which answers ten requests at once to everybody who asks."""
 
+OTHER = "(other)"
+NO_ITEM = {"", "(not set)", OTHER}
 NO_ORDER = {"", "(not set)", "(data not available)", "(other)"}
 NOT_SET = "(not set)"
 
@@ -179,7 +198,8 @@ class Ga4(Traffic):
         """
         lost, value = 0, Decimal(0)
         for found in self._days(window, ORDERS):
-            for (_, order_id, source, medium, campaign, campaign_id, group, content), (revenue, bought) in found.rows:
+            for dimensions, (revenue, bought) in found.rows:
+                _, order_id, source, medium, campaign, campaign_id, group, content, device = dimensions
                 purchases = int(bought)
                 if not purchases:  # a refund, told by whatever visit the refund was made in
                     continue
@@ -196,6 +216,7 @@ class Ga4(Traffic):
                     campaign_id=_set(campaign_id),
                     channel_group=_set(group),
                     content=_set(content),
+                    device=_set(device),
                 )
         if lost:
             self.access.notice(
@@ -213,6 +234,66 @@ class Ga4(Traffic):
         """Sessions per day, source, medium and campaign, with the channel group that holds most of them."""
         for found in self._days(window, SESSIONS):
             yield from _folded(self.config.property_id, found)
+
+    def funnel(self, window: Window) -> Iterator[Reached]:
+        """Events of each stage, and the sessions they happened in: an open funnel, each stage counted for itself.
+
+        A session that began its payment with a full cart counts there, whatever it did before. GA4 counts a session
+        that two events of one name happened in once; over devices and sources it may be counted again.
+        Raises CredentialError, Throttled, Transient or PlatformError.
+        """
+        lost = 0
+        for found in self._days(window, FUNNEL):
+            for (_, device, source, medium, group, name), (events, sessions) in found.rows:
+                if name == OTHER:
+                    lost += int(events)
+                    continue
+                if name not in STAGE_OF:
+                    raise PlatformError("CTX-4307", "GA4 answered with other events than asked.")
+                yield Reached(
+                    origin="ga4",
+                    property_id=self.config.property_id,
+                    day=found.day,
+                    device=_set(device),
+                    source=_set(source),
+                    medium=_set(medium),
+                    channel_group=_set(group),
+                    stage=STAGE_OF[name],
+                    sessions=int(sessions),
+                    events=int(events),
+                )
+        if lost:
+            self._tell_lost(
+                "ga4-no-stage",
+                f"GA4 folded {lost} events into (other) in {window}: they are in no stage.",
+                lost,
+                window,
+            )
+
+    def product_views(self, window: Window) -> Iterator[Viewed]:
+        """Units looked at, put into carts and bought, by the item id of the shop's tags. Items without one go to a notice."""
+        lost = 0
+        for found in self._days(window, ITEMS):
+            for (_, item_id), (viewed, added, purchased) in found.rows:
+                if item_id in NO_ITEM:
+                    lost += int(viewed)
+                    continue
+                yield Viewed(
+                    origin="ga4",
+                    property_id=self.config.property_id,
+                    day=found.day,
+                    item_id=item_id,
+                    viewed=int(viewed),
+                    added=int(added),
+                    purchased=int(purchased),
+                )
+        if lost:
+            said = f"GA4 saw {lost} product views without an item id in {window}: they belong to no product."
+            self._tell_lost("ga4-no-item-id", said, lost, window)
+
+    def _tell_lost(self, code: str, message: str, count: int, window: Window) -> None:
+        facts = {"first": window.since.isoformat(), "last": window.last.isoformat()}
+        self.access.notice(Notice(code=code, stream="traffic.ga4", message=message, count=count, facts=facts))
 
     def _days(self, window: Window, layout: Layout) -> Iterator[Day]:
         """Each day's whole report, the newest five days first; what GA4 says of their quality goes to `access.notice` at the end."""

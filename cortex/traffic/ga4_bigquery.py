@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,9 +18,10 @@ from cortex.clock import Window, local_day
 from cortex.errors import PlatformError
 from cortex.google import CREDENTIALS
 from cortex.limits import Limit
-from cortex.records import Account, Clicks, History, Notice, Restatement, Touch, Walked, WalkedStep
+from cortex.records import Account, Clicks, History, Notice, Reached, Restatement, Touch, Viewed, Walked, WalkedStep
 from cortex.settings import PlatformSection
 from cortex.traffic import Traffic
+from cortex.traffic import _export_funnel as way
 from cortex.traffic._bigquery import BigQuery
 from cortex.traffic._export import COLUMNS, MOST_DAYS, QUERY, QUIET_DAYS
 
@@ -82,6 +84,16 @@ class Told:
     notices: list[Notice] = field(default_factory=list)
 
 
+@dataclass
+class Way:
+    """The answer about the way to a sale in one window."""
+
+    window: Window
+    reached: list[Reached] = field(default_factory=list)
+    viewed: list[Viewed] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
 class Ga4BigQuery(Traffic):
     """One property's export. Days are the property's own; it tells no sessions: `ga4` does, by GA4's own count."""
 
@@ -123,15 +135,19 @@ class Ga4BigQuery(Traffic):
         found = self._tables()
         today = local_day(self.access.clock(), self.access.timezone)
         window = Window(today - timedelta(days=self.restates.daily), today)
-        size = self._api.estimate(self._query, self._parameters(window, found))
-        if size > self.config.max_gb_per_query * GIGABYTE:
+        sizes = (
+            self._api.estimate(self._query, self._parameters(window, found)),
+            self._api.estimate(self._way_query, _days_read(window, found)),
+        )
+        if max(sizes) > self.config.max_gb_per_query * GIGABYTE:
             raise PlatformError(
                 "CTX-4505",
-                f"A daily run would read {size / GIGABYTE:.1f} GiB; the client file allows {self.config.max_gb_per_query}.",
+                f"A query of a daily run would read {max(sizes) / GIGABYTE:.1f} GiB; the client file allows"
+                f" {self.config.max_gb_per_query}.",
                 fix="Raise analytics.ga4_bigquery.max_gb_per_query, or lower lookback_days.",
             )
         newest = max(found.daily).isoformat() if found.daily else "none"
-        note = f"newest daily table {newest}; a daily run reads about {size / (1 << 20):.0f} MiB"
+        note = f"newest daily table {newest}; a daily run reads about {sum(sizes) / (1 << 20):.0f} MiB"
         return Account(id=self.config.property_id, note=note)
 
     def touches(self, window: Window) -> Iterator[Touch]:
@@ -153,6 +169,72 @@ class Ga4BigQuery(Traffic):
         """
         yield from self._told(window).walked
 
+    def funnel(self, window: Window) -> Iterator[Reached]:
+        """Sessions by how far they came: a closed funnel, each stage after the one before it, by the day they began on.
+
+        The form for the payment may be skipped, and a stage no event of the day tells of closes the way for nobody.
+        `events` counts what happened in any order; an order told twice is one. Visitors without consent go to a notice.
+        Raises CredentialError, Throttled, Transient or PlatformError.
+        """
+        told = self._way(window)
+        for notice in told.notices:
+            self.access.notice(notice)
+        yield from told.reached
+
+    def product_views(self, window: Window) -> Iterator[Viewed]:
+        """Units looked at, put into carts and bought, by the item id of the shop's tags, whoever consented or not."""
+        yield from self._way(window).viewed
+
+    def _way(self, window: Window) -> Way:
+        """As `_told`: one answer for both."""
+        known: Way | None = getattr(self, "_last_way", None)
+        if known is None or known.window != window:
+            known = self._last_way = self._read_way(window)
+        return known
+
+    def _read_way(self, window: Window) -> Way:
+        found, told = self._tables(), Way(window)
+        query = self._way_query
+        by_kind = self._by_kind(
+            window, (self._ask(query, way.COLUMNS, _days_read(piece, found)) for piece in window.chunks(MOST_DAYS))
+        )
+        told.reached = [self._reached(row) for row in by_kind["stage"]]
+        told.viewed = [self._viewed(row) for row in by_kind["item"]]
+        told.notices = [*_gaps(found, window, of=" (funnel)"), *_unseen(by_kind, window)]
+        return told
+
+    def _reached(self, row: dict[str, Any]) -> Reached:
+        return Reached(
+            origin="ga4_bigquery",
+            property_id=self.config.property_id,
+            day=_day(row["day"]),
+            device=row["device"],
+            source=_set(row["source"]),
+            medium=_set(row["medium"]),
+            channel_group=_set(row["channel_group"]),
+            stage=row["stage"],
+            sessions=row["sessions"],
+            events=row["events"],
+        )
+
+    def _viewed(self, row: dict[str, Any]) -> Viewed:
+        counts = {name: row[name] for name in ("item_id", "viewed", "added", "purchased")}
+        return Viewed(origin="ga4_bigquery", property_id=self.config.property_id, day=_day(row["day"]), **counts)
+
+    def _ask(self, query: str, columns: Sequence[str], parameters: Mapping[str, str | int | Sequence[str]]) -> Answer:
+        rows = self._api.rows(query, parameters, most_bytes=self.config.max_gb_per_query * GIGABYTE)
+        if any(set(row) != set(columns) for row in rows):
+            raise PlatformError("CTX-4507", "BigQuery answered with other columns than asked.")
+        return rows
+
+    def _by_kind(self, window: Window, answers: Iterable[Answer]) -> dict[str, Answer]:
+        by_kind: dict[str, Answer] = defaultdict(list)
+        for row in chain.from_iterable(answers):
+            if _day(row["day"]) not in window:
+                raise PlatformError("CTX-4507", "BigQuery answered for other days than asked.")
+            by_kind[row["kind"]].append(row)
+        return by_kind
+
     def _told(self, window: Window) -> Told:
         """Both questions have one answer: a query that is paid for is asked once."""
         known: Told | None = getattr(self, "_last", None)
@@ -162,20 +244,10 @@ class Ga4BigQuery(Traffic):
 
     def _read(self, window: Window) -> Told:
         found, told = self._tables(), Told(window)
-        rows: Answer = []
-        for piece in window.chunks(MOST_DAYS):
-            rows += self._api.rows(
-                self._query,
-                self._parameters(piece, found),
-                most_bytes=self.config.max_gb_per_query * GIGABYTE,
-            )
-        if any(set(row) != set(COLUMNS) for row in rows):
-            raise PlatformError("CTX-4507", "BigQuery answered with other columns than asked.")
-        by_kind: dict[str, Answer] = defaultdict(list)
-        for row in rows:
-            if _day(row["day"]) not in window:
-                raise PlatformError("CTX-4507", "BigQuery answered for other days than asked.")
-            by_kind[row["kind"]].append(row)
+        by_kind = self._by_kind(
+            window,
+            (self._ask(self._query, COLUMNS, self._parameters(piece, found)) for piece in window.chunks(MOST_DAYS)),
+        )
         told.touches = [_touch(row) for row in by_kind["touch"]]
         told.walked = [_walked(row) for row in by_kind["path"]]
         told.notices = [*_gaps(found, window), *_lost(by_kind, window)]
@@ -184,6 +256,10 @@ class Ga4BigQuery(Traffic):
     @property
     def _query(self) -> str:
         return QUERY.format(events=f"{self._dataset}.events_*")
+
+    @property
+    def _way_query(self) -> str:
+        return way.QUERY.format(events=f"{self._dataset}.events_*")
 
     def _tables(self) -> Tables:
         names = self._api.tables(self._dataset)
@@ -208,6 +284,18 @@ class Ga4BigQuery(Traffic):
         }
 
 
+def _days_read(window: Window, found: Tables) -> dict[str, str | int | Sequence[str]]:
+    """Values of the question about the way to a sale. A session may begin the day before and end the day after."""
+    read = Window(window.since - timedelta(days=1), window.until + timedelta(days=1))
+    return {
+        "since": f"{window.since:%Y%m%d}",
+        "until": f"{window.last:%Y%m%d}",
+        "first": f"{read.since:%Y%m%d}",
+        "last": f"{read.last:%Y%m%d}",
+        "intraday": [f"intraday_{day:%Y%m%d}" for day in found.streamed(read)],
+    }
+
+
 def _days(names: Iterable[str], kind: re.Pattern[str]) -> frozenset[date]:
     return frozenset(_day(match[1]) for name in names if (match := kind.fullmatch(name)))
 
@@ -219,7 +307,7 @@ def _day(text: str) -> date:
 def _touch(row: dict[str, Any]) -> Touch:
     return Touch(
         origin="ga4_bigquery",
-        occurred_at=datetime.fromtimestamp(row["at"] / 1e6, UTC),
+        occurred_at=datetime.fromtimestamp(row["moment"] / 1e6, UTC),
         day=_day(row["day"]),
         order_id=row["order_id"],
         source=_set(row["source"]),
@@ -230,6 +318,7 @@ def _touch(row: dict[str, Any]) -> Touch:
         channel_group=_set(row["channel_group"]),
         clicks=Clicks(**{name: row[name] for name in ("gclid", "gbraid", "wbraid", "fbclid", "ttclid", "msclkid")}),
         landing_page=row["page"],
+        device=row["device"],
     )
 
 
@@ -248,13 +337,13 @@ def _set(text: str) -> str:
     return "" if text in NOT_SET else text
 
 
-def _gaps(found: Tables, window: Window) -> Iterator[Notice]:
+def _gaps(found: Tables, window: Window, *, of: str = "") -> Iterator[Notice]:
     for code, days, said in (
         ("ga4bq-streamed", found.streamed(window), "only the streaming export, which is not complete, has"),
         ("ga4bq-missing", found.missing(window), "no table of the export has"),
     ):
         if days:
-            yield _notice(code, f"{len(days)} days from {days[0]}: {said} them.", len(days), days)
+            yield _notice(code, f"{len(days)} days from {days[0]}: {said} them{of}.", len(days), days)
 
 
 def _lost(by_kind: dict[str, Answer], window: Window) -> Iterator[Notice]:
@@ -270,6 +359,18 @@ def _lost(by_kind: dict[str, Answer], window: Window) -> Iterator[Notice]:
     if unnamed:
         said = f"{unnamed} purchases without a transaction id in {window}: they match no order."
         yield _notice("ga4bq-no-transaction-id", said, unnamed, ends)
+
+
+def _unseen(by_kind: dict[str, Answer], window: Window) -> Iterator[Notice]:
+    hidden = sum(row["events"] for row in by_kind["hidden"])
+    unnamed = sum(row["viewed"] for row in by_kind["unnamed"])
+    ends = [window.since, window.last]
+    if hidden:
+        said = f"{hidden} events of visitors without consent in {window}: they are in no stage of the funnel."
+        yield _notice("ga4bq-funnel-no-consent", said, hidden, ends)
+    if unnamed:
+        said = f"{unnamed} product views without an item id in {window}: they belong to no product."
+        yield _notice("ga4bq-no-item-id", said, unnamed, ends)
 
 
 def _notice(code: str, message: str, count: int, days: Sequence[date], **facts: str) -> Notice:

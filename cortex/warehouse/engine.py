@@ -119,11 +119,9 @@ def connect(place: Place, *, read_only: bool = False, streams: bool = False) -> 
             raise not_provisioned(place)
         return _sqlite(place, (*PRAGMAS, "query_only = ON") if read_only else PRAGMAS)
     url = place.server.set(database=place.database)
-    engine = _mysql(url, (*SESSION, "SET SESSION TRANSACTION READ ONLY") if read_only else SESSION)
+    engine = _mysql(url, (*SESSION, "SET SESSION TRANSACTION READ ONLY") if read_only else SESSION, streams=streams)
     if streams:
-        _let_stream(engine)
-    else:
-        _read_quickly(engine)
+        _ask_whether_it_streams(engine)
     return engine
 
 
@@ -157,11 +155,19 @@ def _sqlite(place: Place, pragmas: Sequence[str]) -> Engine:
     return engine
 
 
-def _mysql(url: URL, session: Sequence[str] = SESSION) -> Engine:
+def _mysql(url: URL, session: Sequence[str] = SESSION, *, streams: bool = False) -> Engine:
     arguments = {"charset": "utf8mb4", "connect_timeout": 10, "read_timeout": 600, "write_timeout": 600}
     engine = create_engine(
         url, hide_parameters=True, isolation_level="READ COMMITTED", pool_recycle=1800, connect_args=arguments
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, positional: Any, named: dict[str, Any]) -> QuickConnection:
+        return (
+            StreamingConnection(*positional, **named, local_infile=True)
+            if streams
+            else QuickConnection(*positional, **named)
+        )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -172,17 +178,7 @@ def _mysql(url: URL, session: Sequence[str] = SESSION) -> Engine:
     return engine
 
 
-def _read_quickly(engine: Engine) -> None:
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, positional: Any, named: dict[str, Any]) -> QuickConnection:
-        return QuickConnection(*positional, **named)
-
-
-def _let_stream(engine: Engine) -> None:
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, positional: Any, named: dict[str, Any]) -> StreamingConnection:
-        return StreamingConnection(*positional, **named, local_infile=True)
-
+def _ask_whether_it_streams(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _ask(connection: StreamingConnection, _record: Any) -> None:
         with connection.cursor() as cursor:

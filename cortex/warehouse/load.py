@@ -104,11 +104,10 @@ class Transaction:
         telling = [name for name in settable if name not in quiet]
         inserted = updated = 0
         with Stage(self._connection, table, key) as stage:
-            for chunk in self._chunks(bound):
-                self._fill(stage, bound, chunk)
+            for size in self._staged(stage, bound):
                 fresh = self._insert_from(table, stage, key, bound.columns)
                 inserted += fresh
-                if telling and fresh < len(chunk):
+                if telling and fresh < size:
                     guard = table.c[newer] <= stage.c[newer] if newer else None
                     updated += self._update_from(table, stage, key, settable, telling, guard)
         return Loaded(
@@ -129,8 +128,7 @@ class Transaction:
             return len(bound.rows)
         inserted = 0
         with Stage(self._connection, table, key) as stage:
-            for chunk in self._chunks(bound):
-                self._fill(stage, bound, chunk)
+            for _ in self._staged(stage, bound):
                 inserted += self._insert_from(table, stage, key, bound.columns)
         return inserted
 
@@ -148,8 +146,7 @@ class Transaction:
         guard = self._where(table, only or {})
         changed = 0
         with Stage(self._connection, table, names) as stage:
-            for chunk in self._chunks(bound):
-                self._fill(stage, bound, chunk)
+            for _ in self._staged(stage, bound):
                 changed += self._update_from(table, stage, names, settable, settable, guard)
         return changed
 
@@ -291,19 +288,18 @@ class Transaction:
         at: datetime,
     ) -> None:
         """Move a stream's cursor, in the transaction that holds its rows. It never goes back; None leaves a part as it is."""
-        known = self.cursor(stream) or {"complete_until": None, "source_updated_at": None}
-        self.upsert(
-            tables.sync_state,
-            [
-                {
-                    "stream": stream,
-                    "complete_until": _later(known["complete_until"], complete_until),
-                    "source_updated_at": _later(known["source_updated_at"], source_updated_at),
-                    "run_id": run_id,
-                    "moved_at": at,
-                }
-            ],
-        )
+        known = self.cursor(stream)
+        moved = {
+            "complete_until": complete_until,
+            "source_updated_at": source_updated_at,
+            "run_id": run_id,
+            "moved_at": at,
+        }
+        if known:
+            later = {name: _later(known[name], moved[name]) for name in ("complete_until", "source_updated_at")}
+            self.update(tables.sync_state, {"stream": stream}, moved | later)
+        else:
+            self.upsert(tables.sync_state, [{"stream": stream} | moved])
         crash.point("cursor")
 
     def _where(self, table: Table, wanted: Mapping[str, Any]) -> ColumnElement[bool]:
@@ -329,11 +325,15 @@ class Transaction:
         size = STREAMED if bound.form == "stream" else self._batch
         return (bound.rows[start : start + size] for start in range(0, len(bound.rows), size))
 
-    def _fill(self, stage: Table, bound: Bound, rows: list[tuple[Any, ...]]) -> None:
-        # DELETE, because TRUNCATE of a temporary table commits the open transaction on MySQL.
-        self._connection.execute(delete(stage))
-        self._write(stage, bound, rows)
-        crash.point("staged")
+    def _staged(self, stage: Table, bound: Bound) -> Iterator[int]:
+        """Put rows into a new stage, a chunk at a time in the place of the one before; the size of each."""
+        for at, chunk in enumerate(self._chunks(bound)):
+            if at:
+                # DELETE, because TRUNCATE of a temporary table commits the open transaction on MySQL.
+                self._connection.execute(delete(stage))
+            self._write(stage, bound, chunk)
+            crash.point("staged")
+            yield len(chunk)
 
     def _insert(self, table: Table, bound: Bound) -> None:
         try:

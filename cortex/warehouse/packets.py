@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import string
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from pymysql import converters
@@ -41,6 +43,28 @@ class QuickConnection(Connection):  # type: ignore[misc]
     _rfile: Any
     _rest = b""
     """What has arrived and was not asked for yet."""
+    _open = True
+    """Whether anything was said to the server since the last transaction ended."""
+
+    def _execute_command(self, command: int, sql: str | bytes) -> None:
+        self._open = True
+        super()._execute_command(command, sql)
+
+    def commit(self) -> None:
+        super().commit()
+        self._open = False
+
+    def rollback(self) -> None:
+        """As PyMySQL's own. A pool rolls back what comes home, which after a commit would be one more way there for nothing."""
+        if self._open:
+            super().rollback()
+            self._open = False
+
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        """As PyMySQL's own. Without a word on certificates none is looked at, and the authorities of this machine, which
+        take longer to read than a connection to make, need not be known."""
+        context: ssl.SSLContext = super()._create_ssl_ctx(sslp) if sslp else unverified()
+        return context
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
         """As PyMySQL's own, with a result of ours."""
@@ -140,6 +164,15 @@ class QuickConnection(Connection):  # type: ignore[misc]
             return taken
         more: bytes = super()._read_bytes(num_bytes - len(taken))
         return taken + more
+
+
+@cache
+def unverified() -> ssl.SSLContext:
+    """TLS with whoever answers: what PyMySQL speaks, where the server can, when the URL names no authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class QuickResult(MySQLResult):  # type: ignore[misc]

@@ -120,20 +120,22 @@ def _differences(connection: Connection, place: Place, code: str) -> Iterator[Ch
 
 
 def _fill(engine: Engine, place: Place, code: str, changes: list[Change]) -> None:
+    """Seeds and views. What is there is noted after it is: killed between the two, the next time does it once more."""
     with engines.writing(engine, place) as connection:
         tx = Transaction(connection)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         tx.insert_missing(cortex_meta, [_fact("tenant", code), _fact("created_at", now)])
-        tx.upsert(cortex_meta, [_fact("cortex_version", __version__)])
-        for each in seed.seeds():
-            if Change("load", f"seed {each.table}") in changes:
-                tx.replace(TENANT.tables[each.table], {}, each.rows)
-                tx.upsert(cortex_meta, [_fact(f"seed:{each.table}", each.sha256)])
-    for view in views.bundled_views():
-        if {Change("create", f"view {view.name}"), Change("replace", f"view {view.name}")} & set(changes):
-            with engines.writing(engine, place) as connection:
-                views.create(connection, view)
-                Transaction(connection).upsert(cortex_meta, [_fact(f"view:{view.name}", view.sha256)])
+        loaded = [each for each in seed.seeds() if Change("load", f"seed {each.table}") in changes]
+        for each in loaded:
+            tx.replace(TENANT.tables[each.table], {}, each.rows)
+        sums = [_fact(f"seed:{each.table}", each.sha256) for each in loaded]
+        tx.upsert(cortex_meta, [_fact("cortex_version", __version__), *sums])
+    asked = {change.what for change in changes if change.verb in {"create", "replace"}}
+    made = [view for view in views.bundled_views() if f"view {view.name}" in asked]
+    with engines.writing(engine, place) as connection:
+        for view in made:
+            views.create(connection, view)
+        Transaction(connection).upsert(cortex_meta, [_fact(f"view:{view.name}", view.sha256) for view in made])
     for change in changes:
         if change.verb == "drop":
             with engines.writing(engine, place) as connection:

@@ -123,6 +123,7 @@ CREATE TABLE IF NOT EXISTS dim_customers (
   rfm_frequency SMALLINT,
   rfm_monetary SMALLINT,
   rfm_segment VARCHAR(32) COLLATE utf8mb4_bin,
+  preferred_category VARCHAR(128) COLLATE utf8mb4_bin,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   as_of DATE NOT NULL,
   PRIMARY KEY (customer_key)
@@ -175,13 +176,17 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   customer_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   status VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   payment_status VARCHAR(24) COLLATE utf8mb4_bin NOT NULL,
+  status_detail VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   fulfilment_status VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   is_paid SMALLINT NOT NULL,
   created_at DATETIME(6) NOT NULL,
   updated_at DATETIME(6) NOT NULL,
   paid_at DATETIME(6),
-  cancelled_at DATETIME(6),
+  shipped_at DATETIME(6),
   delivered_at DATETIME(6),
+  delivery_days SMALLINT,
+  closed_at DATETIME(6),
+  cancelled_at DATETIME(6),
   cancel_reason VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   order_date DATE NOT NULL,
   paid_date DATE,
@@ -195,6 +200,8 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   subtotal NUMERIC(18, 2) NOT NULL,
   discount NUMERIC(18, 2) NOT NULL,
   shipping NUMERIC(18, 2) NOT NULL,
+  shipping_cost NUMERIC(18, 2),
+  shipping_mode VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
   tax NUMERIC(18, 2) NOT NULL,
   total NUMERIC(18, 2) NOT NULL,
   paid NUMERIC(18, 2) NOT NULL,
@@ -208,6 +215,7 @@ CREATE TABLE IF NOT EXISTS fct_orders (
   postal_prefix VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
   country VARCHAR(2) COLLATE utf8mb4_bin NOT NULL,
   marketplace VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   is_test SMALLINT NOT NULL,
   utm_source VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
   utm_medium VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
@@ -359,6 +367,32 @@ CREATE TABLE IF NOT EXISTS fct_sessions (
 );
 CREATE INDEX ix_fct_sessions_day ON fct_sessions (day);
 
+CREATE TABLE IF NOT EXISTS fct_funnel (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  channel VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  stage VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  sessions BIGINT NOT NULL,
+  events BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, channel, device, stage)
+);
+CREATE INDEX ix_fct_funnel_day ON fct_funnel (day);
+
+CREATE TABLE IF NOT EXISTS fct_product_views (
+  origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  property_id VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  day DATE NOT NULL,
+  item_id VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  viewed BIGINT NOT NULL,
+  added BIGINT NOT NULL,
+  purchased BIGINT NOT NULL,
+  PRIMARY KEY (origin, property_id, day, item_id)
+);
+CREATE INDEX ix_fct_product_views_day ON fct_product_views (day);
+
 CREATE TABLE IF NOT EXISTS stg_touches (
   touch_key CHAR(64) COLLATE utf8mb4_bin NOT NULL,
   origin VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
@@ -379,6 +413,7 @@ CREATE TABLE IF NOT EXISTS stg_touches (
   ttclid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   msclkid VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
   landing_page VARCHAR(512) COLLATE utf8mb4_bin NOT NULL,
+  device VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
   PRIMARY KEY (touch_key)
 );
 CREATE INDEX ix_stg_touches_day ON stg_touches (origin, day);
@@ -415,6 +450,7 @@ CREATE TABLE IF NOT EXISTS fct_attribution (
   weight NUMERIC(18, 8) NOT NULL,
   attributed_revenue NUMERIC(18, 2) NOT NULL,
   is_new_customer SMALLINT NOT NULL,
+  window_days SMALLINT NOT NULL,
   PRIMARY KEY (order_key, model, position)
 );
 CREATE INDEX ix_fct_attribution_day ON fct_attribution (model, order_date);
@@ -558,8 +594,12 @@ CREATE TABLE IF NOT EXISTS raw_ga4 (
 CREATE TABLE IF NOT EXISTS dim_sellers (
   platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
   seller_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  nickname VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   city VARCHAR(96) COLLATE utf8mb4_bin NOT NULL,
   state VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  reputation VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  is_competitor SMALLINT NOT NULL,
+  market_share NUMERIC(18, 6),
   PRIMARY KEY (platform, seller_id)
 );
 
@@ -617,6 +657,7 @@ CREATE TABLE IF NOT EXISTS fct_inventory (
   PRIMARY KEY (platform, product_id, warehouse, day)
 );
 CREATE INDEX ix_fct_inventory_day ON fct_inventory (day);
+CREATE INDEX ix_fct_inventory_product ON fct_inventory (platform, product_id, day);
 
 CREATE TABLE IF NOT EXISTS erased_people (
   tombstone CHAR(64) COLLATE utf8mb4_bin NOT NULL,
@@ -761,6 +802,8 @@ CREATE TABLE IF NOT EXISTS cohort_payback (
   ltv NUMERIC(18, 2),
   ltv_to_cac NUMERIC(18, 6),
   payback_month SMALLINT,
+  ltv_margin NUMERIC(18, 2),
+  margin_payback_month SMALLINT,
   as_of DATE NOT NULL,
   PRIMARY KEY (channel, cohort)
 );
@@ -814,6 +857,34 @@ CREATE TABLE IF NOT EXISTS product_classes (
   share NUMERIC(18, 6) NOT NULL,
   growth NUMERIC(18, 6),
   bcg_class VARCHAR(16) COLLATE utf8mb4_bin NOT NULL,
+  as_of DATE NOT NULL,
+  PRIMARY KEY (platform, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS product_effects (
+  platform VARCHAR(32) COLLATE utf8mb4_bin NOT NULL,
+  product_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL,
+  orders INTEGER NOT NULL,
+  units INTEGER NOT NULL,
+  reduced_share NUMERIC(18, 6),
+  conversion_basis VARCHAR(8) COLLATE utf8mb4_bin NOT NULL,
+  conversion NUMERIC(18, 6),
+  expected_conversion NUMERIC(18, 6),
+  rating NUMERIC(18, 6),
+  changed_on DATE,
+  price_before NUMERIC(18, 2),
+  price_after NUMERIC(18, 2),
+  days_before SMALLINT,
+  days_after SMALLINT,
+  units_before INTEGER,
+  units_after INTEGER,
+  lift NUMERIC(18, 6),
+  elasticity NUMERIC(18, 6),
+  mean_stock NUMERIC(18, 3),
+  stock_days SMALLINT,
+  available INTEGER,
+  turnover NUMERIC(18, 3),
+  cover_days NUMERIC(18, 3),
   as_of DATE NOT NULL,
   PRIMARY KEY (platform, product_id)
 );

@@ -23,7 +23,7 @@ SELECT
 FROM (
     SELECT
         o.paid_date AS day, COALESCE(p.category, i.category) AS category,
-        i.order_key, i.quantity, i.total, i.unit_cost
+        i.order_key, i.quantity, i.total, COALESCE(i.unit_cost, p.cost_price) AS unit_cost
     FROM fct_order_items i
     JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
     LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id

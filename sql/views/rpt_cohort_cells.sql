@@ -11,7 +11,7 @@
 --   revenue     money  Paid less refunded in the period, refunds on their own day.
 --   retention   rate   active / customers.
 --   ltv         money  revenue up to and including the period / customers.
---   ltv_margin  money  The same less freight and cost of goods; empty while any order's cost is unknown.
+--   ltv_margin  money  The same less freight, tax and cost of goods; empty while any order's cost is unknown.
 --   as_of       date   Last day of the run that computed it.
 SELECT
     c.grain AS grain,

@@ -9,6 +9,8 @@
 --   ltv            money  Per customer, up to the last month that has ended.
 --   ltv_to_cac     rate   ltv / cac.
 --   payback_month  count  First month in which ltv reached cac; empty if not yet.
+--   ltv_margin     money  As ltv, of margin; empty where the cost of any line is not known.
+--   margin_payback_month  count  First month in which ltv_margin reached cac; empty if not yet, or where a cost is not known.
 --   as_of          date   Last day of the run that computed it.
 SELECT
     c.channel AS channel,
@@ -19,5 +21,7 @@ SELECT
     c.ltv AS ltv,
     c.ltv_to_cac AS ltv_to_cac,
     c.payback_month AS payback_month,
+    c.ltv_margin AS ltv_margin,
+    c.margin_payback_month AS margin_payback_month,
     c.as_of AS as_of
 FROM cohort_payback c

@@ -10,10 +10,12 @@
 --   recency_days      count  Days since then.
 --   is_churned        flag   1 by the rule of days without an order.
 --   p_alive           rate   Chance that the buyer still is one.
---   is_probably_gone  flag   1 when that is below one half.
+--   churn_probability rate   1 - p_alive.
+--   is_probably_gone  flag   1 when p_alive is below one half.
+--   preferred_category text  First category level they spent most on; empty before the weekly run.
 --   total_orders      count  Paid orders.
 --   ltv_to_date       money  Paid less refunded.
---   margin            money  The same less freight and cost of goods; empty while any order's cost is unknown.
+--   margin            money  The same less freight, tax and cost of goods; empty while any order's cost is unknown.
 --   orders_30         rate   Days with an order expected in 30 days.
 --   orders_90         rate   In 90.
 --   orders_180        rate   In 180.
@@ -38,7 +40,9 @@ SELECT
     c.recency_days AS recency_days,
     c.is_churned AS is_churned,
     p.p_alive AS p_alive,
+    1.0 - p.p_alive AS churn_probability,
     p.is_probably_gone AS is_probably_gone,
+    COALESCE(c.preferred_category, '') AS preferred_category,
     c.total_orders AS total_orders,
     c.ltv_to_date AS ltv_to_date,
     p.margin AS margin,

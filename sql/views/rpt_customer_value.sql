@@ -11,7 +11,7 @@
 --   ltv                 money  revenue / customers.
 --   window_customers    count  Buyers whose LTV window has passed whole.
 --   ltv_window          money  What those paid within it, per buyer.
---   margin              money  revenue less freight and cost of goods; empty while any order's cost is unknown.
+--   margin              money  revenue less freight, tax and cost of goods; empty while any order's cost is unknown.
 --   ltv_margin          money  margin / customers.
 --   uncosted_customers  count  Buyers with an order whose cost is not known: they are why margin is empty.
 --   value_365           money  Money expected in the next 365 days, per buyer.

@@ -1,7 +1,7 @@
 -- title: Single figures about buyers and products
 -- grain: area, figure
 -- columns:
---   area    text  churn, ltv, repeat, tiers, bcg, sellers.
+--   area    text  churn, ltv, ltv_histogram, repeat, tiers, bcg, sellers.
 --   figure  text  Name.
 --   value   rate  Empty where there is nothing to measure.
 --   as_of   date  Day it is true for.

@@ -2,7 +2,7 @@
 -- grain: alert_id
 -- columns:
 --   alert_id       text     SHA-256 of kind and subject.
---   kind           text     step_failed, credential, destination_stopped, quality, delivery.
+--   kind           text     step_failed, credential, destination_stopped, quality, delivery, cac, roas.
 --   severity       text     critical, warning, info.
 --   urgency        count    1 critical, 2 warning, 3 info: to sort by.
 --   subject        text     What it is about: a step, a check, a destination.

@@ -8,6 +8,7 @@
 --   abc_class       text   A, B or C by revenue of all time; empty before the weekly run.
 --   bcg_class       text   star, cash_cow, question_mark, dog.
 --   units           count  Sold in the last 90 days.
+--   units_per_day   rate   units / 90.
 --   revenue         money  Line totals of those days.
 --   margin          money  revenue less cost of goods; empty while any line's cost is unknown.
 --   revenue_before  money  Line totals of the 90 days before.
@@ -22,6 +23,7 @@ SELECT
     COALESCE(p.abc_class, '') AS abc_class,
     k.bcg_class AS bcg_class,
     k.units AS units,
+    ROUND(1.0 * k.units / 90, 6) AS units_per_day,
     k.revenue AS revenue,
     k.margin AS margin,
     k.revenue_before AS revenue_before,

@@ -31,7 +31,8 @@ SELECT
     SUM(i.quantity) AS units,
     SUM(i.total) AS revenue,
     SUM(i.sale_fee) AS fees,
-    CASE WHEN COUNT(i.unit_cost) = COUNT(*) THEN SUM(i.quantity * i.unit_cost) END AS cost
+    CASE WHEN COUNT(COALESCE(i.unit_cost, p.cost_price)) = COUNT(*)
+         THEN SUM(i.quantity * COALESCE(i.unit_cost, p.cost_price)) END AS cost
 FROM fct_order_items i
 JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1 AND o.paid_date IS NOT NULL
 LEFT JOIN dim_products p ON p.platform = i.platform AND p.product_id = i.product_id

@@ -18,6 +18,7 @@
 --   return_rate      rate   Orders refunded in the period / orders paid in it.
 --   cac              rate   spend / new_customers.
 --   growth           rate   gross_revenue against the period before, less 1; empty when that has none, or is not there.
+--   frequency_growth rate   frequency against the period before, likewise.
 SELECT
     s.grain AS grain,
     s.period_start AS period_start,
@@ -35,7 +36,11 @@ SELECT
     CASE WHEN s.sessions > 0 THEN ROUND(1.0 * s.orders / s.sessions, 6) END AS conversion_rate,
     CASE WHEN s.orders > 0 THEN ROUND(1.0 * s.refunded_orders / s.orders, 6) END AS return_rate,
     CASE WHEN s.new_customers > 0 THEN ROUND(1.0 * s.spend / s.new_customers, 6) END AS cac,
-    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth
+    CASE WHEN b.gross_revenue > 0 THEN ROUND(1.0 * s.gross_revenue / b.gross_revenue, 6) - 1 END AS growth,
+    CASE
+        WHEN s.buyers > 0 AND b.orders > 0
+        THEN ROUND(1.0 * s.orders * b.buyers / (1.0 * s.buyers * b.orders), 6) - 1
+    END AS frequency_growth
 FROM sales_analytics s
 LEFT JOIN (
     SELECT 'day' AS grain, x.day AS period_start, LAG(x.day) OVER (ORDER BY x.day) AS before_start FROM dim_dates x

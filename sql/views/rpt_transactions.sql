@@ -10,7 +10,13 @@
 --   paid_date          date     Local day of that.
 --   status             text     open, closed, cancelled.
 --   payment_status     text     pending, authorized, paid, partially_refunded, refunded, voided, abandoned, unknown.
+--   status_detail      text     The platform's own, finer word for where the order stands; empty without one.
 --   fulfilment_status  text     As the platform says.
+--   shipped_at         instant  Handed over to whom brings it.
+--   delivered_at       instant  Delivered.
+--   delivery_days      count    Local days from order_date to delivery; empty before, and where nobody tells.
+--   closed_at          instant  Closed.
+--   cancelled_at       instant  Cancelled.
 --   is_paid            flag     1 when the order counts as revenue.
 --   is_test            flag     1 for test orders.
 --   is_new_customer    flag     1 when it won its buyer.
@@ -24,6 +30,8 @@
 --   subtotal           money    Sum of lines.
 --   discount           money    Discounts on the order.
 --   shipping           money    Freight charged.
+--   shipping_cost      money    What the shop pays for sending it, where it tells.
+--   shipping_mode      text     How it is sent: the option the buyer chose, else the carrier.
 --   tax                money    Tax charged on top.
 --   total              money    Asked of the buyer.
 --   paid               money    Paid by the buyer.
@@ -51,7 +59,13 @@ SELECT
     o.paid_date AS paid_date,
     o.status AS status,
     o.payment_status AS payment_status,
+    o.status_detail AS status_detail,
     o.fulfilment_status AS fulfilment_status,
+    o.shipped_at AS shipped_at,
+    o.delivered_at AS delivered_at,
+    o.delivery_days AS delivery_days,
+    o.closed_at AS closed_at,
+    o.cancelled_at AS cancelled_at,
     o.is_paid AS is_paid,
     o.is_test AS is_test,
     o.is_new_customer AS is_new_customer,
@@ -65,6 +79,8 @@ SELECT
     o.subtotal AS subtotal,
     o.discount AS discount,
     o.shipping AS shipping,
+    o.shipping_cost AS shipping_cost,
+    o.shipping_mode AS shipping_mode,
     o.tax AS tax,
     o.total AS total,
     o.paid AS paid,

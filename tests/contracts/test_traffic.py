@@ -26,12 +26,13 @@ from pydantic import ValidationError
 from cortex import plugins
 from cortex.clock import Window
 from cortex.errors import CredentialError, Throttled
-from cortex.records import Account, History, Restatement, Sessions, Touch, Walked
+from cortex.records import STAGES, Account, History, Reached, Restatement, Sessions, Touch, Viewed, Walked
 from cortex.settings import PlatformSection, SecretName
 from cortex.traffic import Traffic
 from tests.platforms import Stage, staged
 
 KINDS = plugins.kinds("traffic")
+OFFERED = ("sessions", "journeys", "funnel", "product_views")
 HEAVY = ("google", "grpc", "sqlalchemy", "polars", "numpy")
 
 
@@ -89,8 +90,9 @@ def test_touches_name_their_order_and_day(stage: Stage) -> None:
 
 def test_a_source_tells_of_sessions_or_of_journeys(stage: Stage) -> None:
     assert offers(stage)
-    assert ("sessions" in offers(stage)) == ("sessions" in stage.said["alfa"])
-    assert ("journeys" in offers(stage)) == ("journeys" in stage.said["alfa"])
+    assert offers(stage) == [name for name in OFFERED if name in stage.said["alfa"]]
+    # A step asks for both.
+    assert ("funnel" in offers(stage)) == ("product_views" in offers(stage))
 
 
 def test_sessions_are_told_by_one_source() -> None:
@@ -137,6 +139,49 @@ def test_sessions_add_up_and_are_keyed(stage: Stage) -> None:
     assert sum(row.revenue for row in rows) == Decimal(said["revenue"])
     keys = [(row.property_id, row.day, row.source, row.medium, row.campaign) for row in rows]
     assert len(set(keys)) == len(keys)
+
+
+def test_stages_add_up_by_day_and_are_keyed(stage: Stage) -> None:
+    if "funnel" not in offers(stage):
+        return
+    rows = list(stage.adapter().funnel(stage.window))
+    counted: dict[str, dict[str, list[int]]] = {}
+    for row in rows:
+        assert isinstance(row, Reached)
+        assert (row.origin, row.property_id) == (stage.kind, stage.said["alfa"]["account"]["id"])
+        assert row.day in stage.window
+        assert row.stage in STAGES
+        assert 0 <= row.sessions <= row.events
+        assert "(not set)" not in repr(row)
+        counts = counted.setdefault(str(row.day), {}).setdefault(row.stage, [0, 0])
+        counts[0] += row.sessions
+        counts[1] += row.events
+    assert counted == stage.said["alfa"]["funnel"]
+    keys = [(row.day, row.device, row.source, row.medium, row.channel_group, row.stage) for row in rows]
+    assert len(set(keys)) == len(keys)
+
+
+def test_views_of_products_add_up_and_name_their_item(stage: Stage) -> None:
+    if "product_views" not in offers(stage):
+        return
+    counted: dict[str, list[int]] = {}
+    for row in stage.adapter().product_views(stage.window):
+        assert isinstance(row, Viewed)
+        assert (row.origin, row.property_id) == (stage.kind, stage.said["alfa"]["account"]["id"])
+        assert row.day in stage.window
+        assert row.item_id
+        counts = counted.setdefault(row.item_id, [0, 0, 0])
+        for at, units in enumerate((row.viewed, row.added, row.purchased)):
+            assert units >= 0
+            counts[at] += units
+    assert counted == stage.said["alfa"]["product_views"]
+
+
+def test_a_touch_tells_the_device_of_its_order(stage: Stage) -> None:
+    if "devices" not in stage.said["alfa"]:
+        return
+    told = {touch.order_id: touch.device for touch in stage.adapter().touches(stage.window)}
+    assert told == stage.said["alfa"]["devices"]
 
 
 def test_what_the_platform_says_of_its_quality_is_passed_on(stage: Stage) -> None:
@@ -250,7 +295,7 @@ def test_importing_a_source_loads_nothing_heavy(stage: Stage) -> None:
 
 def offers(stage: Stage) -> list[str]:
     """What the source defines besides touches."""
-    return [name for name in ("sessions", "journeys") if hasattr(stage.of, name)]
+    return [name for name in OFFERED if hasattr(stage.of, name)]
 
 
 def reads(stage: Stage, source: Any) -> list[Callable[[Window], Iterator[object]]]:

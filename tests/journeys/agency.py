@@ -23,7 +23,7 @@ from cortex import plugins
 from cortex.cli.app import main
 from cortex.cli.demonstration import write_clients
 from cortex.sandbox import Faults, Running, serve, world
-from cortex.sandbox.market import Market, Shop
+from cortex.sandbox.market import Market, Property, Shop
 from cortex.warehouse import Warehouse, accounts, tables
 from cortex.warehouse import engine as engines
 from tests.small_market import Hand
@@ -277,10 +277,12 @@ def market(
     orders: int = 300,
     codes: Sequence[str] = (),
     own: bool = False,
+    browsed: bool = False,
 ) -> Market:
     """Two shops under codes nobody else uses: parallel tests share one MySQL server.
 
-    own: a world of the test's own, which it may amend.
+    own: a world of the test's own, which it may amend. browsed: GA4 tells all that was done in the shops; else what
+    one source's visitors did, with five products: whole days of it are thousands of rows, and few tests look at them.
     """
     base = (
         world.build(seed=seed, now=now, days=days, shops=world.demo_shops(orders))
@@ -290,8 +292,18 @@ def market(
     shops = []
     for at, shop in enumerate(base.shops):
         code = codes[at] if codes else unique(shop.code)
-        shops.append(replace(shop, code=code, ga4=shop.ga4 if "ga4" in plugins.kinds("traffic") else None))
+        told = shop.ga4 if "ga4" in plugins.kinds("traffic") else None
+        shops.append(replace(shop, code=code, ga4=told if browsed or told is None else _hardly_browsed(told)))
     return Market(base.now, shops)
+
+
+def _hardly_browsed(told: Property) -> Property:
+    some = sorted({item.item_id for item in told.items})[:5]
+    return replace(
+        told,
+        events=[row for row in told.events if row.source == "google" and row.medium == "organic"],
+        items=[item for item in told.items if item.item_id in some],
+    )
 
 
 def unique(stem: str) -> str:

@@ -58,8 +58,12 @@ def small(found: Founder) -> Agency:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
-    """An agency that has done its main job, on each engine. To look at, not to touch."""
+    """An agency that has done its main job, on each engine. To look at, not to touch.
+
+    A module that looks at what visitors did in the shops says so: BROWSED = True.
+    """
     database = "" if request.param == "sqlite" else mysql_url()
     root = tmp_path_factory.mktemp("done")
-    with closing(agencies.found(root, agencies.market(), database=database)) as ready:
+    browsed = getattr(request.module, "BROWSED", False)
+    with closing(agencies.found(root, agencies.market(browsed=browsed), database=database)) as ready:
         yield ready.main_job()

@@ -73,18 +73,20 @@ def test_the_command_agrees_with_the_views_and_campaigns_with_their_channel(done
 
 def test_channels_divided_hold_what_the_channels_hold(done: Agency) -> None:
     whole = revenue(credited(done, "--model", "linear"), "linear")
-    for by in ("payment_method", "source", "medium"):
+    parts: dict[str, set[str]] = {}
+    for by in ("payment_method", "device", "source", "medium"):
         data = done.ok("analyze", "channels", done.first, "--by", by, "--model", "linear", as_json=True).data
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for row in data["parts"]:
             sums[row["channel"]] += Decimal(row["attributed_revenue"])
         assert {channel: money for channel, money in sums.items() if money} == {c: m for c, m in whole.items() if m}
         assert sum(Decimal(row["share"]) for row in data["parts"]) == pytest.approx(1)
-    methods = {row["part"] for row in data["parts"]}
-    assert "cpc" in methods
+        parts[by] = {row["part"] for row in data["parts"]}
+    assert "cpc" in parts["medium"]
+    assert parts["device"] - {""} == {"mobile", "desktop"}
     told = done.ok("analyze", "channels", done.first)
     assert "pix" in told.out
-    assert done.cortex("analyze", "channels", done.first, "--by", "device").code == 2
+    assert done.cortex("analyze", "channels", done.first, "--by", "moon").code == 2
     assert done.cortex("analyze", "channels", done.first, "--model", "markov_3").code == 2
 
 
@@ -97,7 +99,7 @@ def test_without_journeys_that_led_nowhere_models_that_need_them_say_what_they_a
     }
     said = done.ok("analyze", "attribution", done.first, "--model", "data_driven")
     assert "data_driven = shapley_equal_split" in said.err
-    assert "is the equal split" in said.err
+    assert "é a divisão em partes iguais" in said.err
 
 
 def test_a_chart_is_a_file_without_script_or_network(done: Agency) -> None:
@@ -125,6 +127,24 @@ def test_what_cannot_be_asked_is_named(done: Agency, words: tuple[str, ...], cod
     assert said.code == 2
     assert code in said.err
     assert code != "CTX-7001" or "Did you mean last_click?" in said.err
+
+
+def test_how_many_paid_visits_could_be_tied_to_a_campaign_is_told(done: Agency) -> None:
+    data = credited(done)
+    with done.warehouse(done.first) as warehouse:
+        rows = warehouse.rows(
+            "SELECT t.channel, COUNT(*) AS touches, SUM(CASE WHEN t.campaign_id = '' THEN 0 ELSE 1 END) AS matched"
+            " FROM fct_touchpoints t JOIN fct_orders o ON o.order_key = t.order_key"
+            " JOIN dim_channels c ON c.channel = t.channel AND c.is_paid = 1"
+            " WHERE o.order_date >= :since AND o.order_date <= :last GROUP BY t.channel",
+            since=data["since"],
+            last=data["last"],
+        )
+    assert {row["channel"]: (row["touches"], int(row["matched"])) for row in data["matching"]} == {
+        row["channel"]: (row["touches"], int(row["matched"])) for row in rows
+    }
+    shown = done.ok("analyze", "attribution", done.first, "--campaigns").out
+    assert re.search(r"Visitas ligadas a uma campanha: .*Meta \d+,\d %", shown)
 
 
 def test_an_order_is_explained_down_to_its_touches_credits_and_conversions(done: Agency) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tests.journeys import truth
 from tests.journeys.agency import DAYS, NOW, Agency, Said
 
 MODELS = ("first_click", "last_click", "linear")
+BROWSED = True
 
 
 def files(root: Path) -> dict[str, str]:
@@ -166,6 +168,83 @@ def test_sessions_are_what_ga4_says(done: Agency) -> None:
     assert done.one(done.first, "SELECT SUM(sessions) AS sessions FROM fct_sessions") == said > 0
 
 
+STAGES = {
+    "session_start": "visit", "view_item": "view", "add_to_cart": "cart", "begin_checkout": "checkout",
+    "add_payment_info": "payment", "purchase": "purchase",
+}  # fmt: skip
+
+
+def test_stages_and_products_are_what_ga4_says(done: Agency) -> None:
+    since, today = truth.today(NOW) - timedelta(days=DAYS), truth.today(NOW)
+    ga4 = done.shop(done.first).ga4
+    assert ga4 is not None
+    said: Counter[tuple[object, str, str]] = Counter()
+    for row in ga4.events:
+        if since <= row.day < today and row.name in STAGES:
+            said[row.day, row.device, STAGES[row.name]] += row.sessions
+    stored = done.rows(
+        done.first, "SELECT day, device, stage, SUM(sessions) AS sessions FROM fct_funnel GROUP BY day, device, stage"
+    )
+    assert {(row["day"], row["device"], row["stage"]): row["sessions"] for row in stored} == said
+    looked = {
+        (item.day, item.item_id): (item.viewed, item.added, item.purchased)
+        for item in ga4.items
+        if since <= item.day < today and (item.viewed or item.added or item.purchased)
+    }
+    views = done.rows(done.first, "SELECT * FROM fct_product_views")
+    assert {(row["day"], row["item_id"]): (row["viewed"], row["added"], row["purchased"]) for row in views} == looked
+    # Every product of the tags is one of the shop's.
+    assert done.one(done.first, "SELECT MIN(is_known) AS known FROM rpt_product_conversion") == 1
+
+
+def test_every_order_of_a_browser_has_its_device(done: Agency) -> None:
+    told = done.rows(
+        done.first, "SELECT o.device, g.device AS seen FROM fct_orders o JOIN stg_touches g ON g.order_ref = o.external_id"
+        " WHERE g.origin = 'ga4'"
+    )  # fmt: skip
+    assert {(row["device"], row["seen"]) for row in told} == {("mobile", "mobile"), ("desktop", "desktop")}
+
+
+@pytest.mark.parametrize("by", ["", "channel", "device"])
+def test_the_funnel_is_shown_with_its_bars_and_both_counts_of_what_was_bought(done: Agency, by: str) -> None:
+    words = ("analyze", "funnel", done.first, "--days", str(DAYS), *(("--by", by) if by else ()))
+    said = done.ok(*words)
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert "█" in said.out
+    assert "funil aberto" in said.out
+    data = done.ok(*words, as_json=True).data
+    [funnel] = data["funnels"]
+    stages = {level["stage"]: level for level in funnel["stages"]}
+    assert list(stages) == list(STAGES.values())
+    counts = {name: level["sessions"] for name, level in stages.items()}
+    assert counts["visit"] == done.one(done.first, "SELECT SUM(sessions) AS sessions FROM fct_sessions")
+    assert Decimal(stages["cart"]["of_before"]) == Decimal(counts["cart"]) / counts["view"]
+    assert Decimal(stages["purchase"]["of_visits"]) == Decimal(counts["purchase"]) / counts["visit"]
+    assert funnel["purchases"] < data["placed_orders"]
+    assert Decimal(funnel["coverage"]) == Decimal(funnel["purchases"]) / data["placed_orders"]
+    for name in STAGES.values() if by else ():
+        parts = [level["sessions"] for part in funnel["parts"] for level in part["stages"] if level["stage"] == name]
+        assert sum(parts) == counts[name]
+
+
+def test_without_a_source_the_funnel_says_what_is_missing(done: Agency) -> None:
+    said = done.cortex("analyze", "funnel", done.first, "--since", "2020-01-01", "--until", "2020-01-09")
+    assert said.code == 5
+    assert "CTX-8221" in said.err
+    assert "--only funnel" in said.err
+    assert done.cortex("analyze", "funnel", done.first, "--by", "moon").code == 2
+
+
+def test_products_show_how_many_looks_were_followed_by_a_sale(done: Agency) -> None:
+    data = done.ok("analyze", "products", done.first, as_json=True).data
+    assert data["views_from"] == "ga4"
+    best = data["best"][0]
+    assert 0 < Decimal(best["conversion_rate"]) == Decimal(best["purchases_seen"]) / best["views"] < 1
+    said = done.ok("analyze", "products", done.first)
+    assert "segundo o GA4" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
 def test_the_report_shows_the_same_figures(done: Agency) -> None:
     for code in done.codes:
         said = done.ok("report", code, "--days", str(DAYS), as_json=True)
@@ -180,7 +259,8 @@ def test_the_report_shows_the_same_figures(done: Agency) -> None:
         spend = done.one(code, "SELECT SUM(spend) AS spend FROM fct_ad_spend")
         assert Decimal(figures["spend"]["value"]) == spend
         assert Decimal(figures["mer"]["value"]) == pytest.approx(truth.gross(inside) / spend)
-        assert Path(said.data["path"]).is_file()
+        page = Path(said.data["path"]).read_text(encoding="utf-8")
+        assert all(f'data-stage="{stage}"' in page for stage in STAGES.values())
 
 
 def test_status_says_the_same_as_the_report(done: Agency) -> None:
@@ -228,7 +308,14 @@ def test_the_same_job_gives_the_same_rows_on_every_engine(found: object, tmp_pat
             dumps.append({code: agency.dump(code) for code in codes})
             dumps[-1]["views"] = {
                 view: sorted(agency.rows(codes[0], f"SELECT * FROM {view}"), key=repr)
-                for view in ("rpt_daily_performance", "rpt_channel_performance", "rpt_ltv_cohort", "rpt_transactions")
+                for view in (
+                    "rpt_daily_performance",
+                    "rpt_channel_performance",
+                    "rpt_ltv_cohort",
+                    "rpt_transactions",
+                    "rpt_funnel",
+                    "rpt_product_conversion",
+                )
             }
     assert dumps[0] == dumps[1]
 

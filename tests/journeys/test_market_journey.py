@@ -133,6 +133,19 @@ def test_an_order_has_every_visit_the_export_saw(shop: Agency, after: dict[str, 
     assert not twice, twice[:5]
 
 
+def test_the_closed_funnel_is_the_smaller_and_both_are_shown(shop: Agency, after: dict[str, Any]) -> None:
+    data = shop.ok("analyze", "funnel", shop.first, "--days", str(DAYS), as_json=True).data
+    told = {funnel["origin"]: {level["stage"]: level for level in funnel["stages"]} for funnel in data["funnels"]}
+    assert told.keys() == {"ga4", "ga4_bigquery"}
+    closed, opened = told["ga4_bigquery"], told["ga4"]
+    assert closed["purchase"]["sessions"] < closed["purchase"]["events"] <= data["placed_orders"]
+    assert opened["purchase"]["sessions"] == opened["purchase"]["events"]
+    order = [closed[stage]["sessions"] for stage in ("visit", "view", "cart", "checkout", "payment")]
+    assert order == sorted(order, reverse=True)
+    said = shop.ok("analyze", "funnel", shop.first, "--lang", "en").out
+    assert said.index("open funnel") != said.index("closed funnel")
+
+
 def test_doctor_and_the_run_say_what_the_export_gave(shop: Agency, after: dict[str, Any]) -> None:
     said = shop.ok("doctor", shop.first).text
     assert "a daily run reads about" in said

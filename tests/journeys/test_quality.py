@@ -59,8 +59,11 @@ def test_reconcile_puts_the_sources_side_by_side(done: Agency) -> None:
         assert Decimal(total["platform_claims"]) == round(sum(claims.values()) / revenue, 6)
         assert 0 < Decimal(total["ga4_coverage"]) <= 1
         assert sum(Decimal(day["store_revenue"]) for day in told["days"]) == revenue
+        assert told["off"] == ["tiktok"]
+        assert {day["tiktok_value"] for day in told["days"]} == {None} == {total["tiktok_value"]}, "unknown is not 0"
     shown = done.ok("reconcile", done.first, "--days", "7").out.splitlines()
     assert len(shown) == 2 + 7 + 1
+    assert "TikTok" not in shown[0]
     assert shown[-1].startswith("total")
 
 
@@ -90,6 +93,28 @@ def test_periods_and_cohorts_hold_the_same_money(done: Agency) -> None:
         assert done.one(code, "SELECT COUNT(DISTINCT product_id) AS n FROM price_history") == done.one(
             code, "SELECT COUNT(*) AS n FROM channel_products"
         )
+
+
+def test_sales_are_shown_by_day_week_and_month_and_hold_the_same_money(done: Agency) -> None:
+    code = done.first
+    told = {
+        by: done.ok("analyze", "sales", code, "--by", by, "--periods", "1000", as_json=True).data
+        for by in ("day", "week", "month")
+    }
+    gross = {by: sum(Decimal(row["gross_revenue"]) for row in data["periods"]) for by, data in told.items()}
+    assert gross["day"] > 0
+    # What was sold today is in this week already, and in no day that has ended.
+    today = done.one(
+        code, "SELECT SUM(gross_revenue) AS gross_revenue FROM agg_daily_sales WHERE day > :last", last=told["day"]["last_day"]
+    )  # fmt: skip
+    assert gross["week"] == gross["month"] == gross["day"] + (today or 0)
+    *whole, newest = told["month"]["periods"]
+    assert [row["is_whole"] for row in whole] == [1] * len(whole)
+    assert (newest["is_whole"], newest["growth"]) == (0, None), "November has not ended"
+    shown = done.ok("analyze", "sales", code, "--by", "week", "--lang", "pt-BR")
+    assert "…" in shown.out
+    refused = done.cortex("analyze", "sales", code, "--by", "year; DROP TABLE fct_orders")
+    assert (refused.code, "CTX-7103" in refused.err) == (2, True)
 
 
 def test_a_second_whole_job_restates_nothing(found: Callable[..., Agency]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from cortex import tenant as tenants
 from cortex.clock import Window
 from cortex.errors import CortexError, CredentialError, PlatformError, QualityGate, Transient
 from cortex.records import Notice
+from cortex.reports import alerts
 from cortex.run import Run
 from cortex.secrets import Secret, Vault
 from cortex.steps import alert, keeping
@@ -21,7 +22,7 @@ from cortex.steps.alert import Changes
 from cortex.steps.symptoms import Ended, Fate
 from cortex.warehouse import Warehouse, tables
 from cortex.workspace import Workspace
-from tests.rooms.warehouse_rows import DAY, NOON, key, row
+from tests.rooms.warehouse_rows import DAY, NOON, key, order, row, spend
 
 DAILY = timedelta(hours=24)
 BROKEN = Transient("CTX-4011", "Meta answered 503.")
@@ -328,6 +329,123 @@ def test_a_run_that_sent_nothing_says_nothing_of_deliveries(client: Client) -> N
     client.ran(SENT)
     client.ran({"ads.meta": None})
     assert client.open() == ["delivery:meta_capi"]
+
+
+# CAC and ROAS
+
+CREDITED: dict[str, CortexError | str | None] = {"attribution": None}
+UNTIL = DAY
+"""First day that is not whole: the last seven end the day before."""
+
+
+def traded(client: Client, since: int, until: int, *, spent: str, won: int, revenue: str = "100.00") -> None:
+    """Days (counted back from UNTIL, `until` not included) that each spent so much and won so many new customers."""
+    orders, credited, spends = [], [], []
+    for back in range(since, until, -1):
+        day = UNTIL - timedelta(days=back)
+        spends.append(spend(day, spent))
+        for n in range(won):
+            name = f"{back}-{n}-"
+            orders.append(order(name, paid_date=day, customer_key=key(name), is_new_customer=1))
+            credited.append(
+                row(
+                    tables.fct_attribution,
+                    order_key=key(name),
+                    model="last_click",
+                    method="last_click",
+                    position=1,
+                    order_date=day,
+                    channel="meta",
+                    platform="meta",
+                    weight=Decimal(1),
+                    attributed_revenue=Decimal(revenue),
+                    is_new_customer=1,
+                )
+            )
+
+    def write(tx: Any) -> None:
+        tx.upsert(tables.fct_ad_spend, spends)
+        tx.upsert(tables.fct_orders, orders)
+        tx.upsert(tables.fct_attribution, credited)
+
+    client.warehouse.atomically(write)
+
+
+def read_until(client: Client, until: date = UNTIL, *, streams: Iterable[str] = ("store.orders", "ads.meta")) -> None:
+    for stream in streams:
+        client.warehouse.atomically(
+            lambda tx, name=stream: tx.move_cursor(
+                name, complete_until=until, source_updated_at=None, run_id="r0", at=NOON
+            )
+        )
+
+
+def shifted(client: Client) -> dict[str, dict[str, Any]]:
+    client.ran(CREDITED)
+    return {name: row for name, row in client.rows().items() if row["resolved_at"] is None}
+
+
+def test_cac_and_roas_beyond_their_thresholds_are_alerts_until_they_are_not(client: Client) -> None:
+    """28 days of 100.00 a day for 5 buyers (CAC 20, ROAS 5), then 7 of 130.00 for as many (CAC 26, ROAS 3.85)."""
+    traded(client, 63, 7, spent="100.00", won=5)
+    traded(client, 7, 0, spent="130.00", won=5)
+    read_until(client)
+    client.ran({"ads.meta": None})
+    assert client.open() == [], "a run that credits nothing says nothing of it"
+    found = shifted(client)
+    assert {name: (row["severity"], row["code"]) for name, row in found.items()} == {
+        "cac:all": ("warning", "CTX-8241"), "roas:all": ("warning", "CTX-8242"),
+    }  # fmt: skip
+    assert alerts.title(found["cac:all"], "pt-BR", "BRL") == "CAC +30 % (limite 20 %)"
+    assert alerts.message(found["cac:all"], "pt-BR", "BRL").replace("\xa0", " ") == (
+        "R$ 910,00 nos 7 dias até 9 de mar. de 2026 trouxeram 35 novos clientes, R$ 26,00 cada; nos 28 dias antes, R$ 20,00."
+    )
+    assert alerts.title(found["roas:all"], "en", "BRL") == "ROAS −23.1 % (limit 15 %)"
+    assert found["roas:all"]["message"] == (
+        "910.00 BRL of the 7 days to 2026-03-09 brought 3500.00 by last click, ROAS 3.85;"
+        " in the 28 days before it was 5.00."
+    )
+    client.sections["alerts"] = {"thresholds": {"cac_increase_pct": 30, "roas_decrease_pct": 23.1}}
+    assert keys(client.ran(CREDITED).over) == ["cac:all", "roas:all"], "thirty percent is not more than thirty"
+    client.sections["alerts"] = {}
+    assert list(shifted(client)) == ["cac:all", "roas:all"]
+    client.sections["ads"] = {}
+    client.ran({"store.orders": None})
+    assert client.open() == [], "nobody looks at it any more"
+    assert shifted(client) == {}, "what was spent once is no ad account"
+
+
+WEEKS = [
+    # days of history, (spend, buyers) a day of the baseline, of the last week, read until, alerts
+    (63, ("100.00", 5), ("119.00", 5), UNTIL, ["roas:all"]),
+    (63, ("100.00", 5), ("117.00", 5), UNTIL, []),
+    (63, ("100.00", 5), ("130.00", 7), UNTIL, []),
+    (63, ("100.00", 5), ("100.00", 0), UNTIL, ["cac:all", "roas:all"]),
+    (63, ("100.00", 5), ("15.00", 0), UNTIL, []),  # so little spend should have won five
+    (63, ("10.00", 1), ("30.00", 1), UNTIL, ["cac:all", "roas:all"]),  # 28 buyers, thrice the spend: 21
+    (63, ("20.00", 1), ("25.00", 1), UNTIL, []),  # 28 buyers, the week's spend worth 9
+    (62, ("100.00", 5), ("200.00", 5), UNTIL, ["roas:all"]),  # buyers of old would look new
+    (34, ("100.00", 5), ("200.00", 5), UNTIL, []),  # the baseline is not whole
+    (63, ("100.00", 5), ("200.00", 5), UNTIL - timedelta(days=7), []),  # the dear week was not read whole
+]
+
+
+def test_what_is_too_little_to_compare_or_within_the_thresholds_is_no_alert(client: Client) -> None:
+    client.sections["ecommerce"] = {"platform": "nuvemshop", "store_id": "1"}
+    for history, before, recent, whole, expected in WEEKS:
+        for table in ("fct_ad_spend", "fct_orders", "fct_attribution", "sync_state"):
+            client.warehouse.atomically(lambda tx, name=table: tx.run(f"DELETE FROM {name}"))
+        traded(client, history, 7, spent=before[0], won=before[1])
+        traded(client, 7, 0, spent=recent[0], won=recent[1])
+        read_until(client, whole)
+        assert list(shifted(client)) == expected, (history, before, recent, whole)
+        if recent[1] == 0 and expected:
+            found = client.rows()["cac:all"]
+            assert alerts.title(found, "en", "BRL") == "CAC +∞ % (limit 20 %)"
+            assert "won 0 new customers, — each" in alerts.message(found, "en", "BRL")
+            client.sections["ecommerce"] = {"platform": "olist", "path": "x"}
+            assert shifted(client) == {}, "a file ends where it ends, however new the spend"
+            client.sections["ecommerce"] = {"platform": "nuvemshop", "store_id": "1"}
 
 
 def test_what_is_over_is_forgotten_in_time_and_what_is_wrong_never(client: Client) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from cortex.attribution._performance import performance
-from cortex.cli.attributing import fitting
+from cortex.cli.narrow import fitting
 
 CREDITED = pl.DataFrame(
     [

@@ -363,6 +363,9 @@ def test_transactions_of_a_file(sample: pl.DataFrame, tmp_path: Path, capsys: py
         ("customer,date,value\na,31-31-2026,5\n", "row 1: date is '31-31-2026'"),
         ("customer,date,value\na,2026-01-01,5\n,2026-01-02,5\n", "row 2: customer is empty"),
         ("customer,date,value\na,2026-01-01,five\n", "row 1: value is 'five'"),
+        ("customer,date,value\na,20/11/26,5\n", "row 1: date is '20/11/26'"),
+        ("customer,date,value\na,2026-01-01,\n", "row 1: value is ''"),
+        ("customer,Customer ,date,value\na,1,2026-01-01,5\n", "two columns customer"),
     ],
 )
 def test_a_file_of_purchases_that_cannot_be_used_says_where(text: str, words: str, tmp_path: Path) -> None:
@@ -384,3 +387,35 @@ def test_days_and_decimals_as_brazil_writes_them(tmp_path: Path) -> None:
         ("b", date(2026, 11, 20), 3.0),
         ("c", date(2026, 11, 21), 4.0),
     ]
+
+
+def test_blank_lines_of_a_file_of_purchases_are_nothing(tmp_path: Path) -> None:
+    from cortex.customers import _transactions
+
+    file = tmp_path / "purchases.csv"
+    file.write_text("customer;date;value\r\n\r\na;20/11/2026;1.234,50\r\n;;\r\n\r\n", newline="")
+    assert _transactions.read(file).rows() == [("a", date(2026, 11, 20), 1234.5)]
+
+
+def test_a_return_comes_off_the_purchase_before_it_and_is_none_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "purchases.csv"
+    rows = [
+        "a,2026-01-01,10",
+        "a,2026-02-01,30",
+        "a,2026-02-20,-10",
+        "a,2026-02-20,-10",
+        "b,2026-01-05,-7",
+        "b,2026-03-02,5",
+    ]
+    file.write_text("\n".join(["customer,date,value", *rows]))
+    assert main(["analyze", "transactions", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    buyers = {row["customer_key"]: row for row in told["data"]["customers"]}
+    assert (buyers["a"]["frequency"], buyers["a"]["recency_days"], buyers["a"]["order_value"]) == (1, 29, 10)
+    assert (buyers["b"]["frequency"], buyers["b"]["age_days"]) == (0, 0)
+    messages = {note["code"]: note["message"] for note in told["warnings"]}
+    assert messages["returns"].startswith("3 rows")
+    assert "1 of them follow none" in messages["returns"]
+    assert messages["repeated_rows"].startswith("1 rows")

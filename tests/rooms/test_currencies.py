@@ -237,12 +237,15 @@ def test_every_money_column_of_a_foreign_order_is_converted(shop: Shop) -> None:
             "dollar",
             "USD",
             tax=Decimal("1.00"),
+            shipping_cost=Decimal("4.20"),
             refunds=[Refund(refund_id="1", created_at=NOON, amount=Decimal("1.00"))],
         )
     ]
     shop.read(HEADER + "2026-03-10,USD,BRL,10,x\n")
     told = {
-        "fct_orders": {"subtotal": 1000, "discount": 100, "shipping": 50, "tax": 10, "total": 950, "paid": 950, "refunded": 10},
+        "fct_orders": {
+            "subtotal": 1000, "discount": 100, "shipping": 50, "shipping_cost": 42, "tax": 10, "total": 950, "paid": 950, "refunded": 10,
+        },
         "fct_refunds": {"amount": 10},
     }  # fmt: skip
     for table, columns in told.items():

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cortex.customers import churn, cohorts, tiers
-from cortex.products import bcg, prices, ranking
+from cortex.customers import churn, cohorts, spread, tiers
+from cortex.products import bcg, ranking
+from cortex.reports import treemap
 
 ORDERS = pl.DataFrame(
     [
@@ -64,6 +65,12 @@ def test_payback_is_the_first_period_in_which_a_cohort_has_paid() -> None:
     assert (january["cac"], january["payback_period"]) == (220_00, 1)
     assert january["ltv_to_cac"] == pytest.approx(250 / 220)
     assert february["cac"] is february["payback_period"] is february["ltv_to_cac"] is None
+    half = cells.with_columns(ltv_margin=pl.when(pl.col("period") < 2).then(pl.col("ltv") * 0.99))
+    january, _ = cohorts.payback(half, spend).rows(named=True)
+    assert (january["payback_period"], january["margin_payback_period"], january["ltv_margin"]) == (1, 1, None)
+    tenth = cells.with_columns(ltv_margin=pl.col("ltv") * 0.1)
+    january, _ = cohorts.payback(tenth, spend).rows(named=True)
+    assert (january["margin_payback_period"], january["ltv_margin"]) == (None, pytest.approx(25_00))
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60))
@@ -103,15 +110,6 @@ def test_churn_by_rule_and_by_probability() -> None:
     assert churn.churn(buyers.clear(), days=90)["rate_by_rule"] is None
 
 
-def test_price_ranges_are_exact_at_their_bounds() -> None:
-    told = prices.ranges(
-        pl.DataFrame(
-            {"unit_price": [4999, 5000, 10000, 19999, 50000], "quantity": [1, 2, 3, 4, 5], "total": [1, 2, 3, 4, 5]}
-        )
-    )
-    assert told.rows() == [("0-50", 1, 1), ("50-100", 2, 2), ("100-200", 7, 7), ("200-500", 0, 0), ("500+", 5, 5)]
-
-
 def test_bcg_by_hand() -> None:
     told, usual = bcg.classify(
         pl.DataFrame(
@@ -143,14 +141,22 @@ def test_best_and_worst_products() -> None:
     assert ranking.ranked(sold, by="margin", worst=True)["product_id"].to_list() == ["3", "2"]
 
 
-def test_sellers_of_a_marketplace() -> None:
-    day = date(2026, 5, 1)
-    lines = pl.DataFrame(
-        [("s1", "o1", 2, 100, day), ("s1", "o1", 1, 50, day), ("s2", "o2", 1, 450, day), ("", "o3", 9, 900, day)],
-        schema=["seller_id", "order_key", "quantity", "total", "paid_date"],
-        orient="row",
-    )
-    told, share = ranking.sellers(lines, top=1)
-    assert told.select("seller_id", "revenue", "order_value").rows() == [("s2", 450, 450.0)]
-    assert share == pytest.approx(0.75)
-    assert ranking.sellers(lines, top=5)[0]["item_price"].to_list() == [450.0, 50.0]
+@given(st.lists(st.floats(1, 300), min_size=1, max_size=30))
+def test_a_treemap_gives_every_part_the_room_it_is_due(values: list[float]) -> None:
+    values.sort(reverse=True)
+    boxes = treemap.squarified(values, 760, 420)
+    for value, (x, y, wide, high) in zip(values, boxes, strict=True):
+        assert wide * high == pytest.approx(760 * 420 * value / sum(values), rel=1e-6)
+        assert x >= -1e-6
+        assert x + wide <= 760 + 1e-6
+        assert y >= -1e-6
+        assert y + high <= 420 + 1e-6
+
+
+def test_a_histogram_has_round_bounds_and_an_open_end() -> None:
+    values = pl.Series([float(value) for value in range(100)])
+    assert spread.histogram(values) == dict.fromkeys(range(0, 100, 10), 10)
+    assert spread.histogram(pl.Series([-5.0, *[50.0] * 18, 9_000.0])) == {0: 1, 10: 0, 20: 0, 30: 0, 40: 0, 50: 18,
+                                                                         60: 0, 70: 0, 80: 0, 90: 1}  # fmt: skip
+    assert spread.histogram(values.clear()) == {}
+    assert spread.percentiles(values)["p25"] == 24.75

@@ -108,7 +108,7 @@ def paid(rows: list[tuple[str, str, date, int]]) -> pl.DataFrame:
         schema={"order_key": pl.String, "customer_key": pl.String, "paid_date": pl.Date, "net": pl.Int64},
         orient="row",
     )
-    return frame.with_columns(channel=pl.lit("meta"), state=pl.lit("SP"))
+    return frame.with_columns(channel=pl.lit("meta"), state=pl.lit("SP"), is_new_customer=pl.lit(0))
 
 
 def test_realised_value_of_two_buyers() -> None:
@@ -131,6 +131,13 @@ def test_realised_value_of_two_buyers() -> None:
     assert (a["total_orders"], a["total_revenue"], a["ltv_window"], a["avg_order_value"]) == (3, 17500, 15000, 5833)
     assert (a["first_order_key"], a["recency_days"], a["is_churned"]) == ("o1", 0, 0)
     assert (b["total_orders"], b["total_revenue"], b["recency_days"], b["is_churned"]) == (1, 3333, 65, 1)
+
+
+def test_of_two_orders_on_the_first_day_the_one_that_won_the_buyer_is_the_first() -> None:
+    day = date(2026, 1, 1)
+    orders = paid([("o1", "a", day, 100), ("o2", "a", day, 200)]).with_columns(is_new_customer=pl.Series([0, 1]))
+    frame = value.realised(orders, as_of=day, window_days=365, churn_days=90)
+    assert frame["first_order_key"].to_list() == ["o2"]
 
 
 def test_of_channels_with_as_much_credit_the_one_nearest_to_the_order_won_the_buyer() -> None:

@@ -117,6 +117,12 @@ def test_users_made_over_tls_come_in_over_tls_alone(tls_server: tuple[str, Path]
     assert refused.value.code == "CTX-5022"
 
 
+def test_a_url_that_names_no_authority_speaks_tls_all_the_same(tls_server: tuple[str, Path], tmp_path: Path) -> None:
+    bare, _ = tls_server
+    with engine.server(engine.tenant_place(bare, "xyz", tmp_path)) as connection:
+        assert connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one()[1]
+
+
 def test_a_server_with_another_certificate_is_not_spoken_to(tls_server: tuple[str, Path], tmp_path: Path) -> None:
     bare, _ = tls_server
     stranger, _, _ = certificates(tmp_path)

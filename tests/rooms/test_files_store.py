@@ -69,6 +69,37 @@ def test_lines_make_the_sums_and_a_sum_that_differs_is_told(tmp_path: Path) -> N
     assert [(notice.code, notice.count, notice.value) for notice in told] == [("sums_differ", 1, Decimal("89.00"))]
 
 
+def test_an_order_says_when_and_how_it_was_sent(tmp_path: Path) -> None:
+    head = "order_id;placed_at;total;shipped_at;delivered_at;closed_at;shipping_cost;shipping_mode;status_detail;fulfilment_status\n"
+    [order], _, _ = read(
+        tmp_path, head + "1;2026-03-10;10;11/03/2026;2026-03-14 09:00;2026-03-15;18,90;SEDEX;na rua;enviado\n"
+    )
+    assert order.delivered_at == datetime(2026, 3, 14, 12, tzinfo=UTC)
+    assert order.updated_at == order.closed_at == datetime(2026, 3, 15, 15, tzinfo=UTC), (
+        "what happened to it changed it"
+    )
+    assert (order.shipping_cost, order.shipping_mode) == (Decimal("18.90"), "SEDEX")
+    assert (order.status_detail, order.fulfilment_status) == ("na rua", "enviado")
+
+
+def test_a_file_of_sellers_says_whose_sales_are_ours(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_id,placed_at,total\n1,2026-03-10,10\n")
+    (tmp_path / "sellers.csv").write_text(
+        "seller_id;nickname;reputation;is_competitor;market_share\n7;LOJA;gold;não;\n8;OUTRA;;sim;12,5\n9;X;;;101\n;Y;;;\n"
+    )
+    bad: list[BadRecord] = []
+    access = Access("t", Vault("t", tmp_path, {}), ZoneInfo("America/Sao_Paulo"), quarantine=bad.append)
+    ours, theirs = Files(Files.Config(path=Path("orders.csv"), sellers=Path("sellers.csv")), access).sellers()
+    assert (ours.seller_id, ours.nickname, ours.reputation, ours.competitor) == ("7", "LOJA", "gold", False)
+    assert (theirs.nickname, theirs.competitor, theirs.market_share) == ("OUTRA", True, Decimal("0.125"))
+    assert [(one.stream, one.key, one.reason) for one in bad] == [
+        ("store.sellers", "9", "market_share is more than 100 %"), ("store.sellers", "line 5", "seller_id is missing"),
+    ]  # fmt: skip
+    (tmp_path / "sellers.csv").write_text("seller_id,stars\n7,5\n")
+    with pytest.raises(ConfigError, match="has columns nobody knows: stars"):
+        list(Files(Files.Config(path=Path("orders.csv"), sellers=Path("sellers.csv")), access).sellers())
+
+
 def test_a_refund_has_its_own_day_and_changes_the_order_then(tmp_path: Path) -> None:
     [order], _, _ = read(
         tmp_path, "order_id,placed_at,total,payment_status,refunded_at\n1,2026-03-10,50,refunded,2026-03-20 10:00\n"

@@ -24,7 +24,7 @@ from cortex.sandbox import Running, serve
 from cortex.secrets import Vault
 from cortex.settings import Access
 from cortex.traffic._data_api import Layout
-from cortex.traffic.ga4 import ORDERS, SESSIONS, Ga4, Ga4Section
+from cortex.traffic.ga4 import FUNNEL, ITEMS, ORDERS, SESSIONS, Ga4, Ga4Section
 from tests.replay import Replay, Response
 from tests.small_market import NOW, TODAY, ZONE, market
 
@@ -97,7 +97,7 @@ def session(
 
 
 def order(number: str, *, revenue: str = "10.00", bought: str = "1", source: str = "google") -> list[str]:
-    return [f"{TODAY:%Y%m%d}", number, source, "cpc", "verao", "11", "Paid Search", "ad-a", revenue, bought]
+    return [f"{TODAY:%Y%m%d}", number, source, "cpc", "verao", "11", "Paid Search", "ad-a", "mobile", revenue, bought]
 
 
 # The tenant's file
@@ -256,6 +256,49 @@ def test_every_doubt_of_ga4_is_passed_on_with_its_days(told: Told) -> None:
     assert all(len(notice.message) <= 255 and str(TODAY) in notice.message for notice in told.notices)
 
 
+# The way to a sale
+
+
+def reached(name: str, events: str = "3", sessions: str = "2", *, device: str = "mobile") -> list[str]:
+    return [f"{TODAY:%Y%m%d}", device, "google", "cpc", "Paid Search", name, events, sessions]
+
+
+def test_only_the_events_of_the_way_are_asked_for(told: Told) -> None:
+    with served(
+        batch(report(FUNNEL, reached("view_item"), reached("purchase", "1", "1", device="(not set)")))
+    ) as server:
+        rows = list(told.ga4(server.url).funnel(ONE_DAY))
+        [asked] = json.loads(next(one.body for one in server.requests if one.path == BATCH))["requests"]
+    listed = asked["dimensionFilter"]["filter"]
+    assert (listed["fieldName"], listed["inListFilter"]["values"]) == ("eventName", list(FUNNEL.events))
+    found = [(row.stage, row.device, row.sessions, row.events) for row in rows]
+    assert found == [("view", "mobile", 2, 3), ("purchase", "", 1, 1)]
+    assert (rows[0].source, rows[0].channel_group, rows[0].property_id) == ("google", "Paid Search", PROPERTY)
+
+
+def test_events_folded_into_other_are_counted_not_dropped_silently(told: Told) -> None:
+    with served(batch(report(FUNNEL, reached("view_item"), reached("(other)", "7", "5")))) as server:
+        assert len(list(told.ga4(server.url).funnel(ONE_DAY))) == 1
+    [notice] = told.notices
+    assert (notice.code, notice.count) == ("ga4-no-stage", 7)
+
+
+def test_an_event_nobody_asked_for_is_refused(told: Told) -> None:
+    with served(batch(report(FUNNEL, reached("page_view")))) as server, pytest.raises(PlatformError) as caught:
+        list(told.ga4(server.url).funnel(ONE_DAY))
+    assert caught.value.code == "CTX-4307"
+
+
+def test_views_without_an_item_id_go_to_a_notice(told: Told) -> None:
+    day = f"{TODAY:%Y%m%d}"
+    rows = [[day, "501", "9", "2", "1"], [day, "(not set)", "4", "0", "0"], [day, "(other)", "2", "0", "0"]]
+    with served(batch(report(ITEMS, *rows))) as server:
+        [found] = told.ga4(server.url).product_views(ONE_DAY)
+    assert (found.item_id, found.viewed, found.added, found.purchased) == ("501", 9, 2, 1)
+    [notice] = told.notices
+    assert (notice.code, notice.count) == ("ga4-no-item-id", 6)
+
+
 # Quota and errors
 
 
@@ -356,6 +399,28 @@ def test_the_sandbox_market_is_read_to_the_cent(sandbox: Running, told: Told) ->
     rows = list(ga4.sessions(window))
     assert sum(row.sessions for row in rows) == 12 * 2 * 100
     assert sum(row.revenue for row in rows) == 24 * Decimal("100.50")
+
+
+def test_the_sandbox_tells_of_stages_devices_and_products(sandbox: Running, told: Told) -> None:
+    ga4, window = told.ga4(sandbox.http_url), Window.ending(TODAY, 3)
+    stages = {(row.device, row.stage): (row.events, row.sessions) for row in ga4.funnel(window) if row.day == TODAY}
+    assert stages == {
+        ("mobile", "visit"): (100, 100), ("mobile", "view"): (80, 50), ("mobile", "cart"): (9, 8),
+        ("mobile", "checkout"): (4, 4), ("mobile", "payment"): (3, 3), ("mobile", "purchase"): (1, 1),
+        ("desktop", "visit"): (100, 100), ("desktop", "view"): (80, 50),
+    }  # fmt: skip
+    assert [(row.item_id, row.viewed, row.purchased) for row in ga4.product_views(window)] == [("P1", 40, 1)] * 3
+
+
+def test_other_rows_of_the_sandbox_are_told(sandbox: Running, told: Told) -> None:
+    sandbox.ga4.flags[PROPERTY].rows_before_other = 4
+    try:
+        kept = sum(row.events for row in told.ga4(sandbox.http_url).funnel(ONE_DAY))
+    finally:
+        sandbox.ga4.flags[PROPERTY].rows_before_other = None
+    said = {notice.code: notice for notice in told.notices}
+    assert said.keys() == {"ga4-other-row", "ga4-no-stage"}
+    assert kept + said["ga4-no-stage"].count == 100 + 80 + 9 + 4 + 3 + 1 + 100 + 80
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "badjson", "html", "empty_page", "reset", "truncate"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -18,6 +19,8 @@ from cortex.errors import ConfigError, CortexError
 from cortex.records import Notice, Walked, WalkedStep
 from cortex.sandbox import Running, serve
 from cortex.sandbox.bigquery import PROJECT
+from cortex.sandbox.browsing import EVENTS
+from cortex.sandbox.trail import HIDDEN
 from cortex.secrets import Vault
 from cortex.settings import Access
 from cortex.steps import walked
@@ -109,10 +112,58 @@ def test_days_without_a_table_and_days_that_stream_are_told(running: Running, no
 
 def test_pieces_of_a_window_make_the_whole(running: Running) -> None:
     whole = adapter(running)
-    days = [Window(day, day + timedelta(days=1)) for day in WINDOW.each_day()]
-    for name in ("touches", "journeys"):
-        pieces = [row for day in days for row in getattr(adapter(running), name)(day)]
+    days = [(adapter(running), Window(day, day + timedelta(days=1))) for day in WINDOW.each_day()]
+    for name in ("touches", "journeys", "funnel", "product_views"):
+        pieces = [row for source, day in days for row in getattr(source, name)(day)]
         assert sorted(map(repr, pieces)) == sorted(map(repr, getattr(whole, name)(WINDOW)))
+
+
+def test_both_questions_about_the_way_are_paid_for_once(running: Running) -> None:
+    source, before = adapter(running), running.bigquery.billed
+    list(source.funnel(WINDOW))
+    once = running.bigquery.billed - before
+    list(source.product_views(WINDOW))
+    assert running.bigquery.billed - before == once > 0
+
+
+def test_stages_are_those_of_the_visitors_who_consented(running: Running, notices: list[Notice]) -> None:
+    prop = running.market.shops[0].ga4
+    assert prop is not None
+    trail = prop.trail
+    assert trail is not None
+    zone = ZoneInfo(prop.timezone)
+    inside = [
+        visit
+        for visit, at in enumerate(trail.at.tolist())
+        if datetime.fromtimestamp(at, zone).date() in WINDOW and trail.visitor[visit] != HIDDEN
+    ]
+    counts: dict[str, list[int]] = {}
+    for row in adapter(running, notices).funnel(WINDOW):
+        count = counts.setdefault(row.stage, [0, 0])
+        count[0] += row.sessions
+        count[1] += row.events
+    events = trail.events
+    views, carts, checkouts, payments = (events[name][inside] for name in EVENTS)
+    bought = np.array([visit in trail.orders for visit in inside])
+    through = (views > 0) & (carts > 0) & (checkouts > 0)
+    assert counts["visit"] == [len(inside)] * 2
+    assert counts["view"] == [(views > 0).sum(), views.sum()]
+    assert counts["cart"] == [((views > 0) & (carts > 0)).sum(), carts.sum()]
+    assert counts["checkout"] == [through.sum(), checkouts.sum()]
+    assert counts["payment"] == [(through & (payments > 0)).sum(), payments.sum()]
+    assert counts["purchase"] == [(through & bought).sum(), bought.sum()]
+    assert counts["purchase"][0] < counts["purchase"][1]
+    assert "ga4bq-funnel-no-consent" in {notice.code for notice in notices}
+
+
+def test_a_direct_visit_belongs_to_the_last_click_before_it(running: Running) -> None:
+    """As in GA4's own reports: few sessions are left to direct, and none of a visitor who came by something else before."""
+    rows = [row for row in adapter(running).funnel(WINDOW) if row.stage == "visit"]
+    direct = sum(row.sessions for row in rows if row.channel_group == "Direct")
+    prop = running.market.shops[0].ga4
+    assert prop is not None
+    as_collected = sum(row.sessions for row in prop.sessions if row.day in WINDOW and row.source == "(direct)")
+    assert 0 < direct < 0.8 * as_collected
 
 
 def test_without_the_extra_the_command_that_installs_it_is_named(

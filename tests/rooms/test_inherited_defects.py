@@ -1,4 +1,4 @@
-"""Defects of the projects Cortex came from (B01 to B14, B23, B24): each has the test that would see it again.
+"""Defects of the projects Cortex came from (B01 to B15, B23, B24): each has the test that would see it again.
 
 DEFECTS says where it stands. Those that need no journey stand here, named after their defect.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cortex.cli.app import main
 from cortex.clock import Window
 from cortex.steps import credit, refresh, value
 from cortex.stores import _values
@@ -39,6 +40,7 @@ DEFECTS = {
     "B12": "tests/rooms/test_accounts.py::test_only_a_code_ever_names_a_schema_or_a_user",
     "B13": f"{HERE}::test_b13_dependencies_are_ranges_and_none_is_the_standard_library",
     "B14": "tests/rooms/test_identity.py::test_a_pseudonym_is_keyed_and_tells_kinds_apart",
+    "B15": f"{HERE}::test_b15_a_threshold_tells_its_baseline_and_its_least_volume",
     "B23": f"{HERE}::test_b23_ids_beyond_32_and_64_bits_stay_what_they_are",
     "B24": f"{HERE}::test_b24_no_column_is_made_for_a_credential",
 }
@@ -111,6 +113,22 @@ def test_b13_dependencies_are_ranges_and_none_is_the_standard_library() -> None:
     vendors = {"facebook-business", "google-ads", "google-analytics-data"}
     bounded = {each.partition(">")[0] for each in project["dependencies"] if ",<" in each}
     assert vendors <= bounded, "the version of a platform's API comes with the SDK's"
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("cac", ["alerts.thresholds.cac_increase_pct", "28 days before them", "20 new customers in the baseline"]),
+        ("roas", ["alerts.thresholds.roas_decrease_pct", "28 days before them", "20 orders by last click"]),
+        ("delivery", ["alerts.thresholds.delivery_pct", "at least 20 sales in 7 days"]),
+    ],
+)
+def test_b15_a_threshold_tells_its_baseline_and_its_least_volume(
+    metric: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "metric", metric]) == 0
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("Alert: "))
+    assert [said for said in words if said not in told] == []
 
 
 def test_b23_ids_beyond_32_and_64_bits_stay_what_they_are(shop: Shop) -> None:

@@ -12,7 +12,7 @@ from cortex import plugins
 from cortex.ads import AdPlatform
 from cortex.clock import Window
 from cortex.records import History, Restatement
-from cortex.steps import pull
+from cortex.steps import windows
 from cortex.traffic import Traffic
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -28,7 +28,7 @@ LOOKBACKS = {
 
 @dataclass
 class Stub:
-    """What `_reread` asks of a run."""
+    """What `reread` asks of a run."""
 
     reread: str
     window: Window = DAY
@@ -48,7 +48,7 @@ class Stub:
 
 
 def reread(run: Stub, restates: Restatement, history: History = History()) -> Window | None:  # noqa: B008  # frozen
-    return pull._reread(run, "stream", restates, history)  # type: ignore[arg-type]
+    return windows.reread(run, "stream", restates, history)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("room", "kind"), LOOKBACKS)

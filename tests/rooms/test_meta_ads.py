@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from cortex.ads._graph import Graph, Usage, meaning
 from cortex.ads._remainder import beyond
-from cortex.ads.meta import Meta, MetaSection, Page
+from cortex.ads.meta import Meta, MetaSection
 from cortex.clock import Window
-from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
+from cortex.errors import BadRecord, CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.http import Limits
 from cortex.records import AdSpend, Notice
 from cortex.sandbox.faults import Faults
@@ -47,12 +47,15 @@ class Told:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
         self.waits: list[float] = []
+        self.aside: list[BadRecord] = []
 
     def meta(self, url: str, **config: Any) -> Meta:
         section = MetaSection.model_validate({"account_id": "act_100", "api_url": url, **config})
         vault = Vault("alfa", Path("absent"), {"CORTEX_ALFA_META_TOKEN": TOKEN})
         zone = ZoneInfo(ZONE)
-        access = Access("alfa", vault, zone, lambda: NOW, self.notices.append, sleep=self.waits.append)
+        access = Access(
+            "alfa", vault, zone, lambda: NOW, self.notices.append, quarantine=self.aside.append, sleep=self.waits.append
+        )
         return Meta(section, access)
 
 
@@ -522,9 +525,37 @@ def test_the_recorded_small_market_is_read_to_the_cent(told: Told) -> None:
     assert not told.notices
 
 
-def test_a_page_decodes_numbers_written_as_texts() -> None:
-    import msgspec
+def test_numbers_are_read_as_texts_and_what_is_null_is_nothing(told: Told) -> None:
+    nothing = row("2", spend=None, actions=None, campaign_name=None)
+    with Replay(
+        [ACCOUNT, at("ad", page(row(spend="12.50", impressions="9"), nothing)), at("account", page())]
+    ) as server:
+        first, second = told.meta(server.url).spend(last(1))
+    assert (first.spend, first.impressions) == (Decimal("12.50"), 9)
+    assert (second.spend, second.conversions, second.campaign_name) == (0, 0, "")
+    assert told.aside == []
 
-    found = msgspec.json.decode(json.dumps(page(row(spend="12.50", impressions="9"))["json"]).encode(), type=Page)
-    assert found.data is not None
-    assert (found.data[0].spend, found.data[0].impressions) == ("12.50", "9")
+
+def test_a_row_that_cannot_be_is_set_aside_and_its_money_stays_in_the_day(told: Told) -> None:
+    """F17: what the account tells as its total holds it, so that the day's spend is still whole."""
+    rows = [
+        row("1", spend="3.00"), row("2", spend="abc"), row("3", impressions="many"), {**row("4"), "campaign_id": 5},
+        row("5", actions=[{"action_type": "omni_purchase", "value": "x"}]), row("6", gift="of Meta"),
+    ]  # fmt: skip
+    recorded = [
+        ACCOUNT,
+        at("ad", page(*rows)),
+        at("campaign", page({**row("", spend="20.00"), "campaign_name": "Verão"})),
+        at("account", page({**row("", spend="20.00"), "campaign_id": ""})),
+    ]
+    with Replay(recorded) as server:
+        found = list(told.meta(server.url).spend(last(1)))
+    assert [(one.ad_id, one.level, one.spend) for one in found] == [
+        ("1", "ad", Decimal("3.00")), ("6", "ad", Decimal("1.00")), ("", "campaign", Decimal("16.00")),
+    ]  # fmt: skip
+    assert {(one.stream, one.key, one.reason.partition(" - ")[0]) for one in told.aside} == {
+        ("ads.meta", f"{TODAY} 101 2", "an amount is not a number"),
+        ("ads.meta", f"{TODAY} 101 3", "a count is not a number"),
+        ("ads.meta", f"{TODAY} 4", "has another shape than documented: Expected `str`, got `int`"),
+        ("ads.meta", f"{TODAY} 101 5", "a count is not a number"),
+    }

@@ -73,14 +73,14 @@ def ran(
     days: int = 7,
     hour: int = 6,
     minute: int = 0,
+    steps: tuple[str, ...] = ("store.orders", "ads.meta", "traffic.ga4"),
 ) -> str:
-    run_id = f"{pipeline}{until:%m%d}{code}"[:32]
+    run_id = f"{pipeline}{until:%m%d}{len(steps)}{code}"[:32]
     at = datetime(until.year, until.month, until.day, hour, minute, tzinfo=UTC)
-    steps = ["store.orders", "ads.meta", "traffic.ga4"]
     with Control.open(url(engine_url), place.state) as control:
         control.start_run(
             run_id=run_id, tenant=code, pipeline=pipeline, since=until - timedelta(days=days), until=until, started_at=at,
-            config_sha256="0" * 64, version="0", host="h", steps=steps,
+            config_sha256="0" * 64, version="0", host="h", steps=list(steps),
         )  # fmt: skip
         for position, step in enumerate(steps):
             control.step_finished(run_id, step, position=position, status="ok", at=at)
@@ -131,12 +131,23 @@ def test_runs_prove_extraction_backfill_schedule_and_the_streak(
     for back in range(2, -1, -1):
         ran(place, engine_url, tenant_code, "daily", DAY - timedelta(days=back), minute=5 * back)
     found = standing(place, engine_url)
-    assert found["deploy"] == f"run daily1120{tenant_code}"[:32] + ", daily at 06:00 UTC"
+    assert found["deploy"] == f"run daily11203{tenant_code}"[:36] + ", daily at 06:00 UTC"
     assert "monitoring" not in found
     for back in range(6, 2, -1):
         ran(place, engine_url, tenant_code, "daily", DAY - timedelta(days=back))
     assert "monitoring" in standing(place, engine_url)
     assert milestones.streak(url(engine_url), place, tenant_code) == 7
+
+
+def test_a_part_of_a_daily_run_is_no_day_of_the_streak(place: Workspace, engine_url: str, tenant_code: str) -> None:
+    for back in range(8):
+        whole = back != 3
+        ran(
+            place, engine_url, tenant_code, "daily", DAY - timedelta(days=back),
+            steps=("store.orders", "ads.meta") if whole else ("ads.meta",),
+        )  # fmt: skip
+    assert milestones.streak(url(engine_url), place, tenant_code) == 3
+    assert "monitoring" not in standing(place, engine_url)
 
 
 def test_a_short_backfill_runs_at_any_hour_and_days_apart_prove_nothing(

@@ -24,6 +24,7 @@ UNIONS = {
     "rpt_currencies",
 }  # fmt: skip
 """Sums over a union of facts. SQLite pushes no condition through both, so there they read all; small clients live on it."""
+BY_DAY = ("day", "order_date")
 BY_ORDER = {"rpt_conversion_delivery"}
 """Its day is the order's, paid or else placed: no index has both."""
 
@@ -84,19 +85,20 @@ def test_no_report_of_thirty_days_reads_a_whole_fact_table(warehouse: Warehouse)
         for name in sorted(FACTS) if warehouse.dialect == "mysql" else ():
             connection.execute(text(f"ANALYZE TABLE {name}"))
         for view in views.bundled_views():
-            if "day" not in view.types:
+            named = [name for name in BY_DAY if name in view.types]
+            if not named:
                 continue
-            found = _read_whole(connection, warehouse.dialect, view)
+            found = _read_whole(connection, warehouse.dialect, view, named[0])
             if found:
                 whole[view.name] = found
     allowed = BY_ORDER | (UNIONS if warehouse.dialect == "sqlite" else set())
     assert {name: found for name, found in whole.items() if name not in allowed} == {}
 
 
-def _read_whole(connection, dialect: str, view: views.View) -> set[str]:
+def _read_whole(connection, dialect: str, view: views.View, day: str) -> set[str]:
     """Fact tables the plan reads from end to end for thirty days of a view."""
     since = FIRST + timedelta(500)
-    asked = f"SELECT * FROM {view.name} WHERE day >= '{since}' AND day < '{since + timedelta(30)}'"
+    asked = f"SELECT * FROM {view.name} WHERE {day} >= '{since}' AND {day} < '{since + timedelta(30)}'"
     names = dict(re.findall(r"(?:FROM|JOIN)\s+([a-z_0-9]+)\s+([a-z]+)\b", view.select))
     facts = {alias: table for table, alias in names.items() if table in FACTS}
     facts |= {table: table for table in FACTS}

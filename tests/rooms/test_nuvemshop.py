@@ -497,6 +497,20 @@ def test_an_order_with_everything() -> None:
     assert (found.marketplace, found.refunds, found.test, notices) == ("", [], False, [])
 
 
+def test_how_and_when_an_order_was_sent() -> None:
+    sent = {"shipped_at": "2026-03-03T12:00:00+0000", "closed_at": "2026-03-09T12:00:00+0000", "next_action": "close"}
+    found = mapped(recorded(1001, **sent))
+    assert (found.shipping_mode, found.shipping_cost, found.status_detail) == ("PAC", Decimal("22.40"), "close")
+    assert (found.shipped_at, found.closed_at) == (
+        datetime(2026, 3, 3, 12, tzinfo=UTC),
+        datetime(2026, 3, 9, 12, tzinfo=UTC),
+    )
+    silent = mapped(
+        recorded(1001, shipping_option=None, shipping_cost_owner="", shipping_carrier_name=None, next_action=None)
+    )
+    assert (silent.shipping_mode, silent.shipping_cost, silent.status_detail) == ("ship", None, "")
+
+
 def test_the_buyer_in_memory() -> None:
     buyer = mapped(recorded(1001)).customer
     assert (buyer.first_name, buyer.last_name) == ("Ana Paula", "de Souza Lima")

@@ -77,10 +77,42 @@ def test_spreadsheets_write_commas_marks_and_quotes(tmp_path: Path) -> None:
     assert market.channel.tolist() == [0, 1, 1, 2]
 
 
+def test_blank_lines_and_columns_and_what_excel_puts_before_them_are_nothing(tmp_path: Path) -> None:
+    text = f"sep=;\r\n\r\n{HEADER};;\r\n\r\nA > B;2;R$ 1.234,56;1;;\r\n;;;;;\r\nB;1;12.345.678;  ;x;\r\n\r\n\r\n"
+    names, market = _table.read(written(tmp_path, text, "utf-8-sig"))
+    assert (names, market.count) == (["A", "B"], 2)
+    assert market.value.tolist() == [1234.56, 12345678]
+    assert market.nulls.tolist() == [1, 0]
+
+
+def test_a_comma_groups_digits_where_commas_separate_columns(tmp_path: Path) -> None:
+    text = HEADER.replace(";", ",") + '\nA,"1,234","1,234.50","12,5"\nA,1.234,"$1,234,567",0\n'
+    _, market = _table.read(written(tmp_path, text))
+    assert market.conversions.tolist() == [1234, 1.234]
+    assert market.value.tolist() == [1234.5, 1234567]
+    assert market.nulls.tolist() == [12.5, 0]
+
+
+def test_money_without_a_conversion_is_lost_by_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = analysed(written(tmp_path, f"{HEADER}\nA > B;0;10;2\nB;1;3;0\nC;0;0;0\n"), capsys)
+    models = data["models"]
+    assert isinstance(models, dict)
+    assert {name: sum(credited(data, name, "value")) for name in models} == pytest.approx(dict.fromkeys(models, 13))
+    assert credited(data, "shapley", "value") == [5, 8, 0]
+
+
+def test_a_table_of_nothing_is_no_reason_to_break(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = analysed(written(tmp_path, f"{HEADER}\nA > B;0;0;0\n"), capsys)
+    assert credited(data, "markov_1") == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "header"),
+        ("path;PATH ;total_conversions\nA;B;1\n", "two columns path"),
+        (f"{HEADER}\nA;1;1.23,45;0\n", "row 1: total_conversion_value is '1.23,45'"),
+        (f"{HEADER.replace(';', ',')}\nA,1,10,50,2\n", "more fields than the header"),
         ("a;b\n1;2\n", "no column path"),
         (f"{HEADER}\n", "no rows"),
         (f"{HEADER}\na;1;1;0\na >  > b;1;1;0\n", "row 2: the path"),

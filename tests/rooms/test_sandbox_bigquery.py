@@ -14,6 +14,7 @@ from cortex.sandbox import Running, serve
 from cortex.sandbox.bigquery import PROJECT, BigQueryStandIn
 from cortex.sandbox.oauth import OAuth
 from cortex.sandbox.wire import Request, standing
+from cortex.traffic import _export_funnel as way
 from cortex.traffic._export import QUERY
 from tests.journeys import agency
 
@@ -63,21 +64,38 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def parameters(**other: Any) -> list[Any]:
+WAY: dict[str, Any] = {
+    "since": "20261101",
+    "until": "20261110",
+    "first": "20261031",
+    "last": "20261111",
+    "intraday": [],
+}
+
+
+def parameters(values: dict[str, Any], **other: Any) -> list[Any]:
     from google.cloud import bigquery
 
     return [
         bigquery.ArrayQueryParameter(name, "STRING", value)
         if isinstance(value, list)
         else bigquery.ScalarQueryParameter(name, "INT64" if isinstance(value, int) else "STRING", value)
-        for name, value in {**VALUES, **other}.items()
+        for name, value in {**values, **other}.items()
     ]
 
 
-def ask(running: Running, query: str = "", *, most: int | None = None, dry: bool = False, **other: Any) -> Any:
+def ask(
+    running: Running,
+    query: str = "",
+    *,
+    most: int | None = None,
+    dry: bool = False,
+    values: dict[str, Any] = VALUES,
+    **other: Any,
+) -> Any:
     from google.cloud import bigquery
 
-    config = bigquery.QueryJobConfig(query_parameters=parameters(**other), dry_run=dry)
+    config = bigquery.QueryJobConfig(query_parameters=parameters(values, **other), dry_run=dry)
     if most is not None:
         config.maximum_bytes_billed = most
     text = query or QUERY.format(events=f"{PROJECT}.{dataset(running)}.events_*")
@@ -148,6 +166,7 @@ def test_a_dry_run_costs_nothing_and_a_limit_stops_what_would_cost_more(running:
         (lambda text: text.replace("collected_traffic_source AS told", "collected_traffic_source.nothing AS told"), "BadRequest"),
         (lambda text: text.replace("@quiet_days", "@silence"), "BadRequest"),
         (lambda text: text.replace("'path'", "'way'"), "BadRequest"),
+        (lambda text: text.replace("AS moment", "AS at"), "BadRequest"),
         (lambda text: text.replace("events_*", "users_*"), "NotFound"),
         (lambda text: text.replace("analytics_", "analytics_9"), "NotFound"),
     ],
@@ -158,6 +177,51 @@ def test_another_question_is_refused(running: Running, change: Any, error: str) 
     text = QUERY.format(events=f"{PROJECT}.{dataset(running)}.events_*")
     with pytest.raises(getattr(exceptions, error)):
         ask(running, change(text)).result(retry=None, job_retry=None)
+
+
+def stages(running: Running, text: str = "", **other: Any) -> list[dict[str, Any]]:
+    query = text or way.QUERY.format(events=f"{PROJECT}.{dataset(running)}.events_*")
+    job = ask(running, query, values=WAY, **other)
+    return [dict(row.items()) for row in job.result(retry=None, job_retry=None)]
+
+
+def test_a_stage_is_reached_after_the_ones_before_it(running: Running) -> None:
+    found: dict[str, list[int]] = {}
+    for row in stages(running):
+        if row["kind"] == "stage":
+            counts = found.setdefault(row["stage"], [0, 0])
+            counts[0] += row["sessions"]
+            counts[1] += row["events"]
+    closed = [found[stage][0] for stage in ("visit", "view", "cart", "checkout", "payment")]
+    assert closed == sorted(closed, reverse=True)
+    assert 0 < found["purchase"][0] < found["purchase"][1]
+    assert found["purchase"][0] <= found["checkout"][0] < found["checkout"][1]
+
+
+def test_stages_and_products_are_of_the_days_asked_for(running: Running) -> None:
+    whole = stages(running)
+    assert {row["kind"] for row in whole} == {"stage", "item", "hidden"}
+    assert {row["day"] for row in whole} == {f"202611{day:02d}" for day in range(1, 11)}
+    day = {"since": "20261105", "until": "20261105", "first": "20261104", "last": "20261106"}
+    assert stages(running, **day) == [row for row in whole if row["day"] == "20261105"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("device.category", "device.kind"),
+        lambda text: text.replace("'add_to_cart'", "'add_to_basket'"),
+        lambda text: text.replace("'stage'", "'step'"),
+        lambda text: text.replace("@until", "@settled"),
+        lambda text: text.replace("AS moment", "AS at"),
+        lambda text: text.replace("AS item_id", "AS product"),
+    ],
+)
+def test_another_question_about_the_way_is_refused(running: Running, change: Any) -> None:
+    from google.api_core.exceptions import BadRequest
+
+    with pytest.raises(BadRequest):
+        stages(running, change(way.QUERY.format(events=f"{PROJECT}.{dataset(running)}.events_*")))
 
 
 def test_a_parameter_of_another_type_is_refused(running: Running) -> None:

@@ -78,6 +78,20 @@ def wire(dimensions: list[str], metrics: list[str], **more: Any) -> dict[str, An
     } | more
 
 
+def chosen(name: str, *values: str, **more: Any) -> dict[str, Any]:
+    return {"filter": {"fieldName": name, "inListFilter": {"values": list(values), **more}}}
+
+
+def figures(running: Running, body: dict[str, Any]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Metric values by dimension values."""
+    return {
+        tuple(cell["value"] for cell in row.get("dimensionValues", [])): tuple(
+            cell["value"] for cell in row["metricValues"]
+        )
+        for row in post(running, body).json().get("rows", [])
+    }
+
+
 def status(answer: requests.Response) -> tuple[int, str]:
     error = answer.json()["error"]
     assert error["code"] == answer.status_code
@@ -187,6 +201,24 @@ def test_metadata_names_what_may_be_asked(running: Running) -> None:
         wire(["date"], ["sessions"], orderBys=[{"metric": {"metricName": "newUsers"}}]),
         wire(["date"], ["sessions"], property="properties/502"),
         wire(["date"], ["sessions"], dimensionFilter={}),
+        wire(["date"], ["sessions"], dimensionFilter=chosen("landing", "x")),
+        wire(["date"], ["sessions"], dimensionFilter={"filter": {"fieldName": "sessionSource"}}),
+        wire(["date"], ["sessions"], dimensionFilter={"filter": {"fieldName": "date", "inListFilter": {"values": []}}}),
+        wire(
+            ["date"], ["sessions"], dimensionFilter={"filter": {"fieldName": "date", "inListFilter": {"value": ["a"]}}}
+        ),
+        wire(["date"], ["sessions"], dimensionFilter={"andGroup": {"expressions": []}}),
+        wire(["date"], ["sessions"], dimensionFilter={**chosen("date", "a"), "orGroup": {"expressions": []}}),
+        wire(["date"], ["sessions"], dimensionFilter={"filter": {"fieldName": "date", "numericFilter": {}}}),
+        wire(["eventName", "transactionId"], ["eventCount"]),
+        wire(["eventName", "itemId"], ["eventCount"]),
+        wire(["itemId", "sessionSource"], ["itemsViewed"]),
+        wire(["itemId"], ["itemsViewed", "sessions"]),
+        wire(["itemId"], ["itemViews"]),
+        wire(["eventName"], ["eventCount", "engagedSessions"]),
+        wire(["landingPage", "deviceCategory"], ["sessions"]),
+        wire(["date"], ["sessions"], dimensionFilter=chosen("eventName", "view_item", "purchase")),
+        wire(["date"], ["sessions"], metricFilter=chosen("eventName", "view_item")),
         wire(["date"], ["sessions"], currencyCode="USD"),
         wire(["date"], ["sessions"], segments=[]),
     ],
@@ -234,6 +266,55 @@ def test_an_expired_token_is_renewed_by_the_vendors_credentials(running: Running
     client.run_report(request=question(["date"], ["sessions"]))
     running.oauth.expire()
     assert client.run_report(request=question(["date"], ["sessions"])).row_count == 10
+
+
+# Events, devices, products
+
+
+def test_events_are_counted_with_the_sessions_they_happened_in(running: Running) -> None:
+    body = wire(["deviceCategory", "eventName"], ["eventCount", "sessions"])
+    found = figures(running, body | {"dimensionFilter": chosen("eventName", "view_item", "purchase")})
+    assert found == {
+        ("mobile", "view_item"): ("800", "500"), ("mobile", "purchase"): ("10", "10"), ("desktop", "view_item"): ("800", "500"),
+    }  # fmt: skip
+    assert len(figures(running, body)) == 9
+
+
+def test_a_session_counts_once_where_events_are_not_told_apart(running: Running) -> None:
+    assert figures(running, wire(["deviceCategory"], ["sessions"])) == {("mobile",): ("1000",), ("desktop",): ("1000",)}
+    one = wire(["deviceCategory"], ["sessions"], dimensionFilter=chosen("eventName", "purchase"))
+    assert figures(running, one) == {("mobile",): ("10",)}
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (chosen("eventName", "PURCHASE"), {"purchase"}),
+        (chosen("eventName", "PURCHASE", caseSensitive=True), set()),
+        ({"filter": {"fieldName": "eventName", "stringFilter": {"value": "add_", "matchType": "BEGINS_WITH"}}},
+         {"add_to_cart", "add_payment_info"}),
+        ({"filter": {"fieldName": "eventName", "stringFilter": {"value": "view", "matchType": 4}}}, {"page_view", "view_item"}),
+        ({"orGroup": {"expressions": [chosen("eventName", "purchase"), chosen("eventName", "view_item")]}},
+         {"purchase", "view_item"}),
+        ({"andGroup": {"expressions": [chosen("deviceCategory", "desktop"),
+                                       {"notExpression": chosen("eventName", "view_item")}]}}, {"session_start"}),
+    ],
+)  # fmt: skip
+def test_filters_choose_rows_of_any_dimension(running: Running, filters: dict[str, Any], names: set[str]) -> None:
+    found = figures(running, wire(["eventName"], ["eventCount"], dimensionFilter=filters))
+    assert {name for (name,) in found} == names
+
+
+def test_the_vendors_client_filters_and_asks_for_products(running: Running) -> None:
+    from google.analytics.data_v1beta.types import Filter, FilterExpression
+
+    listed = FilterExpression(
+        filter=Filter(field_name="itemId", in_list_filter=Filter.InListFilter(values=["p1"], case_sensitive=False))
+    )
+    metrics = ["itemsViewed", "itemsAddedToCart", "itemsCheckedOut", "itemsPurchased"]
+    report = sdk(running).run_report(request=question(["itemId", "itemName"], metrics, dimension_filter=listed))
+    assert [[cell.value for cell in row.dimension_values] for row in report.rows] == [["P1", "Vestido"]]
+    assert [cell.value for cell in report.rows[0].metric_values] == ["400", "40", "20", "10"]
 
 
 # What weakens a report

@@ -14,7 +14,7 @@ import pytest
 
 from cortex.errors import CredentialError, PlatformError
 from cortex.records import Message
-from cortex.reports import alerts, telling
+from cortex.reports import alerts, analysis_words, telling
 from cortex.reports.telling import Reader, Sent, Told
 from cortex.reports.words import LANGUAGES
 from cortex.secrets import MASK, Secret
@@ -51,7 +51,16 @@ def placeholders(sentence: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "table", [telling.TELLING, telling.PIPELINES, alerts.TITLES, alerts.MESSAGES, alerts.SEVERITIES, alerts.MARKS]
+    "table",
+    [
+        telling.TELLING,
+        telling.PIPELINES,
+        alerts.TITLES,
+        alerts.MESSAGES,
+        alerts.SEVERITIES,
+        alerts.MARKS,
+        analysis_words.TOLD,
+    ],
 )
 def test_every_sentence_is_there_in_three_languages_and_names_the_same(table: dict[str, tuple[str, ...]]) -> None:
     for key, sentences in table.items():

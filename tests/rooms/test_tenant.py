@@ -166,6 +166,32 @@ def test_funnel_stages_are_told_by_words_whatever_their_case_and_accents(tmp_pat
     assert load(tmp_path).funnel_stage("topo") == "unknown"
 
 
+def test_a_word_between_slashes_is_a_regular_expression(tmp_path: Path) -> None:
+    stages = r"""funnel_stages:
+  TOFU: ['/^prospec(ção|t)\b/', '/topo$/']
+  BOFU: ['/^(rmkt|rt)[ _-]/', '/\S+ @/']
+"""
+    found = load(tmp_path, MINIMAL + stages)
+    names = [
+        "PROSPECÇÃO SP",
+        "Prospect x",
+        "prospects",
+        "Verão TOPO",
+        "topo verão",
+        "RT_carrinho",
+        "smart",
+        "a @",
+        " @",
+    ]
+    told = ["TOFU", "TOFU", "unknown", "TOFU", "unknown", "BOFU", "unknown", "BOFU", "unknown"]
+    assert [found.funnel_stage(name) for name in names] == told
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, MINIMAL + 'funnel_stages:\n  TOFU: ["/(topo/"]\n')
+    [problem] = caught.value.problems
+    assert problem.key == "funnel_stages.TOFU.0"
+    assert problem.text.startswith("is no regular expression")
+
+
 def test_importing_the_room_imports_no_vendor_sdk() -> None:
     heavy = ("google.ads", "google.analytics", "facebook_business", "sqlalchemy", "polars", "grpc")
     code = f"import sys, cortex.tenant; print([name for name in {heavy!r} if name in sys.modules])"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from cortex.ads.tiktok import TikTok, TikTokSection
 from cortex.clock import Window
-from cortex.errors import CortexError, CredentialError, PlatformError, Throttled, Transient
+from cortex.errors import BadRecord, CortexError, CredentialError, PlatformError, Throttled, Transient
 from cortex.records import Notice
 from cortex.secrets import Vault
 from cortex.settings import Access
@@ -29,11 +29,14 @@ class Told:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
         self.waits: list[float] = []
+        self.aside: list[BadRecord] = []
 
     def tiktok(self, url: str) -> TikTok:
         vault = Vault("alfa", Path("absent"), {"CORTEX_ALFA_TIKTOK_TOKEN": "tiktok-token-canary"})
         zone = ZoneInfo("America/Los_Angeles")
-        access = Access("alfa", vault, zone, lambda: NOW, self.notices.append, sleep=self.waits.append)
+        access = Access(
+            "alfa", vault, zone, lambda: NOW, self.notices.append, quarantine=self.aside.append, sleep=self.waits.append
+        )
         return TikTok(TikTokSection(advertiser_id=ADVERTISER, api_url=url), access)
 
 
@@ -203,6 +206,28 @@ def test_money_beyond_the_listed_ads_stays_in_the_day(told: Told) -> None:
         ("campaign", "", Decimal("0.50")),
     ]
     assert [(notice.code, notice.value) for notice in told.notices] == [("spend-without-ad", Decimal("2.25"))]
+
+
+def test_a_row_that_cannot_be_is_set_aside_and_its_money_stays_in_the_day(told: Told) -> None:
+    rows: list[Any] = [
+        row("1", spend="1.25"), row("2", spend="abc"), row("3", clicks="1e"), {**row("4"), "dimensions": {"ad_id": "4"}},
+        row("5", day="20261"), row("6", spend=2, campaign_name=None),  # type: ignore[arg-type]
+    ]  # fmt: skip
+    recorded = [
+        info(),
+        at("AUCTION_AD", page(*rows)),
+        at("AUCTION_ADVERTISER", page(total("9.00", "10"))),
+        at("AUCTION_CAMPAIGN", page()),
+    ]
+    with Replay(recorded) as server:
+        found = list(told.tiktok(server.url).spend(ONE_DAY))
+    assert [(one.ad_id, one.spend) for one in found] == [
+        ("1", Decimal("1.25")),
+        ("6", Decimal(2)),
+        ("", Decimal("5.75")),
+    ]
+    assert {one.key for one in told.aside} == {"4 11 21", "5 20261 00:00:00 11 21", f"{TODAY}  2", f"{TODAY}  3"}
+    assert {one.stream for one in told.aside} == {"ads.tiktok"}
 
 
 def test_purchases_and_their_value_are_read(told: Told) -> None:

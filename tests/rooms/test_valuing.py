@@ -20,7 +20,7 @@ from cortex.cli.app import main
 from cortex.clock import Window
 from cortex.run import Run
 from cortex.secrets import Vault
-from cortex.steps import insight, predict, sold, value
+from cortex.steps import insight, performance, predict, sold, value
 from cortex.warehouse import Transaction, Warehouse, tables
 from cortex.workspace import Workspace
 from tests.rooms.warehouse_rows import NOON, key, order, row, spend
@@ -30,7 +30,7 @@ FIRST = LAST - timedelta(days=420)
 SPENT_SINCE = date(2026, 7, 1)
 NEW = ("rpt_cohort_cells", "rpt_cohort_payback", "rpt_customer_value", "rpt_customer_models", "rpt_customer_predictions",
        "rpt_rfm_segments", "rpt_insight_figures", "rpt_purchase_patterns", "rpt_product_classes", "rpt_price_ranges",
-       "rpt_categories", "rpt_customer_places")  # fmt: skip
+       "rpt_categories", "rpt_customer_places", "rpt_customer_cities")  # fmt: skip
 STEPS = (value.customer_value, value.rfm, predict.predict_customers, value.abc, sold.product_classes,
          insight.cohort_cells, insight.customer_worth)  # fmt: skip
 Rows = dict[str, list[dict[str, Any]]]
@@ -196,7 +196,9 @@ def _by_hand(warehouse: Warehouse, rows: Rows) -> None:
     left = {row["customer_key"]: row["margin"] for row in told(warehouse, "rpt_customer_predictions")}
     assert {buyer for buyer, margin in left.items() if margin is not None} == costed
     for buyer in costed:
-        assert left[buyer] == sum(one["paid"] - one["refunded"] - 30 for one in orders[buyer])
+        # Everything a refunded order cost comes back with it.
+        assert left[buyer] == sum(one["paid"] - 30 for one in orders[buyer] if not one["refunded"])
+    _cohort_margin(warehouse, rows, orders)
     for dimension in ("channel", "cohort", "product", "segment", "tier"):
         parts = told(warehouse, "rpt_customer_value", f"dimension = '{dimension}'")
         assert sum(part["customers"] for part in parts) == len(orders), dimension
@@ -207,8 +209,32 @@ def _by_hand(warehouse: Warehouse, rows: Rows) -> None:
         (LAST - theirs[-1]["paid_date"]).days > 90 for theirs in orders.values()
     )
     assert sum(one["customers"] for one in told(warehouse, "rpt_rfm_segments")) == len(orders)
-    assert [one["state"] for one in told(warehouse, "rpt_customer_places", "customers < 5")] in ([], ["other"])
+    for view in ("rpt_customer_places", "rpt_customer_cities"):
+        assert sum(one["customers"] for one in told(warehouse, view)) == len(orders)
+        assert told(warehouse, view, "customers < 5") == []
+    assert "AC" not in {one["state"] for one in told(warehouse, "rpt_customer_places")}, "one buyer alone is told of"
+    bars = {int(name[5:]): value for (area, name), value in figures.items() if area == "ltv_histogram"}
+    worth = [sum(one["paid"] - one["refunded"] for one in theirs) for theirs in orders.values()]
+    second = sorted(bars)[1]
+    assert bars[0] == sum(value < second for value in worth)
+    assert sum(bars.values()) == len(worth)
     assert sum(one["orders"] for one in told(warehouse, "rpt_purchase_patterns")) == len(rows["fct_orders"])
+
+
+def _cohort_margin(warehouse: Warehouse, rows: Rows, orders: dict[str, list[dict[str, Any]]]) -> None:
+    """Margin per customer of one week's cohort, whose costs are known, refunds in the week they were given."""
+    cells = told(warehouse, "rpt_cohort_cells", "grain = 'week' AND ltv_margin IS NOT NULL")
+    weeks = {cell["cohort"]: cell for cell in sorted(cells, key=lambda cell: cell["period"])}
+    refunds = {one["order_key"]: one["refund_date"] for one in rows["fct_refunds"]}
+    judged = 0
+    for monday, cell in weeks.items():
+        end = monday + timedelta(days=7 * cell["period"] + 6)
+        mine = [theirs for theirs in orders.values() if monday <= theirs[0]["paid_date"] <= monday + timedelta(days=6)]
+        bought = [one for theirs in mine for one in theirs if one["paid_date"] <= end]
+        kept = [one for one in bought if refunds.get(one["order_key"], LAST) > end or not one["refunded"]]
+        judged += any(one["refunded"] and refunds[one["order_key"]] <= end for one in bought)
+        assert abs(cell["ltv_margin"] - sum(one["paid"] - 30 for one in kept) / len(mine)) <= Decimal("0.01")
+    assert judged
 
 
 def _uncosted(rows: Rows, orders: list[dict[str, Any]]) -> bool:
@@ -241,12 +267,17 @@ COMMANDS = (
     ("ltv", "loja"), ("ltv", "loja", "--by", "channel"), ("ltv", "loja", "--by", "cohort"), ("ltv", "loja", "--by", "product"),
     ("ltv", "loja", "--validate"), ("rfm", "loja"), ("cohorts", "loja"), ("cohorts", "loja", "--metric", "ltv", "--channel", "meta"),
     ("cohorts", "loja", "--grain", "week"), ("churn", "loja"), ("repeat", "loja"), ("abc", "loja"), ("products", "loja"),
+    ("ltv", "loja", "--by", "segment"), ("ltv", "loja", "--by", "tier"), ("places", "loja"), ("categories", "loja"), ("sellers", "loja"),
 )  # fmt: skip
 
 
 def test_every_command_prints_a_table_and_tells_a_machine(
     client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with Warehouse.open("sqlite", client, workspace.state) as warehouse:
+        month = warehouse.rows("SELECT * FROM customer_value WHERE dimension = 'cohort'")[-1]
+        running = month | {"entry": "2026-10-01", "label": "2026-10-01"}
+        warehouse.atomically(lambda tx: tx.upsert(tables.customer_value, [running]))
     for words in COMMANDS:
         code, out, err = analyze(capsys, workspace, *words)
         assert code == 0, (words, err)
@@ -285,13 +316,102 @@ def test_json_says_what_the_views_say(client: str, workspace: Workspace, capsys:
     assert 0.5 < held["orders_ratio"] < 2
 
 
+PRICES = {"p": "49.99", "q": "50.00", "r": "199.99", "s": "500.00"}
+
+
+def test_sellers_categories_and_what_to_do_are_told(
+    client: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Warehouse.open("sqlite", client, workspace.state) as warehouse:
+
+        def sell(tx: Transaction) -> None:
+            tx.run("UPDATE fct_order_items SET seller_id = CASE WHEN product_id = 'p' THEN 'one' ELSE 'two' END")
+            for product, price in PRICES.items():
+                tx.run("UPDATE fct_order_items SET unit_price = :price WHERE product_id = :id", price=price, id=product)
+            tx.upsert(
+                tables.dim_sellers,
+                [row(tables.dim_sellers, platform="nuvemshop", seller_id="one", city="Santos", state="SP")],
+            )
+            keys = [one["order_key"] for one in tx.rows("SELECT order_key FROM fct_order_items WHERE product_id = 'p'")]
+            scores = [
+                row(tables.fct_reviews, order_key=name, review_id=str(at), score=4 + at % 2)
+                for at, name in enumerate(keys)
+            ]
+            tx.upsert(tables.fct_reviews, scores)
+
+        warehouse.atomically(sell)
+        sold.product_classes(run_of(warehouse, workspace))
+        lines = warehouse.rows(
+            "SELECT i.seller_id, i.product_id, i.category, i.total, i.quantity, o.paid_date"
+            " FROM fct_order_items i JOIN fct_orders o ON o.order_key = i.order_key WHERE o.paid_date > :since",
+            since=LAST - timedelta(days=90),
+        )
+    _, out, _ = analyze(capsys, workspace, "sellers", client, "--json")
+    data = json.loads(out)["data"]
+    [first] = [seller for seller in data["sellers"] if seller["seller_id"] == "one"]
+    mine = [line for line in lines if line["seller_id"] == "one"]
+    assert Decimal(first["revenue"]) == sum(line["total"] for line in mine)
+    assert float(first["item_price"]) == pytest.approx(float(sum(line["total"] for line in mine)) / len(mine))
+    assert first["last_order"] == max(line["paid_date"] for line in mine).isoformat()
+    assert (first["city"], first["state"], first["reviews"]) == ("Santos", "SP", len(mine))
+    assert 4 < Decimal(first["rating"]) < 5
+    assert float(data["concentration"]["share_of_20"]) == 1
+    _, out, _ = analyze(capsys, workspace, "categories", client, "--json")
+    parts = {one["category"]: one for one in json.loads(out)["data"]["categories"]}
+    house = [line for line in lines if line["category"] == "casa"]
+    assert Decimal(parts["casa"]["margin"]) == sum(line["total"] - 20 for line in house)
+    assert parts["moda"]["margin"] is None, "product s has no known cost"
+    code, out, _ = analyze(capsys, workspace, "churn", client)
+    assert (code, "mbg_nbd: parte que se espera perdida" in out) == (0, True)
+    assert any(line.startswith("Em risco: Escreva em nome da loja") for line in out.splitlines())
+    _, out, _ = analyze(capsys, workspace, "products", client, "--json")
+    shown = json.loads(out)["data"]
+    ranges = {one["price_range"]: one["units"] for one in shown["prices"]}
+    units = {name: sum(line["product_id"] == name for line in lines) for name in PRICES}
+    assert ranges == dict(zip(("0-50", "50-100", "100-200", "500+"), units.values(), strict=True))
+    best = shown["best"][0]
+    assert float(best["units_per_day"]) == pytest.approx(best["units"] / 90, abs=1e-6)
+    with Warehouse.open("sqlite", client, workspace.state) as warehouse:
+        warehouse.atomically(lambda tx: tx.run("DELETE FROM dim_customers WHERE recency_days > 20"))
+    _, out, _ = analyze(capsys, workspace, "rfm", client, "--json")
+    [warning] = json.loads(out)["warnings"]
+    assert warning["code"] == "few_customers"
+
+
+def test_a_cost_the_catalogue_knows_and_a_fee_are_costs(client: str, workspace: Workspace) -> None:
+    with Warehouse.open("sqlite", client, workspace.state) as warehouse:
+
+        def tell(tx: Transaction) -> None:
+            tx.run("UPDATE dim_products SET cost_price = 20.00 WHERE product_id = 's'")
+            tx.run("UPDATE fct_order_items SET sale_fee = 1.50 WHERE product_id = 'p'")
+
+        warehouse.atomically(tell)
+        run = run_of(warehouse, workspace)
+        predict.predict_customers(run)
+        insight.customer_worth(run)
+        insight.cohort_cells(run)
+        orders = warehouse.rows(
+            "SELECT o.paid, o.refunded, i.product_id FROM fct_orders o JOIN fct_order_items i ON i.order_key = o.order_key"
+        )
+        left = sum(
+            one["paid"] - 30 - (Decimal("1.50") if one["product_id"] == "p" else 0)
+            for one in orders
+            if not one["refunded"]
+        )
+        [every] = told(warehouse, "rpt_customer_value", "dimension = 'all'")
+        assert (every["margin"], every["uncosted_customers"]) == (left, 0)
+        cells = told(warehouse, "rpt_cohort_cells", "grain = 'month' AND channel = '' AND ltv IS NOT NULL")
+        assert all(cell["ltv_margin"] is not None for cell in cells)
+        month = Window(LAST - timedelta(days=29), LAST + timedelta(days=1))
+        found = performance.gather(warehouse, run.tenant, month, models=("last_click",), window_days=30)
+        assert found.channels["margin"].null_count() == 0
+
+
 @pytest.mark.parametrize("kind", ["svg", "html"])
 def test_charts_are_drawings_without_script(
     kind: str, client: str, workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in COMMANDS:
-        if words[0] == "repeat":
-            continue
         file = tmp_path / "charts" / f"{'-'.join(words)}.{kind}"
         code, _, err = analyze(capsys, workspace, *words, "--chart", str(file))
         assert code == 0, err
@@ -406,7 +526,8 @@ from cortex.customers import people, rfm, value
 from cortex.steps import insight, predict, sold, value as steps, refresh
 people.merge(pl.DataFrame({"order_key": ["o"], "kind": ["email"], "alias": ["a"]}))
 orders = pl.DataFrame({"order_key": ["o"], "customer_key": ["c"], "paid_date": [date(2026, 1, 1)], "net": [1]})
-value.realised(orders.with_columns(channel=pl.lit(""), state=pl.lit("")), as_of=date(2026, 1, 2), window_days=365, churn_days=90)
+orders = orders.with_columns(channel=pl.lit(""), state=pl.lit(""), is_new_customer=pl.lit(1))
+value.realised(orders, as_of=date(2026, 1, 2), window_days=365, churn_days=90)
 print([name for name in sys.modules if name.startswith("scipy")])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

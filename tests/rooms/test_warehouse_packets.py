@@ -180,3 +180,21 @@ def test_texts_are_quoted_as_pymysql_quotes_them(words: str):
     ours, theirs = QuickConnection(defer_connect=True), Connection(defer_connect=True)
     ours.server_status = theirs.server_status = 0
     assert ours.escape(words) == theirs.escape(words)
+
+
+def test_what_is_committed_is_not_rolled_back_once_more_and_all_else_is(
+    connections: tuple[Connection, QuickConnection],
+) -> None:
+    _, ours = connections
+
+    def rolled_back() -> int:
+        with ours.cursor() as cursor:
+            cursor.execute("SHOW SESSION STATUS LIKE 'Com_rollback'")
+            return int(cursor.fetchone()[1])
+
+    before = rolled_back()
+    ours.commit()
+    ours.rollback()  # nothing was said since
+    assert rolled_back() == before
+    ours.rollback()  # the question was said
+    assert rolled_back() == before + 1

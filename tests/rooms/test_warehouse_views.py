@@ -95,7 +95,7 @@ def test_days_outside_the_calendar_are_not_lost(warehouse: Warehouse):
 def test_channel_parts(warehouse: Warehouse):
     load(
         warehouse,
-        fct_orders=[order(1, payment_method="pix"), order(2, payment_method="credit_card")],
+        fct_orders=[order(1, payment_method="pix", device="mobile"), order(2, payment_method="credit_card")],
         fct_touchpoints=[
             touch(1, 1, "meta", source="ig", medium="paid_social"), touch(1, 2, "meta", source="fb", medium="paid_social"),
         ],
@@ -108,6 +108,8 @@ def test_channel_parts(warehouse: Warehouse):
     columns = ("dimension", "channel", "part", "attributed_revenue", "orders", "new_customers")
     one, half, none = (Decimal(text) for text in ("1", "0.5", "0"))
     assert told(warehouse, "rpt_channel_parts", *columns) == [
+        ("device", "meta", "mobile", Decimal("100.00"), one, one),
+        ("device", "unattributed", "", Decimal("30.00"), one, none),
         ("medium", "meta", "paid_social", Decimal("100.00"), one, one),
         ("medium", "unattributed", "", Decimal("30.00"), one, none),
         ("payment_method", "meta", "pix", Decimal("100.00"), one, one),
@@ -351,9 +353,77 @@ def test_products_segments_and_traffic(warehouse: Warehouse):
     assert told(warehouse, "rpt_traffic", "day", "sessions", "engagement_rate") == [(ONE, 6, Decimal("0.333333"))]
 
 
+def reached(stage: str, sessions: int, day: date = ONE, **given: Any) -> dict[str, Any]:
+    about = {"origin": "ga4", "channel": "meta", "device": "mobile", "events": sessions + 1}
+    return row(tables.fct_funnel, stage=stage, sessions=sessions, day=day, **(about | given))
+
+
+def test_funnel_has_no_figure_where_nothing_was_measured(warehouse: Warehouse):
+    load(
+        warehouse,
+        fct_funnel=[
+            *[reached("visit", 100, day) for day in (ONE, TWO, THREE)],
+            reached("visit", 8, TWO, device="desktop"),
+            reached("view", 40), reached("view", 50, THREE),
+            reached("purchase", 2, TWO),
+            reached("visit", 9, origin="ga4_bigquery"), reached("view", 0, origin="ga4_bigquery"),
+        ],
+    )  # fmt: skip
+    columns = (
+        "origin",
+        "day",
+        "device",
+        "visits",
+        "views",
+        "view_events",
+        "carts",
+        "purchases",
+        "view_rate",
+        "overall_rate",
+    )
+    assert told(warehouse, "rpt_funnel", *columns) == [
+        ("ga4", ONE, "mobile", 100, 40, 41, None, None, Decimal("0.4"), None),
+        # Views are measured before and after: none is a zero. Purchases of another day are not.
+        ("ga4", TWO, "desktop", 8, 0, 0, None, 0, Decimal(0), Decimal(0)),
+        ("ga4", TWO, "mobile", 100, 0, 0, None, 2, Decimal(0), Decimal("0.02")),
+        ("ga4", THREE, "mobile", 100, 50, 51, None, None, Decimal("0.5"), None),
+        ("ga4_bigquery", ONE, "mobile", 9, 0, 1, None, None, Decimal(0), None),
+    ]
+
+
+def test_product_conversion_is_empty_not_zero_while_no_view_is_known(warehouse: Warehouse):
+    def looked(item: str, viewed: int, added: int, purchased: int, **given: Any) -> dict[str, Any]:
+        about = {"origin": "ga4", "day": ONE, "platform": "nuvemshop"}
+        return row(
+            tables.fct_product_views, item_id=item, viewed=viewed, added=added, purchased=purchased, **(about | given)
+        )
+
+    def product(product_id: str, sku: str, name: str) -> dict[str, Any]:
+        return row(tables.dim_products, platform="nuvemshop", product_id=product_id, sku=sku, name=name)
+
+    load(
+        warehouse,
+        dim_products=[product("p", "S-1", "Camiseta"), product("q", "S-2", "Calça"), product("r", "S-2", "Bermuda")],
+        fct_product_views=[
+            looked("p", 30, 6, 3), looked("S-1", 10, 0, 1), looked("S-2", 7, 0, 0), looked("q", 0, 0, 2),
+            looked("p", 5, 1, 1, origin="ga4_bigquery"), looked("p", 4, 1, 0, platform="vtex", property_id="2"),
+        ],
+    )  # fmt: skip
+    columns = ("origin", "platform", "product_id", "name", "is_known", "views", "carts", "purchases", "conversion_rate")
+    assert told(warehouse, "rpt_product_conversion", *columns) == [
+        # An SKU two products have is neither's.
+        ("ga4", "nuvemshop", "S-2", "", 0, 7, 0, 0, Decimal(0)),
+        ("ga4", "nuvemshop", "p", "Camiseta", 1, 40, 6, 4, Decimal("0.1")),
+        ("ga4", "nuvemshop", "q", "Calça", 1, 0, 0, 2, None),
+        ("ga4", "vtex", "p", "", 0, 4, 1, 0, Decimal(0)),
+        ("ga4_bigquery", "nuvemshop", "p", "Camiseta", 1, 5, 1, 1, Decimal("0.2")),
+    ]
+
+
 # Every engine, side by side.
 
 CENTS = st.integers(0, 10**7).map(lambda cents: Decimal(cents) / 100)
+RATES = st.integers(0, 10**6).map(lambda units: Decimal(units) / 10**6)
 CHANNELS = st.sampled_from(["meta", "google", "organic", "direct", "não existe", "Meta", "unattributed"])
 ANY_DAY = st.integers(0, 400).map(lambda offset: date(2025, 6, 1) + timedelta(offset))
 
@@ -394,6 +464,21 @@ def worlds(draw: Any) -> dict[str, list[dict[str, Any]]]:
                 engaged_sessions=draw(st.integers(0, 97)), revenue=draw(CENTS))
             for i in range(3)
         ],
+        "fct_funnel": [
+            reached(
+                stage, draw(st.integers(0, 97)), draw(ANY_DAY), channel=f"c{i}", device=draw(st.sampled_from(["", "mobile"])),
+                origin=draw(st.sampled_from(["ga4", "ga4_bigquery"])),
+            )
+            for i in range(2) for stage in ("visit", "view", "cart", "purchase")
+        ],
+        "fct_product_views": [
+            row(tables.fct_product_views, origin="ga4", day=draw(ANY_DAY), item_id=item, viewed=draw(st.integers(0, 97)),
+                added=draw(st.integers(0, 97)), purchased=draw(st.integers(0, 97)))
+            for item in ("p", "q", "S-1")
+        ],
+        "dim_products": [
+            row(tables.dim_products, product_id=name, sku=draw(st.sampled_from(["", "S-1"])), name=name) for name in ("p", "q")
+        ],
         "dim_customers": [
             row(tables.dim_customers, customer_key=key(i), rfm_segment=draw(st.sampled_from([None, "A", "B"])),
                 total_orders=draw(st.integers(1, 9)), total_revenue=draw(CENTS))
@@ -401,8 +486,22 @@ def worlds(draw: Any) -> dict[str, list[dict[str, Any]]]:
         ],
         "fct_order_items": [
             row(tables.fct_order_items, order_key=key(n), line=1, product_id=draw(st.sampled_from("pq")), quantity=2,
-                total=draw(CENTS), unit_cost=draw(st.none() | CENTS))
+                total=draw(CENTS), unit_cost=draw(st.none() | CENTS), seller_id=draw(st.sampled_from(["", "s", "t"])))
             for n in names
+        ],
+        "dim_sellers": [
+            row(tables.dim_sellers, seller_id=name, is_competitor=int(name == "c"), market_share=draw(st.none() | RATES))
+            for name in ("c", "s")
+        ],
+        "product_effects": [
+            row(tables.product_effects, product_id=name, conversion=draw(st.none() | RATES),
+                expected_conversion=draw(st.none() | RATES), turnover=draw(st.none() | CENTS))
+            for name in "pq"
+        ],
+        "sales_analytics": [
+            row(tables.sales_analytics, grain="month", period_start=day, orders=draw(st.integers(0, 97)),
+                buyers=draw(st.integers(0, 97)), gross_revenue=draw(CENTS))
+            for day in (date(2026, 1, 1), date(2026, 2, 1))
         ],
         "fct_payments": [row(tables.fct_payments, order_key=key(n), sequence=1, method="pix", amount=draw(CENTS)) for n in names],
         "conversion_outbox": [

@@ -57,12 +57,12 @@ class Shop:
     platforms: Platforms
     count: int = 0
 
-    def read(self, rates: str | None = None) -> Run:
-        """One run of everything that reads or sums money."""
+    def read(self, rates: str | None = None, **sections: Any) -> Run:
+        """One run of everything that reads or sums money. sections: more blocks of the client file."""
         if rates is not None:
             (self.bench.workspace.root / "rates.csv").write_text(rates, encoding="utf-8")
         made = self.bench.run(
-            ads={"meta": {"account_id": "act_1"}}, analytics={"ga4": {"property_id": "1"}},
+            ads={"meta": {"account_id": "act_1"}}, analytics={"ga4": {"property_id": "1"}}, **sections,
         )  # fmt: skip
         run = Reading(**{name: getattr(made, name) for name in Run.__dataclass_fields__})
         run.platforms = self.platforms
