@@ -61,7 +61,7 @@ def keys_create(
     name: Annotated[str, typer.Option("--name", help="Whose or what it is for, to know it again.")] = "",
     client: Annotated[str, typer.Option("--client", metavar="CLIENT", help="The one client it may ask about.")] = "",
     everyone: Annotated[bool, typer.Option("--all", help="Every client, also those to come.")] = False,
-    role: Annotated[str, typer.Option("--role", help="viewer reads; admin may also begin runs.")] = "viewer",
+    role: Annotated[str, typer.Option("--role", help="viewer and analyst read; admin may also begin runs.")] = "viewer",
 ) -> Answer:
     """Make a key and print it, this once: only its digest is kept."""
     from cortex import tenant as tenants
@@ -73,7 +73,9 @@ def keys_create(
     if bool(client) == everyone:
         raise UsageError("CTX-8213", "Say --client CLIENT or --all, one of them.", fix="--client CLIENT")
     if role not in ROLES:
-        raise UsageError("CTX-8213", f"There is no role {role!r}.", fix="--role viewer or --role admin")
+        raise UsageError("CTX-8213", f"There is no role {role!r}.", fix="--role viewer, analyst or admin")
+    if role == "viewer" and everyone:
+        raise UsageError("CTX-8213", "A viewer sees one client.", fix="--client CLIENT, or --all --role analyst")
     code = tenants.load(shell.workspace, client).code if client else ""
     with shell.control() as control:
         key = control.callers.create(name.strip(), role=role, client=code, actor=_who(), at=_now())

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEY = re.compile(r"cortex_([0-9a-f]{12})_[0-9a-f]{48}")
 """A key as its holder has it; the group is what may be shown of it."""
-ROLES = ("admin", "viewer")
+ROLES = ("admin", "analyst", "viewer")
+"""admin and analyst are the agency's, for one client or all; a viewer is a client, and sees that one. Only admin begins
+runs."""
 REMEMBERED = timedelta(days=1)
 """For how long a repeated post is known."""
 USED_EVERY = timedelta(hours=1)

@@ -1325,7 +1325,7 @@ api_keys = Table(
     key("key_id", text(16), "The part of the key that may be shown."),
     col("name", text(64), "What people call it."),
     col("sha256", digest(), "Of the whole key, which is stored nowhere."),
-    col("role", text(16), "admin: may also begin runs; viewer: reads."),
+    col("role", text(16), "admin: may also begin runs; analyst: reads; viewer: reads one client."),
     col("client", text(32), "The one client it is for; empty for all."),
     col("created_at", Instant(), "When."),
     opt("used_at", Instant(), "Last used, to the hour."),

@@ -398,7 +398,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
     assert actions == ["key.revoke", "key.create", "key.create"]
     for words in (
         ["--client", "xyz"], ["--name", "a"], ["--name", "a", "--client", "xyz", "--all"], ["--name", "a\n", "--all"],
-        ["--name", "a", "--all", "--role", "root"], ["--name", "a", "--client", "abc"],
+        ["--name", "a", "--all", "--role", "root"], ["--name", "a", "--client", "abc"], ["--name", "a", "--all"],
     ):  # fmt: skip
         assert cortex(tmp_path, "api", "keys", "create", *words)[0] == 2, words
 

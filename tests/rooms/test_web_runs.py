@@ -95,8 +95,9 @@ def test_what_the_command_line_refuses_is_refused_and_noted(desk: Site, wish: di
     assert (line["action"], line["client"], line["refusal"], line["subject"]) == ("POST", desk.first, code, "")
 
 
-def test_a_viewer_begins_nothing_and_the_attempt_is_noted(desk: Site) -> None:
-    key, before = desk.key("viewer", desk.first), ids(desk)
+@pytest.mark.parametrize("role", ["viewer", "analyst"])
+def test_who_reads_begins_nothing_and_the_attempt_is_noted(desk: Site, role: str) -> None:
+    key, before = desk.key(role, desk.first), ids(desk)
     answer = desk.post(WISH, key=key)
     assert (answer.status_code, answer.json()["code"]) == (403, "CTX-8205")
     assert ids(desk) == before
