@@ -50,8 +50,8 @@ def points(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def spelt(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same frame with words where there were numbers for them."""
-    return frame.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    """The same frame with words where there were numbers for them, and numbers as wide as a database gives them."""
+    return frame.with_columns(pl.col(pl.Categorical).cast(pl.String), pl.col("^(position|is_direct)$").cast(pl.Int64))
 
 
 def hashed(name: str) -> pl.Expr:

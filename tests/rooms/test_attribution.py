@@ -12,6 +12,8 @@ from cortex.attribution import Journeys, credit, first_click, last_click, linear
 from cortex.attribution import _compact as compact
 from cortex.attribution._channels import channel_of
 from cortex.attribution._journeys import AT_ONCE, MOST_ORDERS, journeys, touchpoints
+from cortex.steps.credit import Judged, _exact
+from cortex.warehouse import streaming, tables
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 TWO = Journeys(np.array([0, 3, 4]), np.array([0, 1, 2, 0]), np.zeros(4, bool), np.array([48.0, 24.0, 1.0, 0.0]))
@@ -359,6 +361,23 @@ def test_credit_keeps_cents_of_large_orders() -> None:
     told = Journeys(np.array([0, 7]), np.zeros(7, dtype=np.int64), np.zeros(7, bool), np.zeros(7))
     cents = int(Decimal("9999999999.99") * 100)
     assert credit(told, linear.model(told), np.array([cents])).sum() == cents
+
+
+def test_touches_and_credits_are_streamed_from_the_frame_itself() -> None:
+    """Not by way of an object for each value: that is half of the time a large shop's credit takes."""
+    orders = [order("a"), order("b")]
+    paid = compact.orders(
+        [pl.DataFrame(orders, schema_overrides={"created_at": pl.Datetime("us", "UTC")})]
+    ).with_columns(
+        paid_date=date(2026, 11, 10), net=pl.lit(1001, dtype=pl.Int64), is_new_customer=pl.lit(1, dtype=pl.Int64)
+    )
+    points = compact.points(build(orders, [touch("t1", "e-a", source="bing", medium="cpc")]))
+    keys, journeys_ = journeys(points)
+    assert streaming.written(compact.spelt(points.drop("hours_before")), tables.fct_touchpoints)
+    parts = list(Judged(paid, points, keys, journeys_, 30).credits(["linear"]))
+    assert [len(part) for part in parts] == [1, 1]
+    for part in parts:
+        assert streaming.written(_exact(part), tables.fct_attribution)
 
 
 @pytest.mark.parametrize("model", plugins.kinds("attribution"))
