@@ -120,8 +120,11 @@ def products(
         _say_source(shell, held, looks.source)
         thresholds = held.figures("bcg")
         if thresholds:
-            told = {name: held.share(thresholds[name]) for name in ("growth", "share")}
-            shell.show(held.word("thresholds", **told))
+            told = {name: held.share(thresholds[name]) for name in ("growth", "share") if name in thresholds}
+            known = "growth" in told
+            shell.show(
+                held.word("thresholds", **told, days=int(thresholds["days"])) if known else held.word("too_young")
+            )
             shell.show()
         columns = {"prices": "price_range", "categories": f"category_{LABELS[held.lang]}", "sellers": "seller_id"}
         for name, rows in parts.items():

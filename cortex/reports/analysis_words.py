@@ -97,9 +97,14 @@ TOLD: dict[str, tuple[str, str, str]] = {
     "worst": ("Os {count} piores por {by}, {since} a {last}", "Worst {count} by {by}, {since} to {last}",
               "Los {count} peores por {by}, {since} a {last}"),
     "thresholds": (
-        "BCG: cresce acima de {growth}, grande acima de {share} da receita; ABC: receita de todo o período.",
-        "BCG: grows above {growth}, large above {share} of revenue; ABC by revenue of all time.",
-        "BCG: crece por encima de {growth}, grande por encima de {share} de los ingresos; ABC: ingresos de todo el período.",
+        "BCG: cresce acima de {growth} em {days} dias, grande acima de {share} da receita; ABC: de todo o período.",
+        "BCG: grows above {growth} in {days} days, large above {share} of revenue; ABC of all time.",
+        "BCG: crece por encima de {growth} en {days} días, grande por encima de {share} de los ingresos; ABC: de todo el período.",
+    ),
+    "too_young": (
+        "BCG: com menos de 28 dias de pedidos o crescimento não se compara.",
+        "BCG: with fewer than 28 days of orders growth cannot be compared.",
+        "BCG: con menos de 28 días de pedidos el crecimiento no se compara.",
     ),
     "prices": ("preços", "prices", "precios"),
     "categories": ("categorias", "categories", "categorías"),

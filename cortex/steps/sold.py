@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cortex.run import Outcome, Run, Step
@@ -12,12 +12,14 @@ from cortex.warehouse import tables
 
 if TYPE_CHECKING:
     from cortex.tenant import Tenant
-    from cortex.warehouse import Transaction
+    from cortex.warehouse import Transaction, Warehouse
 
 Row = dict[str, Any]
 
 DAYS = 90
-"""Days of a period, and of the one it is compared with."""
+"""Days of a period, and at most of the two that growth compares."""
+FEWEST_DAYS = 14
+"""Days each of those two must have: half of what is known, where that is less than twice DAYS."""
 TOP_SELLERS = 20
 PERIODS = f"""
     SELECT i.platform, i.product_id,
@@ -25,7 +27,8 @@ PERIODS = f"""
            SUM(CASE WHEN o.paid_date > :middle THEN i.total ELSE 0.00 END) AS revenue,
            SUM(CASE WHEN o.paid_date > :middle THEN i.quantity * {UNIT} ELSE 0.00 END) AS cost,
            SUM(CASE WHEN o.paid_date > :middle AND {UNIT} IS NULL THEN 1 ELSE 0 END) AS uncosted,
-           SUM(CASE WHEN o.paid_date > :middle THEN 0.00 ELSE i.total END) AS revenue_before
+           SUM(CASE WHEN o.paid_date > :lately THEN i.total ELSE 0.00 END) AS revenue_recent,
+           SUM(CASE WHEN o.paid_date > :earlier AND o.paid_date <= :lately THEN i.total ELSE 0.00 END) AS revenue_before
     FROM ({LINES})
     JOIN fct_orders o ON o.order_key = i.order_key AND o.is_paid = 1
     WHERE o.paid_date > :first AND o.paid_date <= :as_of
@@ -37,6 +40,7 @@ SELLERS = """
     WHERE i.seller_id <> '' AND o.paid_date > :middle AND o.paid_date <= :as_of
     GROUP BY i.platform, i.seller_id ORDER BY revenue DESC, i.seller_id
 """
+FIRST_SALE = "SELECT MIN(paid_date) AS paid_date FROM fct_orders WHERE is_paid = 1"
 KNOWN_SELLERS = "SELECT * FROM dim_sellers"
 
 
@@ -53,16 +57,22 @@ def product_classes(run: Run) -> Outcome:
 
     as_of = run.window.last
     middle = as_of - timedelta(days=DAYS)
-    sold = run.warehouse.frame(PERIODS, as_of=as_of, middle=middle, first=middle - timedelta(days=DAYS))
-    sold = to_cents(sold, "revenue", "cost", "revenue_before").with_columns(
-        pl.col("units", "uncosted").cast(pl.Int64), pl.col("platform", "product_id").cast(pl.String)
+    span = _compared(run.warehouse, as_of)
+    lately, earlier = (as_of - timedelta(days=times * span) for times in (1, 2))
+    sold = run.warehouse.frame(
+        PERIODS, as_of=as_of, middle=middle, lately=lately, earlier=earlier, first=min(middle, earlier)
     )
-    named, thresholds = bcg.classify(sold.rename({"revenue_before": "before"}))
+    compared = ("revenue_recent", "revenue_before")
+    sold = to_cents(sold, "revenue", "cost", *compared).with_columns(
+        pl.col("units", "uncosted").cast(pl.Int64), pl.col("platform", "product_id").cast(pl.String),
+        *(pl.when(pl.lit(span > 0)).then(pl.col(name)).alias(name) for name in compared), compared_days=pl.lit(span),
+    )  # fmt: skip
+    named, thresholds = bcg.classify(sold.rename(dict(zip(compared, ("recent", "before"), strict=True))))
     whole = sold.join(named.rename({"class": "bcg_class"}), on=["platform", "product_id"]).with_columns(
         margin=pl.when(pl.col("uncosted") == 0).then(pl.col("revenue") - pl.col("cost")), as_of=pl.lit(as_of)
     )
-    rows = from_cents(whole, "revenue", "margin", "revenue_before").drop("cost", "uncosted").to_dicts()
-    figures = {("bcg", name): value for name, value in thresholds.items()} if rows else {}
+    rows = from_cents(whole, "revenue", "margin", *compared).drop("cost", "uncosted").to_dicts()
+    figures = {("bcg", name): value for name, value in (thresholds | {"days": span}).items()} if rows else {}
     sellers = run.warehouse.rows(SELLERS, as_of=as_of, middle=middle)
     figures |= {("sellers", name): value for name, value in _concentration(sellers).items()}
 
@@ -74,6 +84,16 @@ def product_classes(run: Run) -> Outcome:
 
     run.warehouse.atomically(write)
     return Outcome(len(rows), f"{len(rows)} products")
+
+
+def _compared(warehouse: Warehouse, as_of: date) -> int:
+    """Days of the two periods growth compares: DAYS, or half of what is known of the shop; 0 where that is too little.
+
+    A shop whose first order is younger than both periods together would seem to have grown from next to nothing.
+    """
+    first: date | None = warehouse.rows(FIRST_SALE)[0]["paid_date"]
+    half = 0 if first is None else ((as_of - first).days + 1) // 2
+    return min(DAYS, half) if half >= FEWEST_DAYS else 0
 
 
 def _shares(known: Sequence[Row], sold: Sequence[Row]) -> list[Row]:

@@ -995,16 +995,18 @@ purchase_patterns = table(
 )
 product_classes = table(
     "product_classes",
-    "Products sold in the last 90 days beside the 90 before: growth, share, BCG class.",
+    "Products sold in the last 90 days: share, growth and BCG class.",
     key("platform", text(32), "Store platform."),
     key("product_id", text(64), "Product."),
     col("units", Integer(), "Sold in the last 90 days."),
     col("revenue", Exact(), "Line totals of those days."),
     opt("margin", Exact(), "revenue less cost of goods; empty while any line's cost is unknown."),
-    col("revenue_before", Exact(), "Line totals of the 90 days before."),
+    col("compared_days", Integer(), "Days of the two periods growth compares: 90, or half of those known; 0 below 14."),
+    opt("revenue_recent", Exact(), "Line totals of the last compared_days."),
+    opt("revenue_before", Exact(), "Line totals of as many days before."),
     col("share", Exact(6), "Of the revenue of all products."),
-    opt("growth", Exact(6), "revenue / revenue_before - 1; empty for what did not sell before."),
-    col("bcg_class", text(16), "star, cash_cow, question_mark, dog."),
+    opt("growth", Exact(6), "revenue_recent / revenue_before - 1; empty for what did not sell before."),
+    col("bcg_class", text(16), "star, cash_cow, question_mark, dog; empty where growth cannot be compared."),
     col("as_of", Date(), "Last of the days."),
     source="computed",
 )

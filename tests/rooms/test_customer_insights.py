@@ -117,13 +117,26 @@ def test_bcg_by_hand() -> None:
                 "platform": ["n"] * 5,
                 "product_id": list("12345"),
                 "before": [100, 400, 10, 50, 0],
-                "revenue": [300, 300, 30, 30, 10],
+                "recent": [300, 300, 30, 30, 10],
+                "revenue": [600, 600, 60, 60, 20],
             }
         )
     )
     assert told["class"].to_list() == ["star", "cash_cow", "question_mark", "dog", "question_mark"]
     assert usual == {"share": 0.2, "growth": pytest.approx(670 / 560 - 1)}
     assert told["growth"].to_list()[-1] is None
+
+
+def test_a_shop_too_young_to_compare_has_no_classes() -> None:
+    nothing = pl.Series([None, None], dtype=pl.Int64)
+    told, usual = bcg.classify(
+        pl.DataFrame(
+            {"platform": ["n"] * 2, "product_id": list("12"), "before": nothing, "recent": nothing, "revenue": [30, 10]}
+        )
+    )
+    assert told["class"].to_list() == ["", ""]
+    assert told["growth"].null_count() == 2
+    assert usual == {"share": 0.5}
 
 
 def test_best_and_worst_products() -> None:
