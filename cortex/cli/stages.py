@@ -24,7 +24,6 @@ WIDE = 18
 """Characters of the longest bar."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 ROWS = "SELECT * FROM rpt_funnel WHERE day >= :since AND day < :until ORDER BY origin, day, channel, device"
-PLACED = "SELECT SUM(placed_orders) AS orders FROM rpt_reconciliation WHERE day >= :since AND day < :until"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +43,7 @@ def funnel(
     """From a visit to a sale: what share got to each stage. As GA4 saw them."""
     from cortex import tenant as tenants
     from cortex.reports import funnel as way
+    from cortex.steps.reporting import placed_orders
 
     shell: Shell = context.obj
     tenant = tenants.load(shell.workspace, client)
@@ -52,7 +52,7 @@ def funnel(
     with shell.warehouse(tenant.code) as warehouse:
         period = shown(warehouse, days, since, last)
         rows = [dict(row) for row in warehouse.rows(ROWS, since=period.since, until=period.until)]
-        placed = warehouse.rows(PLACED, since=period.since, until=period.until)[0]["orders"] or 0
+        placed = placed_orders(warehouse, period)
         if not rows:
             raise _nothing(warehouse, period)
     lang = shell.lang or tenant.lang

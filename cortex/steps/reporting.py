@@ -52,6 +52,11 @@ FUNNEL = "SELECT * FROM rpt_funnel WHERE day >= :since AND day < :until"
 PLACED = "SELECT SUM(placed_orders) AS orders FROM rpt_reconciliation WHERE day >= :since AND day < :until"
 
 
+def placed_orders(warehouse: Warehouse, window: Window) -> int:
+    """Orders placed in the shop, paid or not."""
+    return int(_between(warehouse, PLACED, window)[0]["orders"] or 0)
+
+
 def last_day(warehouse: Warehouse) -> date:
     """The last day whose orders are whole. Raises DatabaseError when nothing has been loaded."""
     read = warehouse.rows(
@@ -263,7 +268,7 @@ def _funnel(warehouse: Warehouse, window: Window, lang: str) -> Funnel | None:
     origin = "ga4_bigquery" if "ga4_bigquery" in by_origin else next(iter(by_origin))
     rows = by_origin[origin]
     levels = way.levels(rows)
-    placed = _between(warehouse, PLACED, window)[0]["orders"] or 0
+    placed = placed_orders(warehouse, window)
     return Funnel(
         origin=origin,
         levels=levels,

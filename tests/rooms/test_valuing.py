@@ -516,6 +516,16 @@ def test_a_shop_without_a_sale_has_nothing_and_breaks_nothing(warehouse: Warehou
     assert {row["customers"] for row in told(warehouse, "rpt_rfm_segments")} == {0}
 
 
+@pytest.mark.parametrize(("known", "compared"), [(0, 0), (27, 0), (28, 14), (107, 53), (180, 90), (400, 90)])
+def test_growth_compares_days_that_are_known(
+    monkeypatch: pytest.MonkeyPatch, warehouse: Warehouse, known: int, compared: int
+) -> None:
+    """A shop read for 107 days has no 90 days before its last 90."""
+    first = LAST - timedelta(days=known - 1) if known else None
+    monkeypatch.setattr(warehouse, "rows", lambda _query: [{"paid_date": first}])
+    assert sold._compared(warehouse, LAST) == compared
+
+
 def test_a_daily_run_does_without_scipy(workspace: Workspace) -> None:
     """What the nightly steps import; the weekly ones may."""
     script = """
